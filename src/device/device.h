@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Functions behind the bus. A model is a row of function_ops (models.c). The DSM is the device's
+ * security manager: one a device, on function 0, serving every PF and VF under it.
+ */
+#ifndef SWTIO_DEVICE_DEVICE_H
+#define SWTIO_DEVICE_DEVICE_H
+
+#include "hardware/function.h"
+#include "spdm/pcisig.h"
+
+enum function_model {
+	MODEL_NONE,
+	MODEL_ROOT_PORT,
+	MODEL_DMA_ENGINE,	/* PF, TDISP capable, SR-IOV */
+	MODEL_DMA_ENGINE_VF
+};
+
+int device_power_on(void);
+/* The standard machine: root port 00:01.0; a DMA engine PF 01:00.0 with one VF 01:00.1 enabled, both
+ * TDIs of one DSM, BARs assigned. vendor 0x1d10... see engine.h. */
+int device_machine_default(void);
+/* Adds one DMA engine behind its own root port on `bus`; vfs enabled. */
+int device_add_engine(uint8_t bus, unsigned int vfs);
+
+/* The trust anchor (root certificate, DER) of a device's chain, as its vendor would publish it. */
+const uint8_t *device_trust_anchor(uint16_t rid, size_t *len);
+
+/* Inspection. */
+struct tdi_view {
+	uint16_t rid;
+	enum tdisp_state state;
+	uint8_t stream;			/* bound at LOCK */
+	uint16_t lock_flags;
+	uint32_t session;		/* that locked it */
+	char error_cause[48];		/* why it is in ERROR, "" otherwise */
+};
+int device_tdi_view(uint16_t rid, struct tdi_view *view);	/* 0 or -ENOENT: no TDI */
+/* Attributes of a page of a BAR as the TDISP report has them now: TDISP_RANGE_*; -ENOENT none. */
+int device_mmio_attributes(uint16_t rid, unsigned int bar, uint64_t offset);
+
+/* Injected faults and hostile acts, by name from flows; 0 or -EINVAL, -ENOENT. */
+enum device_fault {
+	DEVICE_FAULT_NO_ENTROPY,	/* next LOCK answers INSUFFICIENT_ENTROPY */
+	DEVICE_FAULT_END_SESSION,	/* the device drops its SPDM session now */
+	DEVICE_FAULT_INSECURE,		/* its IDE stream goes insecure now */
+	DEVICE_FAULT_LIE_REPORT,	/* next reports carry ranges out of order */
+	DEVICE_FAULT_TDISP_BUSY,	/* next TDISP request answers BUSY */
+	DEVICE_FAULT_DMA_T0,		/* the engine issues T=0 DMA although in RUN */
+	DEVICE_FAULT_DMA_T1_EARLY,	/* the engine tries T=1 DMA although not in RUN */
+	DEVICE_FAULT_MAX
+};
+int device_inject(uint16_t rid, enum device_fault fault, unsigned int count);
+int device_fault_by_name(const char *name);	/* enum, or -EINVAL */
+
+#endif

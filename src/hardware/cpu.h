@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The CPU's side of memory: host accesses by HPA, and a virtual CPU's accesses by GPA through EPT
+ * or the secure tables. A guest access that finds no mapping is an exit, not an error.
+ */
+#ifndef SWTIO_HARDWARE_CPU_H
+#define SWTIO_HARDWARE_CPU_H
+
+#include "hardware/tlp.h"
+#include "hardware/pt.h"
+
+/* The host kernel touching RAM or MMIO (T=0). 0, or -EACCES (TEE page), -EIO (device refused), -EFAULT. */
+int cpu_host_read(uint64_t hpa, void *to, uint64_t len);
+int cpu_host_write(uint64_t hpa, const void *from, uint64_t len);
+
+/* Why a vCPU left the guest; filled by hardware and firmware, read by KVM. */
+enum cpu_exit {
+	CPU_EXIT_NONE,
+	CPU_EXIT_IDLE,		/* guest has nothing to do: HLT */
+	CPU_EXIT_EPT_VIOLATION,	/* gpa, write, is_private */
+	CPU_EXIT_MMIO,		/* an emulated access: gpa, len, write, data */
+	CPU_EXIT_VMCALL,	/* hypercall: fn and args, result in ret */
+	CPU_EXIT_SHUTDOWN
+};
+
+struct cpu_exit_info {
+	enum cpu_exit reason;
+	uint64_t gpa;
+	uint32_t len;
+	bool write, is_private;
+	uint64_t data;
+	uint64_t fn, args[6];
+	uint64_t ret[2];
+};
+
+struct vcpu_hw {		/* in the image, one a vCPU; owned by KVM, used by firmware and guest */
+	uint32_t vm;		/* KVM's number of the VM */
+	uint32_t tee_owner;	/* phys owner number, 0: ordinary VM */
+	uint64_t tdr;		/* TDX: HPA of the TD root page, else 0 */
+	const struct pt *ept;	/* the shared (or only) second stage; KVM owns it */
+	uint64_t sept_root;	/* TDX: HPA of the S-EPT's top page, walked by trusted_walk() */
+	uint8_t gpa_bits;	/* bit gpa_bits-1 of a GPA is SHARED on TDX */
+	struct cpu_exit_info exit;
+};
+
+/* Guest memory accesses: RAM or MMIO by what the tables say; 0, -EAGAIN: exit filled, leave to KVM
+ * and retry after; -EIO: the device or memory refused (reads give ones). */
+int cpu_guest_read(const struct vcpu_hw *vcpu, uint64_t gpa, void *to, uint64_t len);
+int cpu_guest_write(const struct vcpu_hw *vcpu, uint64_t gpa, const void *from, uint64_t len);
+
+/* The guest behind KVM_RUN; defined by the guest lane. Runs until an exit, returned in vcpu->exit. */
+void guest_run(const struct vcpu_hw *vcpu);
+
+#endif

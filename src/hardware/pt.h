@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page tables in hardware formats. A format is a handful of inline primitives (pt_fmt_*.h); the
+ * algorithms (pt_algo.h) are written once and compiled for each format. Table pages are RAM of the
+ * image, so that walkers read what the hardware would read.
+ */
+#ifndef SWTIO_HARDWARE_PT_H
+#define SWTIO_HARDWARE_PT_H
+
+#include "hardware/phys.h"
+
+enum pt_format {
+	PT_VTD_SS,		/* VT-d second stage, 4 or 5 levels */
+	PT_EPT,			/* EPT, 4 levels: same shape, other permission bits */
+	PT_FORMAT_MAX
+};
+
+enum { PT_R = 1, PT_W = 2, PT_X = 4, PT_UC = 8, PT_SNOOP = 16 };	/* properties of a mapping */
+
+struct pt {			/* embed; in the image */
+	uint8_t format;		/* enum pt_format */
+	uint8_t levels;
+	uint8_t dirty_tracking;
+	uint64_t root;		/* HPA of the top table */
+	uint64_t pages;		/* table pages in use */
+};
+
+struct pt_leaf {
+	uint64_t address;	/* first I/O or guest address the leaf covers */
+	uint64_t hpa;		/* where it goes */
+	uint64_t size;		/* 4 KiB, 2 MiB or 1 GiB */
+	uint8_t prot;
+	uint8_t reads;		/* memory reads the walk took */
+};
+
+int pt_init(const struct pt *pt, enum pt_format format, unsigned int levels);	/* 0 or -ENOMEM */
+void pt_destroy(const struct pt *pt);
+/* Maps [address, +len) to contiguous hpa with the largest leaves that fit; all or nothing.
+ * 0, -EINVAL unaligned or out of range, -EADDRINUSE something is there, -ENOMEM. */
+int pt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, uint8_t prot);
+/* Unmaps what is there, splitting large leaves at the ends; returns bytes that were mapped. */
+uint64_t pt_unmap(const struct pt *pt, uint64_t address, uint64_t len);
+int pt_walk(const struct pt *pt, uint64_t address, struct pt_leaf *leaf);	/* 0 or -ENOENT */
+/* The walk a device does: from a root HPA, reading memory. */
+int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address, struct pt_leaf *leaf);
+uint64_t pt_next_mapped(const struct pt *pt, uint64_t address);	/* UINT64_MAX: none */
+uint64_t pt_page_sizes(enum pt_format format);	/* bitmap of sizes */
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* IOMMUFD: what VFIO, the TSM core and KVM may ask of it. It never touches PCI config space. */
+#ifndef SWTIO_KERNEL_IOMMUFD_H
+#define SWTIO_KERNEL_IOMMUFD_H
+
+#include "kernel/kernel.h"
+
+struct iommufd_ctx;
+struct iommufd_device;
+struct pci_dev;
+struct kvm;
+
+const struct iommufd_ctx *iommufd_ctx_of_file(const struct file *file);	/* NULL: not /dev/iommu */
+
+/* VFIO binds a device: takes DMA ownership (all of the device's DMA blocked until attach) and a
+ * reference on the context's file. 0, -EBUSY, -EPERM, -ENOMEM. */
+int iommufd_device_bind(const struct iommufd_ctx *ctx, const struct pci_dev *pdev,
+			const struct iommufd_device **idev, uint32_t *id);
+void iommufd_device_unbind(const struct iommufd_device *idev);		/* vdevice first (tombstone); cannot fail */
+int iommufd_device_attach(const struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);	/* or replace */
+void iommufd_device_detach(const struct iommufd_device *idev, uint32_t pasid);
+bool iommufd_device_attached(const struct iommufd_device *idev);
+const struct iommufd_ctx *iommufd_device_ctx(const struct iommufd_device *idev);
+uint32_t iommufd_device_id(const struct iommufd_device *idev);
+
+/* The device's KVM, asked at VIOMMU_ALLOC; provided by VFIO (vfio_device_kvm). */
+/* TSM driver's word during unbind: take down trusted DMA (callback of chart step 43). */
+int iommufd_trusted_dma_disable(const struct pci_dev *pdev);
+/* The device left its bound state by itself (surprise removal, PF reset): forget the bind. */
+void iommufd_tsm_gone(const struct pci_dev *pdev);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel lane's common ground: tasks, open files, user memory. Every call from outside comes in
+ * through kernel/syscall.h, which runs it under image_call(): a handler just returns -errno and
+ * everything it did since the last commit is undone.
+ *
+ * Handlers run in the context of current_task(). Look-ups hand out const; image_write() to change.
+ */
+#ifndef SWTIO_KERNEL_KERNEL_H
+#define SWTIO_KERNEL_KERNEL_H
+
+#include <errno.h>
+
+#include "image/bytes.h"
+#include "image/idtable.h"
+#include "image/image.h"
+#include "image/klock.h"
+#include "trace/trace.h"
+
+enum file_type {
+	FILE_NONE, FILE_IOMMUFD, FILE_IOMMUFD_FAULT, FILE_IOMMUFD_VEVENTQ, FILE_VFIO_DEVICE, FILE_DMABUF,
+	FILE_KVM, FILE_KVM_VM, FILE_KVM_VCPU, FILE_KVM_DEVICE, FILE_GUEST_MEMFD, FILE_MEMFD, FILE_EVENTFD,
+	FILE_SYSFS, FILE_TYPE_MAX
+};
+
+/* An open file description. References: descriptors (simulated tasks), one for all the real
+ * descriptors of a client, and in-kernel ones (file_get). At the last file_put release runs. */
+struct file {
+	uint32_t id;			/* never 0 */
+	uint32_t generation;
+	uint16_t type;			/* enum file_type */
+	uint16_t path_length;
+	uint32_t refs;
+	uint32_t flags;			/* O_ACCMODE, O_NONBLOCK */
+	uint64_t position;
+	const void *priv;		/* the room's object */
+	char path[64];			/* for fdinfo and inspection */
+};
+
+#define TASK_FDS 128u
+#define TASK_VMAS 64u
+
+struct vma {				/* what a mapping of one of our files, or of plain memory, is */
+	uint64_t start, len;		/* user addresses */
+	const struct file *file;	/* NULL: anonymous */
+	uint64_t offset;
+	const void *memory;		/* image memory behind it, NULL: client's own */
+	uint8_t prot;
+	bool shared;
+	bool revoked;			/* access gives SIGBUS */
+};
+
+struct task {				/* a process as the kernel lane sees it */
+	uint32_t id;
+	int32_t pid;			/* real process, 0 for a simulated one */
+	bool cap_ipc_lock, cap_sys_resource, cap_sys_admin;
+	uint64_t rlimit_memlock;	/* bytes */
+	uint64_t pinned_vm, locked_vm;	/* pages */
+	uint32_t uid;
+	char name[16];
+	const struct file *fds[TASK_FDS];	/* simulated tasks only */
+	struct vma vmas[TASK_VMAS];		/* simulated tasks only */
+};
+
+/* mmap answers how a mapping is backed. */
+struct mmap_request {
+	uint64_t offset, len;
+	int prot, flags;
+	const void *memory;		/* out: image memory to map, or NULL */
+};
+
+struct file_ops {
+	const char *name;
+	long (*ioctl)(const struct file *file, unsigned int cmd, uint64_t arg);
+	ssize_t (*read)(const struct file *file, uint64_t to, size_t len, uint64_t position);
+	ssize_t (*write)(const struct file *file, uint64_t from, size_t len, uint64_t position);
+	int (*mmap)(const struct file *file, struct mmap_request *request);
+	void (*unmapped)(const struct file *file, const struct vma *vma);
+	unsigned int (*poll)(const struct file *file);	/* POLLIN, ... ; NULL: not pollable */
+	int (*fdinfo)(const struct file *file, char *text, size_t len);
+	int (*truncate)(const struct file *file, uint64_t size);
+	void (*release)(const struct file *file);	/* cannot fail; every reference is gone */
+};
+extern const struct file_ops *const file_type_ops[FILE_TYPE_MAX];	/* kernel/file.c */
+
+/* Each room defines its row. */
+extern const struct file_ops iommufd_file_ops, iommufd_fault_file_ops, iommufd_veventq_file_ops,
+	vfio_device_file_ops, dmabuf_file_ops, kvm_file_ops, kvm_vm_file_ops, kvm_vcpu_file_ops,
+	kvm_device_file_ops, guest_memfd_file_ops, memfd_file_ops, eventfd_file_ops, sysfs_file_ops;
+
+int kernel_power_on(void);		/* all rooms, in order */
+
+/* -- tasks -- */
+const struct task *current_task(void);
+void current_task_set(const struct task *task);		/* process-local */
+const struct task *task_create(const char *name, int pid);	/* NULL: no memory */
+const struct task *task_find(uint32_t id);
+void task_exit(const struct task *task);		/* closes all it has, as a kill does */
+
+/* -- files -- */
+const struct file *file_create(enum file_type type, const void *priv, const char *path);	/* refs 1, or NULL */
+const struct file *file_find(uint32_t id);
+void file_get(const struct file *file);
+void file_put(const struct file *file);			/* may run release */
+/* Installs a new descriptor in the current task, taking over the caller's reference. In a client
+ * process the shim turns it into a real descriptor when the call returns. fd >= 0 or -EMFILE. */
+int fd_install(const struct file *file, unsigned int flags);
+const struct file *fd_file(int fd);			/* of the current task; NULL: -EBADF. No reference taken. */
+
+/* -- user memory: never dereferenced unguarded; 0 or -EFAULT -- */
+int copy_from_user(void *to, uint64_t from, size_t len);
+int copy_to_user(uint64_t to, const void *from, size_t len);
+int clear_user(uint64_t to, size_t len);
+/* The extension rule: copies min(usize, ksize), zero-fills the rest; -E2BIG when the user's tail has
+ * a non-zero byte; -EFAULT. */
+int copy_struct_from_user(void *to, size_t ksize, uint64_t from, size_t usize);
+
+/* The physical page behind a user address of a task, for pinning: its HPA, or 0 (-EFAULT to the
+ * client). *run: bytes physically contiguous from there (at most len). Takes a pin on the page. */
+uint64_t user_page(const struct task *task, uint64_t address, uint64_t len, bool write, uint64_t *run);
+
+/* -- events to user space: an eventfd by descriptor of the current task -- */
+struct event_ref { uint32_t file; uint32_t task; int32_t fd; };	/* zero: none */
+int event_ref_get(int fd, struct event_ref *ref);	/* 0, -EBADF, -EINVAL not an eventfd */
+void event_ref_put(struct event_ref *ref);
+void event_signal(const struct event_ref *ref);
+
+/* -- switches of a run -- */
+struct kernel_options {
+	bool extensions;	/* what Linux 7.2 lacks; off: ENOTTY as Linux says */
+	bool mock;		/* IOMMU_TEST_CMD and its device */
+	bool private_for_life;	/* a bindable device is never host-accessible (R4.4) */
+	uint8_t bound_policy;	/* enum bound_policy: config writes and resets on a bound device */
+	uint8_t tsm_uapi;	/* 0: v5; 1: 2026-06 */
+	uint64_t mutants;	/* bit per deliberate bug; see kernel/mutants.def */
+};
+enum bound_policy { BOUND_BLOCKED, BOUND_BREAKS };
+const struct kernel_options *kernel_options(void);
+int kernel_options_set(const struct kernel_options *options);
+
+/* Deliberate bugs, for the tests of the invariants: the host may be wrong. */
+enum mutant {
+#define MUTANT(id, name, sentence) MUTANT_##id,
+#include "kernel/mutants.def"
+#undef MUTANT
+	MUTANT_MAX
+};
+static inline bool mutant(enum mutant m) { return kernel_options()->mutants >> m & 1; }
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* KVM, as far as a confidential VM needs it: what VFIO, the TSM core and the TDX driver may ask. */
+#ifndef SWTIO_KERNEL_KVM_H
+#define SWTIO_KERNEL_KVM_H
+
+#include "hardware/cpu.h"
+#include "kernel/kernel.h"
+
+struct kvm;
+
+const struct kvm *kvm_of_file(const struct file *file);	/* a VM's file; NULL: something else */
+const struct file *kvm_file(const struct kvm *kvm);	/* for references: file_get / file_put */
+uint32_t kvm_number(const struct kvm *kvm);
+bool kvm_is_confidential(const struct kvm *kvm);
+uint64_t kvm_tdx_tdr(const struct kvm *kvm);		/* TDX: HPA of the TDR, 0 otherwise */
+uint64_t kvm_sept_root(const struct kvm *kvm);
+const struct vcpu_hw *kvm_vcpu_hw(const struct kvm *kvm, unsigned int index);
+
+/* Drops shared and private mappings of [gpa, +len) of the second stages. Private MMIO: BLOCK,
+ * TRACK, invalidate, UNMAP; a firmware refusal comes back (-EBUSY) and nothing is lost. */
+int kvm_zap(const struct kvm *kvm, uint64_t gpa, uint64_t len);
+/* Inspection for invariants: does the VM's shared table map this page? */
+bool kvm_shared_maps(const struct kvm *kvm, uint64_t hpa);
+
+#endif

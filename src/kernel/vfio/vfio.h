@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VFIO for PCI: what the other rooms may ask of it. */
+#ifndef SWTIO_KERNEL_VFIO_H
+#define SWTIO_KERNEL_VFIO_H
+
+#include "kernel/dmabuf/dmabuf.h"
+#include "kernel/pci/pci.h"
+
+struct vfio_device;
+struct kvm;
+
+int vfio_power_on(void);		/* binds vfio-pci to every endpoint function: /dev/vfio/devices/vfioN */
+const struct vfio_device *vfio_device_of(const struct pci_dev *pdev);
+const struct vfio_device *vfio_device_of_file(const struct file *file);	/* NULL: not a VFIO device file */
+const struct pci_dev *vfio_device_pdev(const struct vfio_device *vdev);
+
+/* KVM's word: this device belongs to this VM (KVM_DEV_VFIO_FILE_ADD / DEL; NULL on DEL). */
+int vfio_device_set_kvm(const struct file *file, const struct kvm *kvm);
+const struct kvm *vfio_device_kvm(const struct vfio_device *vdev);
+
+/* IOMMUFD's word around a TSM bind and unbind (R3.6). */
+enum vfio_tsm_event {
+	VFIO_TSM_BINDING,	/* about to lock: host access to TEE pages must be gone: 0 or -EBUSY */
+	VFIO_TSM_BOUND,		/* locked: layout is known (pci_tsm_layout) */
+	VFIO_TSM_UNBIND,	/* the TDI is stopped: revoke private dma-bufs (waits for importers) */
+	VFIO_TSM_UNBOUND	/* all is shared again: restore */
+};
+int vfio_tsm_event(const struct pci_dev *pdev, enum vfio_tsm_event event);
+
+#endif

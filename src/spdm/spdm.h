@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPDM 1.2 (DSP0274), secured messages (DSP0277) over DOE: both ends. A context is plain bytes that
+ * its owner keeps in the image (no pointer, no libcrypto object inside); libcrypto is used through
+ * a library context of our own whose random numbers come from image_random().
+ *
+ * Used by firmware (requester) and device (responder); this room knows neither.
+ */
+#ifndef SWTIO_SPDM_SPDM_H
+#define SWTIO_SPDM_SPDM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPDM_MAX_MESSAGE 4608u		/* DataTransferSize 0x1200 */
+#define SPDM_HASH 48u			/* SHA-384 */
+#define SPDM_SIG 96u			/* ECDSA P-384, r||s */
+#define SPDM_DHE 96u			/* secp384r1, X||Y */
+
+struct spdm_requester;			/* opaque, spdm_requester_size() bytes, no pointers inside */
+struct spdm_responder;
+size_t spdm_requester_size(void);
+size_t spdm_responder_size(void);
+
+/* One message ready to go to, or come from, the wire: DOE object type 1 (clear) or 2 (secured). */
+struct spdm_wire { uint8_t doe_type; size_t len; uint8_t data[SPDM_MAX_MESSAGE]; };
+
+/* -- requester: a step machine. Each operation is started, then _next() yields messages to send and
+ * takes the answers until it is done. All state is in the context, so it may be left at any message
+ * and taken up by another process. */
+enum spdm_op {
+	SPDM_OP_NONE,
+	SPDM_OP_CONNECT,	/* GET_VERSION .. certificates .. KEY_EXCHANGE, FINISH */
+	SPDM_OP_MEASURE,	/* GET_MEASUREMENTS, all, signed, in the session */
+	SPDM_OP_VENDOR,		/* one PCI-SIG vendor-defined request in the session */
+	SPDM_OP_HEARTBEAT,
+	SPDM_OP_KEY_UPDATE,
+	SPDM_OP_END		/* END_SESSION */
+};
+void spdm_requester_init(struct spdm_requester *ctx, const uint8_t *trust_anchor_der, size_t len);
+int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op);
+/* Protocol id (0 IDE_KM, 1 TDISP) and body; 0 or -EINVAL (no session, too long). */
+int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const void *body, size_t len);
+/* Feeds `in` (NULL at the first call of an operation) and returns 1: send *out, 0: the operation
+ * is done, or -EPROTO/-EBADMSG (malformed), -EACCES (signature, chain or MAC wrong), -EREMOTEIO
+ * (SPDM ERROR; code in spdm_requester_error). An error ends the operation. */
+int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in, struct spdm_wire *out);
+uint8_t spdm_requester_error(const struct spdm_requester *ctx);
+bool spdm_requester_session(const struct spdm_requester *ctx);
+uint32_t spdm_requester_session_id(const struct spdm_requester *ctx);
+/* Results of finished operations; pointers into the context. */
+const uint8_t *spdm_requester_vendor_reply(const struct spdm_requester *ctx, size_t *len); /* after protocol id */
+const uint8_t *spdm_requester_chain(const struct spdm_requester *ctx, size_t *len);	/* SPDM chain blob */
+const uint8_t *spdm_requester_measurements(const struct spdm_requester *ctx, size_t *len);
+int spdm_requester_digest(const uint8_t *data, size_t len, uint8_t out[SPDM_HASH]);
+/* Random numbers for a requester's own keys (IDE keys), from libcrypto over image_random(). */
+int spdm_random(void *buf, size_t len);
+
+/* -- responder ------------------------------------------------------------------------------- */
+struct spdm_measurement { uint8_t index, type; uint16_t len; const uint8_t *value; };
+struct spdm_identity {		/* what the device owns; the pointed-to bytes outlive the context's use */
+	const uint8_t *chain;	/* DER certificates root..leaf */
+	size_t chain_len;
+	const uint8_t *key;	/* leaf private key, DER (SEC1 or PKCS#8) */
+	size_t key_len;
+	const struct spdm_measurement *measurements;
+	size_t measurement_count;
+};
+struct spdm_responder_ops {	/* static table of the owner */
+	/* A PCI-SIG vendor-defined request in session `session`; body after the protocol id. Returns
+	 * the reply's length (>= 0), or -ENOMSG: no answer, or -EOPNOTSUPP: SPDM ERROR unsupported. */
+	int (*vendor)(void *owner, uint32_t session, uint8_t protocol, const uint8_t *body, size_t len,
+		      uint8_t *reply, size_t cap);
+	void (*session_ended)(void *owner, uint32_t session);
+};
+void spdm_responder_init(struct spdm_responder *ctx);
+/* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input. */
+int spdm_responder_handle(struct spdm_responder *ctx, const struct spdm_identity *identity,
+			  const struct spdm_responder_ops *ops, void *owner,
+			  const struct spdm_wire *in, struct spdm_wire *out);
+void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner);
+uint32_t spdm_responder_session_id(const struct spdm_responder *ctx);	/* 0: none */
+
+/* Makes a P-384 chain (root, intermediate, leaf) and its leaf key with random numbers of the image;
+ * 0 or -errno. Buffers are the caller's; *_len in: capacity, out: length. */
+int spdm_make_identity(const char *name, uint8_t *chain, size_t *chain_len, uint8_t *key, size_t *key_len,
+		       uint8_t *anchor, size_t *anchor_len);
+
+#endif
