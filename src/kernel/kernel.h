@@ -32,6 +32,7 @@ struct file {
 	uint16_t path_length;
 	uint32_t refs;
 	uint32_t flags;			/* O_ACCMODE, O_NONBLOCK */
+	uint32_t releaser;		/* task running release, once refs is 0; reaped if that task dies */
 	uint64_t position;
 	const void *priv;		/* the room's object */
 	char path[64];			/* for fdinfo and inspection */
@@ -39,6 +40,7 @@ struct file {
 
 #define TASK_FDS 128u
 #define TASK_VMAS 64u
+#define TASK_CALLS 8u
 
 struct vma {				/* what a mapping of one of our files, or of plain memory, is */
 	uint64_t start, len;		/* user addresses */
@@ -57,7 +59,10 @@ struct task {				/* a process as the kernel lane sees it */
 	uint64_t rlimit_memlock;	/* bytes */
 	uint64_t pinned_vm, locked_vm;	/* pages */
 	uint32_t uid;
+	uint8_t lane;			/* enum lane its calls come from in the trace */
+	bool dying;
 	char name[16];
+	const struct file *in_call[TASK_CALLS];	/* files held by calls in flight, dropped if it dies */
 	const struct file *fds[TASK_FDS];	/* simulated tasks only */
 	struct vma vmas[TASK_VMAS];		/* simulated tasks only */
 };
@@ -88,6 +93,11 @@ extern const struct file_ops iommufd_file_ops, iommufd_fault_file_ops, iommufd_v
 	vfio_device_file_ops, dmabuf_file_ops, kvm_file_ops, kvm_vm_file_ops, kvm_vcpu_file_ops,
 	kvm_device_file_ops, guest_memfd_file_ops, memfd_file_ops, eventfd_file_ops, sysfs_file_ops;
 
+/* What open() of a device node makes: each room's own; -errno or 0 and a file with one reference. */
+int iommufd_open(const char *path, int flags, const struct file **file);
+int vfio_device_open(const char *path, int flags, const struct file **file);
+int kvm_open(const char *path, int flags, const struct file **file);
+
 int kernel_power_on(void);		/* all rooms, in order */
 
 /* -- tasks -- */
@@ -106,6 +116,26 @@ void file_put(const struct file *file);			/* may run release */
  * process the shim turns it into a real descriptor when the call returns. fd >= 0 or -EMFILE. */
 int fd_install(const struct file *file, unsigned int flags);
 const struct file *fd_file(int fd);			/* of the current task; NULL: -EBADF. No reference taken. */
+
+/* In a real client process descriptors and eventfds are the drop-in's: it sets these once. NULL (the
+ * default) means simulated tasks, whose descriptors are in struct task. */
+struct task_hooks {
+	int (*install)(const struct file *file, unsigned int flags);	/* fd or -errno */
+	const struct file *(*lookup)(int fd);
+	int (*event_get)(int fd);		/* a duplicate that stays, or -EBADF, -EINVAL */
+	void (*event_put)(uint32_t task, int fd);
+	void (*event_signal)(uint32_t task, int fd);
+};
+void task_hooks_set(const struct task_hooks *hooks);	/* process-local */
+
+/* Mappings of file's [offset, +len) in every task: access gives SIGBUS until restored. */
+void vma_revoke(const struct file *file, uint64_t offset, uint64_t len);
+void vma_restore(const struct file *file, uint64_t offset, uint64_t len);
+
+/* -- memfds: (file, offset) names a page. NULL: the file is not a memfd. *run as user_page(). -- */
+bool file_is_memfd(const struct file *file);
+uint64_t memfd_size(const struct file *file);
+uint64_t memfd_page(const struct file *file, uint64_t offset, uint64_t len, uint64_t *run);	/* HPA, 0: beyond the end */
 
 /* -- user memory: never dereferenced unguarded; 0 or -EFAULT -- */
 int copy_from_user(void *to, uint64_t from, size_t len);
