@@ -10,6 +10,7 @@
 #define SWTIO_KERNEL_KERNEL_H
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "image/bytes.h"
 #include "image/idtable.h"
@@ -47,9 +48,11 @@ struct vma {				/* what a mapping of one of our files, or of plain memory, is */
 	const struct file *file;	/* NULL: anonymous */
 	uint64_t offset;
 	const void *memory;		/* image memory behind it, NULL: client's own */
+	uint64_t hpa;			/* MMIO: where an access goes as a TLP; 0: plain memory */
 	uint8_t prot;
 	bool shared;
 	bool revoked;			/* access gives SIGBUS */
+	bool unmapped;			/* plain memory the task unmapped; kept to its end: it may be pinned */
 };
 
 struct task {				/* a process as the kernel lane sees it */
@@ -72,6 +75,7 @@ struct mmap_request {
 	uint64_t offset, len;
 	int prot, flags;
 	const void *memory;		/* out: image memory to map, or NULL */
+	uint64_t hpa;			/* out: its host-physical address when it is MMIO, else 0 */
 };
 
 struct file_ops {

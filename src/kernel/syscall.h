@@ -29,6 +29,8 @@ int sys_store(const struct task *task, uint64_t address, const void *from, uint6
 
 /* For the drop-in: same calls on an open file, the task being this process's. */
 long file_ioctl(const struct task *task, const struct file *file, unsigned int cmd, uint64_t arg);
+ssize_t file_pread(const struct task *task, const struct file *file, uint64_t to, size_t len, uint64_t offset);
+ssize_t file_pwrite(const struct task *task, const struct file *file, uint64_t from, size_t len, uint64_t offset);
 int file_open(const struct task *task, const char *path, int flags, const struct file **file);
 
 /* Paths: one table. A room registers patterns statically in kernel/paths.c. */

@@ -34,6 +34,11 @@ void pci_ide_disable(const struct pci_dev *pdev, uint8_t stream_id);
 int pci_ide_stream_alloc(const struct pci_dev *pdev);			/* id, or -ENXIO, -EBUSY */
 void pci_ide_stream_free(const struct pci_dev *pdev, uint8_t stream_id);
 
+/* Attributes under /sys/bus/pci/devices/BDF/ and /sys/class/tsm/: bytes of text, or -ENOENT, -EACCES
+ * (write-only); a write acts and gives 0 or the attribute's -errno. */
+int pci_sysfs_read(const char *path, char *text, size_t len);
+int pci_sysfs_write(const char *path, const char *text, size_t len);
+
 /* FLR and friends, by policy of a bound device: 0, -EBUSY (blocked), -ENOTTY. */
 int pci_reset_function(const struct pci_dev *pdev);
 int pci_reset_bus(const struct pci_dev *pdev);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Paths: which room opens what. */
+#include <fnmatch.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "kernel/core.h"
+#include "kernel/pci/pci.h"
+#include "kernel/syscall.h"
+
+#define SYSFS_TEXT 4096u
+
+static const struct path_entry paths[] = {
+	{ "/dev/iommu", iommufd_open },
+	{ "/dev/kvm", kvm_open },
+	{ "/dev/vfio/devices/vfio*", vfio_device_open },
+};
+
+int path_open(const char *path, int flags, const struct file **file)
+{
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (!fnmatch(paths[i].pattern, path, FNM_PATHNAME))
+			return paths[i].open(path, flags, file);
+	if (!strncmp(path, "/sys/", 5))
+		return sysfs_open(path, flags, file);
+	return -ENOENT;
+}
+
+int file_open(const struct task *task, const char *path, int flags, const struct file **file)
+{
+	const struct task *before = current_task();
+	int rc;
+
+	current_task_set(task);
+	rc = path_open(path, flags, file);
+	current_task_set(before);
+	return rc;
+}
+
+/* -- sysfs: text files; a read shows what is true now, a write acts at once -------------------- */
+
+struct sysfs_file { char path[256]; };
+
+int sysfs_open(const char *path, int flags, const struct file **file)
+{
+	char text[SYSFS_TEXT];
+	struct sysfs_file *sysfs;
+	int rc = pci_sysfs_read(path, text, sizeof(text));
+
+	if (rc < 0 && !((flags & O_ACCMODE) == O_WRONLY && rc == -EACCES))
+		return rc;
+	if (strlen(path) >= sizeof(sysfs->path))
+		return -ENAMETOOLONG;
+	sysfs = image_alloc(sizeof(*sysfs), IMAGE_TYPE_BYTES);
+	if (!sysfs)
+		return -ENOMEM;
+	strncpy(sysfs->path, path, sizeof(sysfs->path) - 1);
+	*file = file_create(FILE_SYSFS, sysfs, path);
+	return *file ? 0 : -ENOMEM;
+}
+
+static ssize_t sysfs_read(const struct file *file, uint64_t to, size_t len, uint64_t position)
+{
+	const struct sysfs_file *sysfs = file->priv;
+	char text[SYSFS_TEXT];
+	int n = pci_sysfs_read(sysfs->path, text, sizeof(text));
+
+	if (n < 0)
+		return n == -EACCES ? -EIO : n;
+	if (position >= (uint64_t)n)
+		return 0;
+	if (len > (uint64_t)n - position)
+		len = (uint64_t)n - position;
+	return copy_to_user(to, text + position, len) ? -EFAULT : (ssize_t)len;
+}
+
+static ssize_t sysfs_write(const struct file *file, uint64_t from, size_t len, uint64_t position)
+{
+	const struct sysfs_file *sysfs = file->priv;
+	char text[SYSFS_TEXT];
+	int rc;
+
+	(void)position;
+	if (len >= sizeof(text))
+		len = sizeof(text) - 1;
+	if (copy_from_user(text, from, len))
+		return -EFAULT;
+	text[len] = '\0';
+	rc = pci_sysfs_write(sysfs->path, text, len);
+	return rc < 0 ? rc : (ssize_t)len;
+}
+
+static void sysfs_release(const struct file *file)
+{
+	image_free(file->priv);
+}
+
+const struct file_ops sysfs_file_ops = {
+	.name = "sysfs",
+	.read = sysfs_read,
+	.write = sysfs_write,
+	.release = sysfs_release,
+};
