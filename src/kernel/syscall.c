@@ -94,6 +94,7 @@ static long call_run(long (*fn)(struct call *call), struct call *call)
 {
 	const struct task *before = current_task();
 	struct held_call held = { fn, call };
+	uint8_t depth = trace_depth();
 	long rc = image_enter();
 
 	if (rc)
@@ -103,6 +104,7 @@ static long call_run(long (*fn)(struct call *call), struct call *call)
 	rc = image_call(held_call_run, &held);
 	if (call->file)
 		image_call(held_call_drop, call);
+	trace_depth_set(depth);
 	current_task_set(before);
 	image_leave();
 	return rc;

@@ -84,5 +84,8 @@ uint64_t trace_next(void);		/* seq the next event will get */
 const struct trace_event *trace_get(uint64_t seq);	/* NULL when not in the ring */
 uint64_t trace_arg_value(const struct trace_event *event, const char *key, uint64_t otherwise);
 void trace_set_enabled(bool on);	/* the explorer's choice; process-local */
+/* Nesting of the calls on this process's stack; a call that was left by an abort restores it. */
+uint8_t trace_depth(void);
+void trace_depth_set(uint8_t depth);
 
 #endif
