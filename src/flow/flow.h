@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The flow language (docs/flow.md): actors, steps, expectations on results. A parsed flow lives in
+ * the image with its program counter and variables, so that a run can be saved at any step and
+ * finished by another process.
+ */
+#ifndef SWTIO_FLOW_FLOW_H
+#define SWTIO_FLOW_FLOW_H
+
+#include "image/image.h"
+
+#define FLOW_WORD 24u
+#define FLOW_TEXT 96u
+#define FLOW_ARGS 8u
+
+enum flow_actor { FLOW_ADMIN, FLOW_VMM, FLOW_GUEST, FLOW_ADVERSARY, FLOW_PROBE, FLOW_ACTORS };
+
+struct flow_arg { char key[FLOW_WORD]; char value[FLOW_TEXT]; };	/* key "" for a bare word */
+
+enum flow_expect { EXPECT_OK, EXPECT_ERRNO, EXPECT_STATUS, EXPECT_VALUE, EXPECT_ANY };
+
+struct flow_action {
+	uint32_t line;			/* of the source, from 1 */
+	uint32_t step;			/* its step's number */
+	uint8_t actor;			/* enum flow_actor */
+	uint8_t instance;		/* vmm2, guest2: 1 */
+	uint8_t nargs;
+	uint8_t expect;			/* enum flow_expect */
+	uint8_t during;			/* enum image_wait: runs inside the action before it; 0: on its own */
+	uint8_t unchanged;		/* the platform's state must be as before */
+	uint16_t during_count;		/* at the n-th such wait */
+	int64_t expect_value;		/* errno (positive), or value */
+	char expect_text[40];		/* status or state name */
+	char verb[FLOW_WORD];
+	char var[FLOW_WORD];		/* "-> name": where the result goes; "" nowhere */
+	struct flow_arg args[FLOW_ARGS];
+};
+
+struct flow_step { uint32_t number; uint32_t first, count; char title[64]; };	/* actions [first, +count) */
+
+struct flow_error { uint32_t line; char text[160]; };
+
+struct flow_settings {			/* what the head of a flow says about the machine */
+	char title[96];
+	char platform[16];
+	uint64_t seed;
+	uint8_t policy;			/* enum bound_policy */
+	uint8_t uapi;
+	bool private_for_life;
+	uint64_t mutants;
+};
+
+/* Makes a machine (image, hardware, firmware, devices, kernel) and loads the flow into it. The text
+ * is hostile input. 0, or -errno with *error filled. */
+int flow_start(const char *text, struct flow_error *error);
+/* A mutant of the host on top of those the flow names; before flow_start. */
+int flow_mutant_add(const char *name);
+
+/* The next action; 1: there was one, 0: the flow is at its end, -errno: cannot go on. */
+int flow_next(void);
+int flow_run_step(void);		/* all actions of the next step: as flow_next() */
+
+struct flow_failure { uint32_t line, step; char text[200]; };
+struct flow_state {
+	struct flow_settings settings;
+	uint32_t step;			/* that will run next; 0 at the end */
+	uint32_t steps, actions, done;	/* totals, and actions done */
+	uint32_t failures;
+	struct flow_failure first;	/* the first expectation that did not hold */
+};
+void flow_state(struct flow_state *state);
+const struct flow_step *flow_step_find(uint32_t number);
+bool flow_loaded(void);
+
+#endif
