@@ -17,22 +17,26 @@ struct function_bar {
 	bool is64, prefetch;
 	uint64_t hpa;		/* assigned by enumeration (= the BAR register while decode is on) */
 	const void *memory;	/* RAM-like BAR memory of its own (bulk), or NULL: model handles accesses */
+	bool decoded;		/* answers at hpa right now */
 };
 
-struct function {		/* in the image */
+/* In the image. 16 KiB: log the field you change, not the whole. */
+struct function {
 	uint16_t rid;		/* bus<<8 | dev<<3 | fn */
 	uint16_t segment;
 	uint16_t model;		/* enum function_model of the device lane */
 	uint16_t pf_rid;	/* of a VF: its PF; else own rid */
 	uint16_t root_port;	/* rid of the root port above */
 	uint16_t vf_count;	/* of a PF: enabled VFs */
-	bool present;		/* false after surprise removal */
-	bool in_reset;
+	bool plugged;		/* false after surprise removal */
+	bool present;		/* answers: plugged and, for a VF, enabled by its PF */
+	bool in_reset;		/* link held in reset: absent to requests */
 	struct function_bar bar[FUNCTION_BARS];
 	uint16_t cap_pcie, cap_msix, cap_msi, cap_pm;	/* offsets in config space, 0: none */
 	uint16_t cap_doe, cap_ide, cap_sriov, cap_ats, cap_pasid;
 	const void *state;	/* the model's own object */
 	uint8_t config[FUNCTION_CONFIG_SIZE];
+	uint8_t initial[FUNCTION_CONFIG_SIZE];		/* what a reset brings back */
 	uint8_t writable[FUNCTION_CONFIG_SIZE];	/* per-bit write mask */
 	uint8_t w1c[FUNCTION_CONFIG_SIZE];	/* per-bit write-1-to-clear */
 };
@@ -71,9 +75,23 @@ const struct function *function_at(uint64_t hpa, unsigned int *bar, uint64_t *of
 void function_surprise_remove(const struct function *fn);
 void function_plug(const struct function *fn);
 
-/* Building config space (device lane, at power-on): helpers log and write. */
+/* Building a function (device lane, at power-on): helpers log and write.
+ *
+ * A function starts present, below no root port, and with its own rid as pf_rid. A VF is added like
+ * any other function and then placed below its PF; it is absent until the PF's VF Enable. Its BARs
+ * take no config bits: they follow the PF's VF BARs. Capabilities fill in the cap_ offsets. */
+void function_place(const struct function *fn, uint16_t root_port, uint16_t pf_rid);
+void function_set_state(const struct function *fn, const void *state);
+/* 0; -EINVAL: no such BAR, size not a power of two >= 4 KiB, or a 64-bit pair that does not fit. */
+int function_add_bar(const struct function *fn, unsigned int bar, uint64_t size, bool is64,
+		     bool prefetch, const void *memory);
+/* SR-IOV capability; vf_bar gives size, is64 and prefetch per VF BAR. Its offset, or 0. */
+unsigned int function_add_sriov(const struct function *pf, uint16_t total, uint16_t first_offset,
+				uint16_t stride, uint16_t vf_device,
+				const struct function_bar vf_bar[FUNCTION_BARS]);
 void config_set(const struct function *fn, unsigned int offset, unsigned int size, uint32_t value,
 		uint32_t writable);
+/* The offset of a new capability of len bytes with its header, linked last; 0: no room. */
 unsigned int config_add_cap(const struct function *fn, uint8_t id, unsigned int len);
 unsigned int config_add_ext_cap(const struct function *fn, uint16_t id, uint8_t version, unsigned int len);
 
