@@ -44,7 +44,11 @@ struct vcpu_hw {		/* in the image, one a vCPU; owned by KVM, used by firmware an
 };
 
 /* Guest memory accesses: RAM or MMIO by what the tables say; 0, -EAGAIN: exit filled, leave to KVM
- * and retry after; -EIO: the device or memory refused (reads give ones). */
+ * and retry after; -EIO: the device or memory refused (reads give ones).
+ *
+ * An exit is an EPT violation with gpa, len, write, data and is_private; its gpa, as the addresses
+ * in vcpu->ept, is without the SHARED bit. When it turns out to be an emulated device, KVM makes the
+ * reason CPU_EXIT_MMIO and leaves what was read in data: the retry of the same access takes it. */
 int cpu_guest_read(const struct vcpu_hw *vcpu, uint64_t gpa, void *to, uint64_t len);
 int cpu_guest_write(const struct vcpu_hw *vcpu, uint64_t gpa, const void *from, uint64_t len);
 

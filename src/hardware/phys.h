@@ -51,8 +51,11 @@ int phys_read(uint64_t hpa, void *to, uint64_t len, uint32_t owner);
 int phys_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner);
 
 /* Client memory, for `swtio exec`: the HPA of the page at `address` of `owner` (a task id or file
- * id), allocating a window on first use; 0 when out of memory. `local` says how this process reaches it. */
+ * id), allocating a window on first use; 0 when out of memory. */
 uint64_t phys_client(uint32_t owner, uint64_t address);
 void phys_client_forget(uint32_t owner);
+/* Process-local: this process reaches [address, +len) of owner at `local`, until told otherwise.
+ * Whole pages; local NULL takes it away. 0, -EINVAL, -ENOMEM. */
+int phys_client_reach(uint32_t owner, uint64_t address, uint64_t len, void *local);
 
 #endif

@@ -33,12 +33,13 @@ struct pt_leaf {
 	uint8_t reads;		/* memory reads the walk took */
 };
 
-int pt_init(const struct pt *pt, enum pt_format format, unsigned int levels);	/* 0 or -ENOMEM */
+int pt_init(const struct pt *pt, enum pt_format format, unsigned int levels);	/* 0, -EINVAL, -ENOMEM */
 void pt_destroy(const struct pt *pt);
 /* Maps [address, +len) to contiguous hpa with the largest leaves that fit; all or nothing.
  * 0, -EINVAL unaligned or out of range, -EADDRINUSE something is there, -ENOMEM. */
 int pt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, uint8_t prot);
-/* Unmaps what is there, splitting large leaves at the ends; returns bytes that were mapped. */
+/* Unmaps what is there, splitting large leaves at the ends; returns bytes that were mapped. When
+ * memory for a split is out, the whole leaf goes: never is anything left mapped that was to go. */
 uint64_t pt_unmap(const struct pt *pt, uint64_t address, uint64_t len);
 int pt_walk(const struct pt *pt, uint64_t address, struct pt_leaf *leaf);	/* 0 or -ENOENT */
 /* The walk a device does: from a root HPA, reading memory. */
