@@ -22,6 +22,7 @@ struct guest_verb {			/* one line of a script, in the image */
 
 int guest_create(uint32_t vm);				/* 0, -EEXIST, -ENOMEM */
 void guest_destroy(uint32_t vm);
+bool guest_verb_known(const char *name);
 int guest_post(uint32_t vm, const struct guest_verb *verb);	/* appends; 0, -EINVAL unknown verb or argument */
 enum guest_progress { GUEST_IDLE, GUEST_RUNNING, GUEST_DONE };
 /* How the last posted verb stands; result: 0 or more, -errno, or a TDX status as *status. */

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Flow text to steps and actions. The text is hostile input: every word is bounded, every number
+ * checked, and an error names its line and says what was expected. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow/parse.h"
+#include "kernel/kernel.h"
+
+#define WORDS 32u
+
+struct line {
+	struct flow_program *program;
+	struct flow_error *error;
+	uint32_t number;
+	unsigned int words;
+	char word[WORDS][FLOW_TEXT + FLOW_WORD];
+	bool quoted[WORDS];
+};
+
+static const char *const actor_names[FLOW_ACTORS] = { "admin", "vmm", "guest", "adversary", "probe" };
+
+const char *flow_actor_name(uint8_t actor)
+{
+	return actor < FLOW_ACTORS ? actor_names[actor] : "?";
+}
+
+__attribute__((format(printf, 2, 3)))
+static int fail(struct line *line, const char *format, ...)
+{
+	va_list args;
+
+	line->error->line = line->number;
+	va_start(args, format);
+	vsnprintf(line->error->text, sizeof(line->error->text), format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* -- words ------------------------------------------------------------------------------------ */
+
+static int split_word(struct line *line, const char **at)
+{
+	char *to = line->word[line->words];
+	size_t room = sizeof(line->word[0]) - 1, n = 0;
+	bool quotes = false;
+	const char *p = *at;
+
+	line->quoted[line->words] = *p == '"';
+	for (; *p && *p != '\n' && (quotes || (!isspace((unsigned char)*p) && *p != '#')); p++) {
+		if (*p == '"') {
+			quotes = !quotes;
+			continue;
+		}
+		if (n == room)
+			return fail(line, "a word is longer than %zu characters", room);
+		to[n++] = *p;
+	}
+	if (quotes)
+		return fail(line, "a quotation is not closed on its line");
+	to[n] = '\0';
+	line->words++;
+	*at = p;
+	return 0;
+}
+
+static int split(struct line *line, const char *text)
+{
+	line->words = 0;
+	while (*text && *text != '\n') {
+		int rc;
+
+		if (isspace((unsigned char)*text)) {
+			text++;
+			continue;
+		}
+		if (*text == '#')
+			break;
+		if (line->words == WORDS)
+			return fail(line, "more than %u words on a line", WORDS);
+		rc = split_word(line, &text);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int flow_number(const char *text, uint64_t *value)
+{
+	unsigned int segment, bus, dev, fn;
+	char *end;
+	int used = 0;
+
+	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &segment, &bus, &dev, &fn, &used) == 4 && !text[used]) {
+		*value = (uint64_t)(segment << 16 | bus << 8 | (dev & 31) << 3 | (fn & 7));
+		return 0;
+	}
+	if (sscanf(text, "%2x:%2x.%1x%n", &bus, &dev, &fn, &used) == 3 && !text[used]) {
+		*value = bus << 8 | (dev & 31) << 3 | (fn & 7);
+		return 0;
+	}
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	if (errno)
+		return -ERANGE;
+	if (*end == 'K' || *end == 'M' || *end == 'G') {
+		unsigned int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 30;
+
+		if (*value >> (64 - shift))
+			return -ERANGE;
+		*value <<= shift;
+		end++;
+	}
+	return *end ? -EINVAL : 0;
+}
+
+static int errno_by_name(const char *name)
+{
+	for (int e = 1; e < 134; e++) {
+		const char *known = strerrorname_np(e);
+
+		if (known && !strcmp(known, name))
+			return e;
+	}
+	return -EINVAL;
+}
+
+/* -- head of a flow ---------------------------------------------------------------------------- */
+
+static int mutant_bit(const char *name, uint64_t *bits)
+{
+	static const char *const names[] = {
+#define MUTANT(id, name, sentence) [MUTANT_##id] = name,
+#include "kernel/mutants.def"
+#undef MUTANT
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], name)) {
+			*bits |= 1ull << i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+int flow_mutant_bit(const char *name, uint64_t *bits)
+{
+	return mutant_bit(name, bits);
+}
+
+static int choose(struct line *line, const char *const *names, uint8_t *value)
+{
+	for (uint8_t i = 0; names[i]; i++)
+		if (!strcmp(names[i], line->word[1])) {
+			*value = i;
+			return 0;
+		}
+	return fail(line, "%s: '%s' is none of the choices; the first is '%s'", line->word[0], line->word[1],
+		    names[0]);
+}
+
+/* 1: a setting, taken; 0: not a setting. */
+static int parse_setting(struct line *line)
+{
+	static const char *const policies[] = { "blocked", "breaks", NULL };
+	static const char *const uapis[] = { "v5", "2026-06", NULL };
+	struct flow_settings *settings = &line->program->settings;
+	const char *name = line->word[0], *value = line->words > 1 ? line->word[1] : "";
+	int rc = 0;
+
+	if (!strcmp(name, "flow"))
+		snprintf(settings->title, sizeof(settings->title), "%s", value);
+	else if (!strcmp(name, "platform"))
+		snprintf(settings->platform, sizeof(settings->platform), "%s", value);
+	else if (!strcmp(name, "seed"))
+		rc = flow_number(value, &settings->seed) ? fail(line, "seed: '%s' is not a number", value) : 0;
+	else if (!strcmp(name, "policy"))
+		rc = choose(line, policies, &settings->policy);
+	else if (!strcmp(name, "uapi"))
+		rc = choose(line, uapis, &settings->uapi);
+	else if (!strcmp(name, "private-for-life"))
+		settings->private_for_life = true;
+	else if (!strcmp(name, "mutant"))
+		rc = mutant_bit(value, &settings->mutants) ? fail(line, "no mutant is called '%s'", value) : 0;
+	else
+		return 0;
+	return rc ? rc : 1;
+}
+
+static int parse_step(struct line *line)
+{
+	struct flow_program *program = line->program;
+	struct flow_step *step;
+	uint64_t number;
+
+	if (line->words < 2 || flow_number(line->word[1], &number) || !number || number > 100000)
+		return fail(line, "step: a number from 1 is wanted, then a title");
+	if (program->steps == FLOW_STEPS_MAX)
+		return fail(line, "more than %u steps", FLOW_STEPS_MAX);
+	if (program->steps && program->step[program->steps - 1].number >= number)
+		return fail(line, "step %lu comes after step %u: numbers go up", (unsigned long)number,
+			    program->step[program->steps - 1].number);
+	step = &program->step[program->steps++];
+	step->number = (uint32_t)number;
+	step->first = program->actions;
+	snprintf(step->title, sizeof(step->title), "%s", line->words > 2 ? line->word[2] : "");
+	return 0;
+}
+
+/* -- actions ----------------------------------------------------------------------------------- */
+
+static int parse_actor(struct line *line, const char *word, struct flow_action *action)
+{
+	for (uint8_t i = 0; i < FLOW_ACTORS; i++) {
+		size_t n = strlen(actor_names[i]);
+
+		if (strncmp(word, actor_names[i], n))
+			continue;
+		if (word[n] == '2' && !word[n + 1])
+			action->instance = 1;
+		else if (word[n])
+			continue;
+		action->actor = i;
+		return 0;
+	}
+	return fail(line, "'%s' is neither a setting nor an actor (admin, vmm, guest, adversary, probe)", word);
+}
+
+static int parse_during(struct line *line, unsigned int *at, struct flow_action *action)
+{
+	char *count;
+
+	if (strcmp(line->word[*at], "during"))
+		return 0;
+	if (*at + 2 >= line->words)
+		return fail(line, "during: a wait point and an action are wanted");
+	count = strchr(line->word[*at + 1], '#');
+	action->during_count = 1;
+	if (count) {
+		*count++ = '\0';
+		action->during_count = (uint16_t)atoi(count);
+	}
+	for (unsigned int point = 1; point < IMAGE_WAIT_MAX; point++)
+		if (!strcmp(image_wait_name(point), line->word[*at + 1]))
+			action->during = (uint8_t)point;
+	if (!action->during || !action->during_count)
+		return fail(line, "during: '%s' is no wait point", line->word[*at + 1]);
+	*at += 2;
+	return 0;
+}
+
+static void parse_expect(const char *word, struct flow_action *action)
+{
+	uint64_t value;
+	int e;
+
+	if (!strcmp(word, "ok")) {
+		action->expect = EXPECT_OK;
+	} else if (!strcmp(word, "any")) {
+		action->expect = EXPECT_ANY;
+	} else if (!flow_number(word, &value)) {
+		action->expect = EXPECT_VALUE;
+		action->expect_value = (int64_t)value;
+	} else if ((e = errno_by_name(word)) > 0) {
+		action->expect = EXPECT_ERRNO;
+		action->expect_value = e;
+	} else {
+		action->expect = EXPECT_STATUS;
+	}
+	snprintf(action->expect_text, sizeof(action->expect_text), "%s", word);
+}
+
+static int parse_argument(struct line *line, unsigned int at, struct flow_action *action)
+{
+	struct flow_arg *arg;
+	const char *word = line->word[at], *equals;
+	size_t key;
+
+	if (action->nargs == FLOW_ARGS)
+		return fail(line, "more than %u arguments", FLOW_ARGS);
+	arg = &action->args[action->nargs++];
+	equals = line->quoted[at] ? NULL : strchr(word, '=');
+	key = equals ? (size_t)(equals - word) : 0;
+	if (key >= sizeof(arg->key))
+		return fail(line, "the name of an argument is longer than %zu characters", sizeof(arg->key) - 1);
+	memcpy(arg->key, word, key);
+	word += key + (equals != NULL);
+	if (strlen(word) >= sizeof(arg->value))
+		return fail(line, "an argument is longer than %zu characters", sizeof(arg->value) - 1);
+	strcpy(arg->value, word);
+	return 0;
+}
+
+static int parse_action_tail(struct line *line, unsigned int at, struct flow_action *action)
+{
+	int rc = 0;
+
+	for (; at < line->words && !rc; at++) {
+		bool more = at + 1 < line->words;
+
+		if (!strcmp(line->word[at], "->") && more)
+			snprintf(action->var, sizeof(action->var), "%s", line->word[++at]);
+		else if (!strcmp(line->word[at], "=") && more)
+			parse_expect(line->word[++at], action);
+		else if (!strcmp(line->word[at], "unchanged"))
+			action->unchanged = 1;
+		else
+			rc = parse_argument(line, at, action);
+	}
+	return rc;
+}
+
+static int parse_action(struct line *line)
+{
+	struct flow_program *program = line->program;
+	struct flow_action *action;
+	unsigned int at = 0;
+	int rc;
+
+	if (!program->steps)
+		return fail(line, "an action stands before the first step");
+	if (program->actions == FLOW_ACTIONS_MAX)
+		return fail(line, "more than %u actions", FLOW_ACTIONS_MAX);
+	action = &program->action[program->actions];
+	memset(action, 0, sizeof(*action));
+	action->line = line->number;
+	action->step = program->step[program->steps - 1].number;
+	rc = parse_during(line, &at, action);
+	if (!rc)
+		rc = parse_actor(line, line->word[at++], action);
+	if (rc)
+		return rc;
+	if (at == line->words)
+		return fail(line, "the actor has nothing to do: a verb is wanted");
+	if (strlen(line->word[at]) >= sizeof(action->verb))
+		return fail(line, "'%s' is too long for a verb", line->word[at]);
+	strcpy(action->verb, line->word[at++]);
+	rc = flow_verb_check(action) ? fail(line, "%s has no verb '%s'; see docs/flow.md",
+					    actor_names[action->actor], action->verb) : 0;
+	if (!rc)
+		rc = parse_action_tail(line, at, action);
+	if (rc)
+		return rc;
+	if (action->during && program->actions == program->step[program->steps - 1].first)
+		return fail(line, "during: there is no action before it in its step");
+	program->actions++;
+	program->step[program->steps - 1].count++;
+	return 0;
+}
+
+static int parse_line(struct line *line)
+{
+	int rc;
+
+	if (!strcmp(line->word[0], "step"))
+		return parse_step(line);
+	rc = parse_setting(line);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	return parse_action(line);
+}
+
+int flow_parse(const char *text, struct flow_program *program, struct flow_error *error)
+{
+	struct line *line = calloc(1, sizeof(*line));
+	int rc = 0;
+
+	if (!line)
+		return -ENOMEM;
+	line->program = program;
+	line->error = error;
+	while (*text && !rc) {
+		line->number++;
+		rc = split(line, text);
+		if (!rc && line->words)
+			rc = parse_line(line);
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
+	if (!rc && !program->actions)
+		rc = fail(line, "there is no action in it");
+	free(line);
+	return rc;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Probes: what a flow may ask of the platform's state, to compare with what it expects. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "device/device.h"
+#include "firmware/tdx/tdx.h"
+#include "flow/parse.h"
+#include "hardware/ide.h"
+#include "kernel/kernel.h"
+#include "kernel/pci/pci.h"
+#include "kernel/tsm/tsm.h"
+#include "vmm/vmm.h"
+
+static const char *const tdi_states[] = { "UNLOCKED", "LOCKED", "RUN", "ERROR" };
+static const char *const sept_states[] = { "FREE", "MAPPED", "PENDING", "BLOCKED", "MMIO_PENDING", "MMIO_MAPPED",
+					   "MMIO_BLOCKED" };
+static const char *const dmar_states[] = { "FREE", "PENDING", "PRESENT", "BLOCKED" };
+
+static uint16_t probe_rid(const struct flow_action *action)
+{
+	uint64_t rid = 0x101;
+
+	flow_arg_number(action, "rid", &rid);
+	return (uint16_t)rid;
+}
+
+static void set_text(struct flow_result *result, const char *text)
+{
+	snprintf(result->text, sizeof(result->text), "%s", text);
+}
+
+/* tdi [rid=]: the TDISP state of the device's interface. */
+static void probe_tdi(const struct flow_action *action, struct flow_result *result)
+{
+	struct tdi_view view;
+
+	result->rc = device_tdi_view(probe_rid(action), &view);
+	if (!result->rc)
+		set_text(result, tdi_states[view.state & 3]);
+}
+
+/* sept gpa= [vm=]: the leaf's state in the VM's S-EPT. */
+static void probe_sept(const struct flow_action *action, struct flow_result *result)
+{
+	uint64_t gpa, hpa, tdr = 0;
+	unsigned int level;
+	struct tdx_tdi_view view;
+
+	if (!flow_arg_number(action, "gpa", &gpa)) {
+		result->rc = -EDOM;
+		return;
+	}
+	if (!tdx_tdi_view(probe_rid(action), &view))
+		tdr = view.tdr;
+	flow_arg_number(action, "tdr", &tdr);
+	set_text(result, tdr ? sept_states[tdx_sept_state(tdr, gpa, &hpa, &level)] : "FREE");
+}
+
+static void probe_dmar(const struct flow_action *action, struct flow_result *result)
+{
+	struct tdx_tdi_view view;
+
+	set_text(result, tdx_tdi_view(probe_rid(action), &view) ? "FREE" : dmar_states[view.dmar & 3]);
+}
+
+/* owned: pages of the function's MMIO mapped in an S-EPT; -ENOENT when there is no TDI. */
+static void probe_mmio_pages(const struct flow_action *action, struct flow_result *result)
+{
+	struct tdx_tdi_view view;
+	int rc = tdx_tdi_view(probe_rid(action), &view);
+
+	result->rc = rc ? rc : (int64_t)view.mmio_pages;
+}
+
+static void probe_session(const struct flow_action *action, struct flow_result *result)
+{
+	struct tdx_tdi_view view;
+	int rc = tdx_tdi_view(probe_rid(action), &view);
+
+	result->rc = rc ? rc : (int64_t)view.bind_session;
+}
+
+static void probe_stream(const struct flow_action *action, struct flow_result *result)
+{
+	int stream = ide_default_stream(probe_rid(action) & 0xfff8);
+
+	if (stream < 0)
+		result->rc = stream;
+	else
+		set_text(result, ide_secure(probe_rid(action) & 0xfff8, (uint8_t)stream) ? "SECURE" : "INSECURE");
+}
+
+static void probe_bound(const struct flow_action *action, struct flow_result *result)
+{
+	const struct pci_dev *pdev = pci_dev_find(probe_rid(action));
+	const char *cause = NULL;
+
+	if (!pdev)
+		result->rc = -ENODEV;
+	else if (pci_tsm_quarantined(pdev, &cause))
+		set_text(result, "QUARANTINED");
+	else
+		set_text(result, pci_tsm_bound(pdev) ? "BOUND" : "UNBOUND");
+}
+
+/* live type=: how many objects of a type there are; for leak checks. */
+static void probe_live(const struct flow_action *action, struct flow_result *result)
+{
+	const char *name = flow_arg_text(action, "type");
+
+	result->rc = -EDOM;
+	for (unsigned int type = 1; name && type < IMAGE_TYPE_MAX; type++)
+		if (!strcmp(image_type_name((enum image_type)type), name))
+			result->rc = (int64_t)image_live((enum image_type)type);
+}
+
+static void probe_refused(const struct flow_action *action, struct flow_result *result)
+{
+	(void)action;
+	result->rc = (int64_t)*image_counter(IMAGE_COUNTER_TLP_REFUSED);
+}
+
+const struct flow_verb flow_probe_verbs[] = {
+	{ "tdi", probe_tdi },
+	{ "sept", probe_sept },
+	{ "dmar", probe_dmar },
+	{ "mmio-pages", probe_mmio_pages },
+	{ "session", probe_session },
+	{ "stream", probe_stream },
+	{ "bound", probe_bound },
+	{ "live", probe_live },
+	{ "refused", probe_refused },
+	{ NULL, NULL },
+};
