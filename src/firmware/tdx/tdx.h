@@ -12,6 +12,7 @@
 #define SWTIO_FIRMWARE_TDX_H
 
 #include "hardware/cpu.h"
+#include "trace/trace.h"
 
 struct tdx_args {		/* in: operands; out: results; rax is the status returned */
 	uint64_t rcx, rdx, r8, r9, r10, r11, r12, r13, r14, r15;
