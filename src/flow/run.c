@@ -265,7 +265,7 @@ static void flow_wait(enum image_wait point, void *arg)
 	now->seen[point]++;
 	for (uint32_t i = now->next; i < root->actions && root->action[i].during; i++) {
 		const struct flow_action *action = &root->action[i];
-		uint64_t bit = 1ull << (i - now->next & 63);
+		uint64_t bit = 1ull << ((i - now->next) & 63);
 
 		if (action->during != point || action->during_count != now->seen[point] || now->done & bit)
 			continue;
@@ -281,7 +281,7 @@ static void during_check(const struct running *now)
 	const struct flow_image *root = flow_root();
 
 	for (uint32_t i = now->next; i < root->actions && root->action[i].during; i++)
-		if (!(now->done >> (i - now->next & 63) & 1))
+		if (!(now->done >> ((i - now->next) & 63) & 1))
 			flow_fail(&root->action[i], "line %u: wait point %s#%u was never reached",
 				  root->action[i].line, image_wait_name(root->action[i].during),
 				  root->action[i].during_count);
