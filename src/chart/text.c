@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sequence chart as text: a column a lane, an arrow a call, the words at the right. Calls that
+ * repeat the one before them are counted rather than drawn again.
+ */
+#include <string.h>
+
+#include "chart/chart.h"
+
+#define LEFT 5u				/* room for the step's number */
+#define PITCH 7u			/* columns a lane takes */
+#define WIDTH_MAX 240u
+
+struct canvas {
+	FILE *out;
+	const struct chart_options *options;
+	enum lane lanes[LANE_MAX];
+	unsigned int count;
+	unsigned int columns;
+	uint32_t step;			/* whose title was printed last */
+};
+
+static const char *const short_names[LANE_MAX] = {
+	[LANE_GUEST] = "Guest", [LANE_GUEST_TSM] = "GstTSM", [LANE_VMM] = "VMM", [LANE_VFIO] = "VFIO",
+	[LANE_IOMMUFD] = "IOMMUFD", [LANE_TSM] = "hostTSM", [LANE_KVM] = "KVM", [LANE_FIRMWARE] = "Firmw.",
+	[LANE_HARDWARE] = "Hardw.", [LANE_DEVICE] = "Device",
+};
+
+static const char *const legend[] = {
+	"Guest    the guest's kernel and device driver    GstTSM   the guest kernel's TSM driver",
+	"VMM      the user-space process                  hostTSM  the host kernel's TSM core and platform driver",
+	"Firmw.   the TDX module (PCIe calls it the TSM)  Device   the device's security manager (DSM) and its TDIs",
+	"TDI: the assigned interface; UNLOCKED, LOCKED, RUN, ERROR are its states. T=1: a TLP from or to a TEE.",
+	"--> call, and its result;  ~~> event going up;  * state change;  (x3) three in a row;  !! refused",
+};
+
+static void lanes_choose(struct canvas *canvas)
+{
+	static const enum lane seed[] = { LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO, LANE_IOMMUFD,
+					  LANE_TSM, LANE_KVM, LANE_FIRMWARE, LANE_DEVICE };
+
+	for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
+		if (canvas->options->all_lanes || seed[i] < LANE_FIRMWARE)
+			canvas->lanes[canvas->count++] = seed[i];
+}
+
+/* The column of a lane's line; 0: not shown. Admin and adversary come in from the left edge. */
+static unsigned int lane_column(const struct canvas *canvas, uint8_t lane)
+{
+	if (lane == LANE_ADMIN || lane == LANE_ADVERSARY)
+		return LEFT;
+	for (unsigned int i = 0; i < canvas->count; i++)
+		if (canvas->lanes[i] == lane)
+			return LEFT + i * PITCH + 3;
+	return 0;
+}
+
+static unsigned int lanes_end(const struct canvas *canvas)
+{
+	return LEFT + canvas->count * PITCH;
+}
+
+static void print_heading(const struct canvas *canvas)
+{
+	fprintf(canvas->out, "%*s", (int)LEFT, "");
+	for (unsigned int i = 0; i < canvas->count; i++)
+		fprintf(canvas->out, "%-*s", (int)PITCH, short_names[canvas->lanes[i]]);
+	fputc('\n', canvas->out);
+}
+
+static bool shown(const struct canvas *canvas, const struct trace_event *event)
+{
+	const struct chart_options *options = canvas->options;
+
+	if (options->first_step && event->step < options->first_step)
+		return false;
+	if (options->last_step && event->step > options->last_step)
+		return false;
+	if (options->max_depth && event->depth >= options->max_depth)
+		return false;
+	return lane_column(canvas, event->from) && lane_column(canvas, event->to);
+}
+
+static bool same_arrow(const struct trace_event *a, const struct trace_event *b)
+{
+	return a->from == b->from && a->to == b->to && a->kind == b->kind && a->step == b->step &&
+	       a->result == b->result && !strcmp(a->name, b->name) && !strcmp(a->text, b->text);
+}
+
+static bool failed(const struct trace_event *event)
+{
+	if (event->kind != TRACE_KIND_CALL || event->result == TRACE_PENDING)
+		return false;
+	switch (event->result_kind) {
+	case TRACE_RESULT_TDX: return (uint64_t)event->result >> 63;
+	case TRACE_RESULT_TDISP:
+	case TRACE_RESULT_TLP: return event->result != 0;
+	default: return event->result < 0;
+	}
+}
+
+static void draw_arrow(const struct canvas *canvas, const struct trace_event *event, char *row)
+{
+	unsigned int from = lane_column(canvas, event->from), to = lane_column(canvas, event->to);
+	char dash = event->kind == TRACE_KIND_EVENT ? '~' : '-';
+
+	for (unsigned int i = 0; i < canvas->count; i++)
+		row[LEFT + i * PITCH + 3] = '|';
+	if (from == to) {
+		row[from] = event->kind == TRACE_KIND_NOTE ? 'o' : '*';
+		return;
+	}
+	for (unsigned int x = (from < to ? from : to) + 1; x < (from < to ? to : from); x++)
+		row[x] = dash;
+	row[from < to ? to - 1 : to + 1] = from < to ? '>' : '<';
+}
+
+static void label_result(const struct trace_event *event, char *text, size_t len)
+{
+	if (event->kind == TRACE_KIND_NOTE)
+		snprintf(text, len, "%s%s", event->text[0] ? ": " : "", event->text);
+	else if (event->kind != TRACE_KIND_CALL)
+		text[0] = '\0';
+	else if (event->result == TRACE_PENDING)
+		snprintf(text, len, " (cut off)");
+	else if (event->text[0])
+		snprintf(text, len, " = %s", event->text);
+	else if (event->result < 0 && strerrorname_np((int)-event->result))
+		snprintf(text, len, " = %s", strerrorname_np((int)-event->result));
+	else if (event->result > 0)
+		snprintf(text, len, " = %lld", (long long)event->result);
+	else
+		text[0] = '\0';
+}
+
+/* Name, then as many arguments as fit, then the result, which always does. */
+static void make_label(const struct trace_event *event, unsigned int repeats, char *label, size_t room)
+{
+	char result[64], times[16] = "";
+	size_t n, tail;
+
+	label_result(event, result, sizeof(result));
+	if (repeats > 1)
+		snprintf(times, sizeof(times), " (x%u)", repeats);
+	tail = strlen(result) + strlen(times) + (failed(event) ? 3 : 0);
+	n = (size_t)snprintf(label, room, "%s", event->name);
+	for (unsigned int i = 0; i < event->nargs && n < room; i++) {
+		char arg[40];
+		int len = snprintf(arg, sizeof(arg), event->args[i].value > 9 ? " %s=%#llx" : " %s=%llu",
+				   event->args[i].key, (unsigned long long)event->args[i].value);
+
+		if (n + (size_t)len + tail >= room)
+			break;
+		memcpy(label + n, arg, (size_t)len + 1);
+		n += (size_t)len;
+	}
+	if (n < room)
+		snprintf(label + n, room - n, "%s%s%s", result, times, failed(event) ? " !!" : "");
+}
+
+static void print_step(struct canvas *canvas, uint32_t step)
+{
+	const char *title = canvas->options->step_title ? canvas->options->step_title(step) : NULL;
+	unsigned int used;
+
+	if (canvas->step == step)
+		return;
+	canvas->step = step;
+	if (!title)
+		return;
+	fputs(canvas->options->colour ? "\033[1m" : "", canvas->out);
+	used = (unsigned int)fprintf(canvas->out, "%3u  %s ", step, title);
+	for (; used < canvas->columns && used < lanes_end(canvas); used++)
+		fputc('.', canvas->out);
+	fputs(canvas->options->colour ? "\033[0m\n" : "\n", canvas->out);
+}
+
+static void print_event(struct canvas *canvas, const struct trace_event *event, unsigned int repeats)
+{
+	char row[WIDTH_MAX + 1], label[WIDTH_MAX];
+	unsigned int end = lanes_end(canvas);
+	const char *on = "", *off = "";
+
+	print_step(canvas, event->step);
+	memset(row, ' ', sizeof(row));
+	row[end] = '\0';
+	draw_arrow(canvas, event, row);
+	make_label(event, repeats, label, canvas->columns > end + 1 ? canvas->columns - end : 2);
+	if (canvas->options->colour && (failed(event) || event->kind != TRACE_KIND_CALL)) {
+		on = failed(event) ? "\033[31m" : "\033[2m";
+		off = "\033[0m";
+	}
+	fprintf(canvas->out, "%s%s%s%s\n", row, on, label, off);
+}
+
+int chart_text(FILE *out, const struct chart_options *options)
+{
+	struct canvas canvas = { .out = out, .options = options };
+	const struct trace_event *last = NULL;
+	unsigned int repeats = 0;
+
+	canvas.columns = options->columns ? options->columns : 100;
+	if (canvas.columns > WIDTH_MAX)
+		canvas.columns = WIDTH_MAX;
+	lanes_choose(&canvas);
+	if (options->legend)
+		for (size_t i = 0; i < sizeof(legend) / sizeof(legend[0]); i++)
+			fprintf(out, "%s\n", legend[i]);
+	print_heading(&canvas);
+	for (uint64_t seq = trace_first(); seq < trace_next(); seq++) {
+		const struct trace_event *event = trace_get(seq);
+
+		if (!event || !shown(&canvas, event))
+			continue;
+		if (last && same_arrow(last, event)) {
+			repeats++;
+			continue;
+		}
+		if (last)
+			print_event(&canvas, last, repeats);
+		last = event;
+		repeats = 1;
+	}
+	if (last)
+		print_event(&canvas, last, repeats);
+	print_heading(&canvas);
+	return ferror(out) ? -1 : 0;
+}
