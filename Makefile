@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# A thin cover over Meson: what a newcomer types. `make help` lists the targets.
+BUILD ?= build
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+FLOW ?= flows/tdx.flow
+
+.PHONY: help deps build run test bench clean
+
+help:
+	@echo "make run      set up, build, play the TDX Connect life cycle and print its chart"
+	@echo "make test     set up, build, run the tests"
+	@echo "make bench    measure, side by side with peers"
+	@echo "make deps     install what is needed (Debian packages: see tools/deps)"
+	@echo "make build    build into $(BUILD)/"
+
+deps:
+	@tools/deps
+
+build: deps
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) > /dev/null
+	@ninja -C $(BUILD) --quiet
+
+run: build
+	@$(BUILD)/src/cli/swtio run --legend $(FLOW)
+
+test: build
+	@meson test -C $(BUILD) --print-errorlogs
+
+bench: build
+	@bench/run $(BUILD)
+
+clean:
+	rm -rf $(BUILD)
