@@ -31,6 +31,10 @@
 #define ENGINE_PASID 0x38		/* 0xffffffff: none */
 #define ENGINE_SCRATCH 0x40		/* RW, no meaning */
 
+#define ENGINE_STATUS_BUSY 1u
+#define ENGINE_STATUS_ERROR 2u
+#define ENGINE_STATUS_T1 4u
+
 enum engine_op {
 	ENGINE_COPY = 1,		/* host memory -> host memory */
 	ENGINE_IN,			/* host memory -> BAR2 (wraps within its 2 MiB) */
