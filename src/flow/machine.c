@@ -17,15 +17,14 @@ int machine_power_on(const struct flow_settings *settings)
 		.private_for_life = settings->private_for_life,
 		.bound_policy = settings->policy,
 		.tsm_uapi = settings->uapi,
-		.mutants = settings->mutants,
 	};
-	int rc = trace_power_on(0);
-
 	static int (*const rooms[])(void) = {
 		phys_power_on, function_power_on, iommu_power_on, device_power_on, device_machine_default,
 		tdx_power_on, kernel_power_on, check_power_on,
 	};
+	int rc = trace_power_on(0);
 
+	*image_counter(IMAGE_COUNTER_MUTANTS) = settings->mutants;
 	for (size_t i = 0; !rc && i < sizeof(rooms) / sizeof(rooms[0]); i++)
 		rc = rooms[i]();
 	return rc ? rc : kernel_options_set(&options);

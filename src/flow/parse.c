@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "flow/parse.h"
-#include "kernel/kernel.h"
+#include "image/mutant.h"
 
 #define WORDS 32u
 
@@ -137,7 +137,7 @@ static int mutant_bit(const char *name, uint64_t *bits)
 {
 	static const char *const names[] = {
 #define MUTANT(id, name, sentence) [MUTANT_##id] = name,
-#include "kernel/mutants.def"
+#include "image/mutants.def"
 #undef MUTANT
 	};
 

@@ -69,8 +69,6 @@ int kernel_options_set(const struct kernel_options *options)
 
 	if (options->bound_policy > BOUND_BREAKS || options->tsm_uapi > 1)
 		return -EINVAL;
-	if (MUTANT_MAX < 64 && options->mutants >> MUTANT_MAX)
-		return -EINVAL;
 	stored = image_write(&kernel_root()->options);
 	*stored = *options;
 	return 0;

@@ -16,6 +16,7 @@
 #include "image/idtable.h"
 #include "image/image.h"
 #include "image/klock.h"
+#include "image/mutant.h"
 #include "trace/trace.h"
 
 enum file_type {
@@ -166,19 +167,9 @@ struct kernel_options {
 	bool private_for_life;	/* a bindable device is never host-accessible (R4.4) */
 	uint8_t bound_policy;	/* enum bound_policy: config writes and resets on a bound device */
 	uint8_t tsm_uapi;	/* 0: v5; 1: 2026-06 */
-	uint64_t mutants;	/* bit per deliberate bug; see kernel/mutants.def */
 };
 enum bound_policy { BOUND_BLOCKED, BOUND_BREAKS };
 const struct kernel_options *kernel_options(void);
 int kernel_options_set(const struct kernel_options *options);
-
-/* Deliberate bugs, for the tests of the invariants: the host may be wrong. */
-enum mutant {
-#define MUTANT(id, name, sentence) MUTANT_##id,
-#include "kernel/mutants.def"
-#undef MUTANT
-	MUTANT_MAX
-};
-static inline bool mutant(enum mutant m) { return kernel_options()->mutants >> m & 1; }
 
 #endif
