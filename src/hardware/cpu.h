@@ -40,6 +40,7 @@ struct vcpu_hw {		/* in the image, one a vCPU; owned by KVM, used by firmware an
 	const struct pt *ept;	/* the shared (or only) second stage; KVM owns it */
 	uint64_t sept_root;	/* TDX: HPA of the S-EPT's top page, walked by trusted_walk() */
 	uint8_t gpa_bits;	/* bit gpa_bits-1 of a GPA is SHARED on TDX */
+	uint64_t interrupts;	/* a bit per GSI: raised by KVM, taken by the guest */
 	struct cpu_exit_info exit;
 };
 

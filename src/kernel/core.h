@@ -11,6 +11,7 @@ const struct task *task_next(uint32_t *index);		/* iterates; *index from 0 */
 void task_forget(const struct task *task);		/* all it had is closed */
 unsigned int files_reap(void);				/* releases again what a dead task left half released */
 
+uint64_t eventfd_take(const struct file *file);		/* its count, which becomes 0 */
 void eventfd_signal(const struct file *file, uint64_t count);
 int eventfd_create(unsigned int initial, const struct file **file);
 int memfd_create_file(const char *name, const struct file **file);

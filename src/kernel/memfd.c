@@ -143,6 +143,19 @@ void eventfd_signal(const struct file *file, uint64_t count)
 		w->count = UINT64_MAX - 1;
 }
 
+uint64_t eventfd_take(const struct file *file)
+{
+	const struct eventfd *event = file->priv;
+	uint64_t count = event->count;
+	struct eventfd *w;
+
+	if (count) {
+		w = image_write(event);
+		w->count = 0;
+	}
+	return count;
+}
+
 static ssize_t eventfd_read(const struct file *file, uint64_t to, size_t len, uint64_t position)
 {
 	const struct eventfd *event = file->priv;
