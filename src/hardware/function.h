@@ -34,7 +34,9 @@ struct function {
 	struct function_bar bar[FUNCTION_BARS];
 	uint16_t cap_pcie, cap_msix, cap_msi, cap_pm;	/* offsets in config space, 0: none */
 	uint16_t cap_doe, cap_ide, cap_sriov, cap_ats, cap_pasid;
+	uint16_t cap_end, ext_cap_end;	/* where the next capability goes */
 	const void *state;	/* the model's own object */
+	const void *doe, *ide;	/* mailbox and key slots, this lane's */
 	uint8_t config[FUNCTION_CONFIG_SIZE];
 	uint8_t initial[FUNCTION_CONFIG_SIZE];		/* what a reset brings back */
 	uint8_t writable[FUNCTION_CONFIG_SIZE];	/* per-bit write mask */
@@ -91,6 +93,8 @@ unsigned int function_add_sriov(const struct function *pf, uint16_t total, uint1
 				const struct function_bar vf_bar[FUNCTION_BARS]);
 void config_set(const struct function *fn, unsigned int offset, unsigned int size, uint32_t value,
 		uint32_t writable);
+/* Which of the bits are write-1-to-clear. */
+void config_set_w1c(const struct function *fn, unsigned int offset, unsigned int size, uint32_t bits);
 /* The offset of a new capability of len bytes with its header, linked last; 0: no room. */
 unsigned int config_add_cap(const struct function *fn, uint8_t id, unsigned int len);
 unsigned int config_add_ext_cap(const struct function *fn, uint16_t id, uint8_t version, unsigned int len);

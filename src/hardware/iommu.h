@@ -39,6 +39,8 @@ int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *ow
 struct iommu_stats { uint64_t hits, misses, faults, walk_reads; };
 void iommu_stats(struct iommu_stats *stats);
 
+/* As iommu_translate(), for an address that is not accessed yet: a refusal is no fault. */
+bool iommu_foresee(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner);
 /* Translation proper: used by tlp.c. TLP_SC or TLP_BLOCKED. */
 enum tlp_status iommu_translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner);
 

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The IOMMU. Contexts are looked up by requester id; translations are cached in the IOTLB, which is
+ * part of the image because a stale entry is part of the host's state. Every entry carries the
+ * generation of its domain, so that an invalidation is one increment, whatever it covers.
+ *
+ * Nobody translates while an invalidation runs: both happen under the image's lock.
+ */
+#include "hardware/hardware.h"
+#include "hardware/iommu.h"
+#include "hardware/pt_ops.h"
+
+#include <errno.h>
+
+#define DIDS 4096u			/* CAP.ND says 12 bits */
+#define TLB_ENTRIES 1024u
+#define TLB_TRUSTED 0x80000000u		/* key of a T=1 entry: this and the requester id */
+
+/* Fault reasons (VT-d 7.1.3). */
+#define FAULT_NO_CONTEXT 0x02u
+#define FAULT_ADDRESS_WIDTH 0x04u
+#define FAULT_WRITE 0x05u
+#define FAULT_READ 0x06u
+
+struct iommu_context {
+	uint64_t root;
+	uint16_t did;
+	uint8_t mode, format, levels;
+};
+
+struct iommu_pasid {
+	const struct iommu_pasid *next;
+	uint32_t pasid;
+	struct iommu_context context;
+};
+
+struct iommu_requester {
+	struct iommu_context context;
+	const struct iommu_pasid *pasids;
+	uint64_t sept_root;
+	uint32_t owner;
+	uint32_t generation;	/* of its trusted entries */
+	bool trusted;
+};
+
+struct iommu_bus {
+	struct iommu_requester requester[256];
+};
+
+struct tlb_entry {
+	uint64_t page;		/* address / 4 KiB */
+	uint64_t hpa;		/* of the leaf; bits 4:0 properties, bits 11:6 log2 of its size */
+	uint32_t key;		/* domain id, or TLB_TRUSTED | requester id */
+	uint32_t generation;
+	uint32_t owner;
+	uint32_t reads;
+};
+#define TLB_PROT 0x1fu
+#define TLB_SIZE(hpa) (1ull << ((hpa) >> 6 & 0x3f))
+
+struct iommu {
+	const struct iommu_bus *bus[256];
+	uint64_t trusted_epoch;
+	uint32_t all_generation;	/* added to each domain's: invalidates everything */
+	uint32_t generation[DIDS];
+	uint8_t did_used[DIDS];
+	struct tlb_entry tlb[TLB_ENTRIES];
+};
+
+static struct iommu_stats statistics;	/* of this process: diagnostics, not host state */
+
+static inline const struct iommu *iommu(void)
+{
+	return image_root(IMAGE_ROOT_IOMMU);
+}
+
+int iommu_power_on(void)
+{
+	struct iommu *mmu;
+
+	if (iommu())
+		return 0;
+	mmu = image_alloc(sizeof(*mmu), IMAGE_TYPE_IOMMU_DOMAIN);
+	if (!mmu)
+		return -ENOMEM;
+	mmu->all_generation = 1;
+	image_root_set(IMAGE_ROOT_IOMMU, mmu);
+	return 0;
+}
+
+/* VT-d 11.4.2: what of it this model has. */
+uint64_t iommu_cap(void)
+{
+	return 4ull			/* ND: 4096 domains */
+	       | 0xcull << 8		/* SAGAW: 4 and 5 levels */
+	       | 56ull << 16		/* MGAW: 57 bits */
+	       | 3ull << 34		/* SSLPS: 2 MiB and 1 GiB */
+	       | 1ull << 39		/* PSI */
+	       | 18ull << 48		/* MAMV */
+	       | 3ull << 54;		/* DWD, DRD */
+}
+
+/* VT-d 11.4.3. */
+uint64_t iommu_ecap(void)
+{
+	return 1ull			/* C: walks are coherent */
+	       | 1ull << 1		/* QI */
+	       | 3ull << 3		/* IR, EIM */
+	       | 1ull << 7		/* SC */
+	       | 19ull << 35		/* PSS: 20 bits */
+	       | 1ull << 40		/* PASID */
+	       | 1ull << 43		/* SMTS */
+	       | 1ull << 46;		/* SSTS */
+}
+
+/* -- contexts -------------------------------------------------------------------------------- */
+
+static inline const struct iommu_requester *requester_find(uint16_t rid)
+{
+	const struct iommu *mmu = iommu();
+	const struct iommu_bus *bus = mmu ? mmu->bus[rid >> 8] : NULL;
+
+	return bus ? &bus->requester[rid & 0xff] : NULL;
+}
+
+static const struct iommu_requester *requester_get(uint16_t rid)
+{
+	const struct iommu *mmu = iommu();
+	const struct iommu_bus *bus;
+
+	if (!mmu)
+		return NULL;
+	bus = mmu->bus[rid >> 8];
+	if (!bus) {
+		bus = image_alloc(sizeof(*bus), IMAGE_TYPE_IOMMU_DOMAIN);
+		if (!bus)
+			return NULL;
+		hw_set(&mmu->bus[rid >> 8], bus);
+	}
+	return &bus->requester[rid & 0xff];
+}
+
+static const struct iommu_pasid *pasid_find(const struct iommu_requester *r, uint32_t pasid)
+{
+	const struct iommu_pasid *p = r->pasids;
+
+	while (p && p->pasid != pasid)
+		p = p->next;
+	return p;
+}
+
+static const struct iommu_context *pasid_get(const struct iommu_requester *r, uint32_t pasid)
+{
+	const struct iommu_pasid *p = pasid_find(r, pasid);
+	struct iommu_pasid *new;
+
+	if (p)
+		return &p->context;
+	new = image_alloc(sizeof(*new), IMAGE_TYPE_IOMMU_DOMAIN);
+	if (!new)
+		return NULL;
+	new->pasid = pasid;
+	new->next = r->pasids;
+	hw_set(&r->pasids, (const struct iommu_pasid *)new);
+	return &new->context;
+}
+
+static void pasid_drop(const struct iommu_requester *r, uint32_t pasid)
+{
+	const struct iommu_pasid *const *link = &r->pasids, *p;
+
+	while (*link && (*link)->pasid != pasid)
+		link = &(*link)->next;
+	p = *link;
+	if (p) {
+		hw_set(link, p->next);
+		image_free(p);
+	}
+}
+
+int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const struct pt *pt, uint16_t did)
+{
+	const struct iommu_requester *r = mode == IOMMU_BLOCK ? requester_find(rid) : requester_get(rid);
+	struct iommu_context new = { .mode = (uint8_t)mode, .did = did };
+	const struct iommu_context *context;
+
+	if (did >= DIDS || (mode == IOMMU_SECOND_STAGE && !pt))
+		return -EINVAL;
+	if (!r)
+		return mode == IOMMU_BLOCK ? 0 : -ENOMEM;
+	if (pasid != TLP_NO_PASID && mode == IOMMU_BLOCK) {
+		pasid_drop(r, pasid);
+		return 0;
+	}
+	if (mode == IOMMU_SECOND_STAGE) {
+		new.root = pt->root;
+		new.format = pt->format;
+		new.levels = pt->levels;
+	}
+	context = pasid == TLP_NO_PASID ? &r->context : pasid_get(r, pasid);
+	if (!context)
+		return -ENOMEM;
+	hw_set(context, new);
+	return 0;
+}
+
+int iommu_did_alloc(void)
+{
+	const struct iommu *mmu = iommu();
+
+	for (unsigned int did = 1; mmu && did < DIDS; did++) {
+		if (mmu->did_used[did])
+			continue;
+		hw_set(&mmu->did_used[did], 1);
+		return (int)did;
+	}
+	return -ENOSPC;
+}
+
+void iommu_did_free(int did)
+{
+	if (did <= 0 || (unsigned int)did >= DIDS)
+		return;
+	hw_set(&iommu()->did_used[did], 0);
+}
+
+void iommu_iotlb_flush(uint16_t did, uint64_t first, uint64_t last)
+{
+	const struct iommu *mmu = iommu();
+
+	if (mmu && did < DIDS && first <= last)
+		hw_set(&mmu->generation[did], mmu->generation[did] + 1);
+}
+
+void iommu_iotlb_flush_all(void)
+{
+	const struct iommu *mmu = iommu();
+
+	if (mmu)
+		hw_set(&mmu->all_generation, mmu->all_generation + 1);
+}
+
+int iommu_trusted_set(uint16_t rid, uint64_t sept_root, uint32_t owner, bool present)
+{
+	const struct iommu_requester *r = requester_get(rid);
+	struct iommu_requester *w;
+
+	if (!r)
+		return -ENOMEM;
+	w = image_write(r);
+	w->sept_root = sept_root;
+	w->owner = owner;
+	w->trusted = present && sept_root;
+	return 0;
+}
+
+uint64_t iommu_trusted_epoch(void)
+{
+	const struct iommu *mmu = iommu();
+
+	return mmu ? mmu->trusted_epoch : 0;
+}
+
+void iommu_trusted_flush(uint16_t rid)
+{
+	const struct iommu_requester *r = requester_find(rid);
+	const struct iommu *mmu = iommu();
+
+	if (r)
+		hw_set(&r->generation, r->generation + 1);
+	if (mmu)
+		hw_set(&mmu->trusted_epoch, mmu->trusted_epoch + 1);
+}
+
+void iommu_stats(struct iommu_stats *stats)
+{
+	*stats = statistics;
+}
+
+/* -- translation ----------------------------------------------------------------------------- */
+
+static inline const struct tlb_entry *tlb_slot(const struct iommu *mmu, uint64_t page, uint32_t key)
+{
+	return &mmu->tlb[(page ^ page >> 18 ^ (uint64_t)key * 0x9e3779b1u >> 16) & (TLB_ENTRIES - 1)];
+}
+
+static inline void tlb_leaf(const struct tlb_entry *e, struct pt_leaf *leaf)
+{
+	uint64_t size = TLB_SIZE(e->hpa);
+
+	leaf->address = e->page << 12 & ~(size - 1);
+	leaf->hpa = e->hpa & ~0xfffull;
+	leaf->size = size;
+	leaf->prot = e->hpa & TLB_PROT;
+	leaf->reads = 0;
+}
+
+static void tlb_fill(const struct tlb_entry *slot, uint64_t page, uint32_t key, uint32_t generation,
+		     const struct pt_leaf *leaf, uint32_t owner)
+{
+	struct tlb_entry *e = image_write(slot);
+
+	e->page = page;
+	e->hpa = leaf->hpa | (leaf->prot & TLB_PROT) | (uint64_t)__builtin_ctzll(leaf->size) << 6;
+	e->key = key;
+	e->generation = generation;
+	e->owner = owner;
+	e->reads = leaf->reads;
+}
+
+/* An unmapped address and a missing permission are the same to second-stage translation. */
+static inline unsigned int denied(const struct tlp *tlp)
+{
+	return tlp->type == TLP_MEM_READ ? FAULT_READ : FAULT_WRITE;
+}
+
+static inline unsigned int permit(const struct tlp *tlp, const struct pt_leaf *leaf)
+{
+	return leaf->prot & (tlp->type == TLP_MEM_READ ? PT_R : PT_W) ? 0 : denied(tlp);
+}
+
+static unsigned int walk_host(const struct tlp *tlp, const struct iommu_context *context,
+			      uint32_t generation, const struct tlb_entry *slot, struct pt_leaf *leaf)
+{
+	statistics.misses++;
+	if (tlp->address >> (12 + 9 * context->levels))
+		return FAULT_ADDRESS_WIDTH;
+	if (pt_walk_root((enum pt_format)context->format, context->root, context->levels, tlp->address, leaf))
+		return denied(tlp);
+	statistics.walk_reads += leaf->reads;
+	tlb_fill(slot, tlp->address >> 12, context->did, generation, leaf, 0);
+	return permit(tlp, leaf);
+}
+
+static unsigned int translate_trusted(const struct iommu *mmu, const struct tlp *tlp,
+					 const struct iommu_requester *r, struct pt_leaf *leaf, uint32_t *owner)
+{
+	uint32_t key = TLB_TRUSTED | tlp->rid, generation;
+	const struct tlb_entry *e = tlb_slot(mmu, tlp->address >> 12, key);
+
+	if (!r || !r->trusted)
+		return FAULT_NO_CONTEXT;
+	generation = r->generation + mmu->all_generation;
+	if (e->page == tlp->address >> 12 && e->key == key && e->generation == generation) {
+		statistics.hits++;
+		tlb_leaf(e, leaf);
+		*owner = e->owner;
+		return permit(tlp, leaf);
+	}
+	statistics.misses++;
+	*owner = r->owner;
+	if (trusted_walk(r->sept_root, tlp->address, leaf, owner))
+		return denied(tlp);
+	statistics.walk_reads += leaf->reads;
+	tlb_fill(e, tlp->address >> 12, key, generation, leaf, *owner);
+	return permit(tlp, leaf);
+}
+
+static unsigned int identity(const struct tlp *tlp, struct pt_leaf *leaf)
+{
+	if (tlp->address >= PHYS_END)
+		return FAULT_ADDRESS_WIDTH;
+	leaf->address = leaf->hpa = tlp->address & ~(PHYS_1G - 1);
+	leaf->size = PHYS_1G;
+	leaf->prot = PT_R | PT_W;
+	leaf->reads = 0;
+	return 0;
+}
+
+/* 0, or the reason of the fault. */
+static inline unsigned int translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner)
+{
+	const struct iommu *mmu = iommu();
+	const struct iommu_requester *r = requester_find(tlp->rid);
+	const struct iommu_context *context = r ? &r->context : NULL;
+	const struct tlb_entry *e;
+	uint32_t generation;
+
+	if (tlp->t)
+		return translate_trusted(mmu, tlp, r, leaf, owner);
+	if (r && tlp->pasid != TLP_NO_PASID) {
+		const struct iommu_pasid *p = pasid_find(r, tlp->pasid);
+
+		context = p ? &p->context : NULL;
+	}
+	if (!context || context->mode == IOMMU_BLOCK)
+		return FAULT_NO_CONTEXT;
+	*owner = 0;
+	if (context->mode == IOMMU_IDENTITY)
+		return identity(tlp, leaf);
+	generation = mmu->generation[context->did] + mmu->all_generation;
+	e = tlb_slot(mmu, tlp->address >> 12, context->did);
+	if (e->page != tlp->address >> 12 || e->key != context->did || e->generation != generation)
+		return walk_host(tlp, context, generation, e, leaf);
+	statistics.hits++;
+	tlb_leaf(e, leaf);
+	return permit(tlp, leaf);
+}
+
+enum tlp_status iommu_translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner)
+{
+	unsigned int reason = translate(tlp, leaf, owner);
+
+	if (__builtin_expect(!reason, 1))
+		return TLP_SC;
+	statistics.faults++;
+	kernel_iommu_fault(tlp->rid, tlp->pasid, tlp->t, tlp->address, tlp->type != TLP_MEM_READ, reason);
+	return TLP_BLOCKED;
+}
+
+bool iommu_foresee(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner)
+{
+	return !translate(tlp, leaf, owner);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The algorithms on page tables, compiled once a format: a pt_<format>.c includes the format's
+ * primitives (pt_fmt_<format>.h), defines PT_OPS as the name of the table of functions, and includes
+ * this. No include guard: it is a body, not an interface.
+ *
+ * An entry that points to a table counts the entries present in it, in bits 61:52, which both
+ * formats have hardware ignore in such entries; so a table that became empty is known at once.
+ * Levels count from 0, where leaves are 4 KiB.
+ */
+#include "hardware/hardware.h"
+#include "hardware/pt_ops.h"
+
+#include <errno.h>
+
+#define COUNT_SHIFT 52
+#define COUNT_ONE (1ull << COUNT_SHIFT)
+#define COUNT_OF(e) ((unsigned int)((e) >> COUNT_SHIFT) & 0x3ffu)
+#define LEAF_LEVEL_MAX 2u	/* 1 GiB */
+
+static inline unsigned int level_shift(unsigned int level)
+{
+	return 12 + 9 * level;
+}
+
+static inline unsigned int level_index(uint64_t address, unsigned int level)
+{
+	return (unsigned int)(address >> level_shift(level)) & (PT_ENTRIES - 1);
+}
+
+static inline const uint64_t *table_at(uint64_t hpa)
+{
+	return phys_ram(hpa, PHYS_PAGE);
+}
+
+static inline bool is_leaf(uint64_t e, unsigned int level)
+{
+	return !level || (e & FMT_PAGE_SIZE);
+}
+
+static void entry_set(const uint64_t *slot, uint64_t e)
+{
+	*(uint64_t *)image_log(slot, sizeof(*slot)) = e;
+}
+
+static void count_add(const uint64_t *parent, int change)
+{
+	if (parent)
+		entry_set(parent, *parent + (uint64_t)(int64_t)change * COUNT_ONE);
+}
+
+/* -- map ------------------------------------------------------------------------------------- */
+
+struct map_job {
+	const struct pt *pt;
+	uint64_t address, hpa, end;
+	uint8_t prot;
+};
+
+/* The level of the largest leaf that fits at the job's place. */
+static unsigned int leaf_level(const struct map_job *job)
+{
+	unsigned int level = LEAF_LEVEL_MAX;
+
+	for (; level; level--) {
+		uint64_t size = 1ull << level_shift(level);
+
+		if (!((job->address | job->hpa) & (size - 1)) && job->end - job->address >= size)
+			break;
+	}
+	return level;
+}
+
+/* The table at `level` over the job's address, made when missing. `*parent` points to it. */
+static int table_get(const struct map_job *job, unsigned int level, const uint64_t **table,
+		     const uint64_t **parent)
+{
+	*table = table_at(job->pt->root);
+	*parent = NULL;
+	for (unsigned int at = job->pt->levels - 1u; at > level; at--) {
+		const uint64_t *slot = *table + level_index(job->address, at);
+
+		if (!fmt_present(*slot)) {
+			uint64_t page = pt_page_alloc(job->pt);
+
+			if (!page)
+				return -ENOMEM;
+			entry_set(slot, fmt_table(page));
+			count_add(*parent, 1);
+		} else if (is_leaf(*slot, at)) {
+			return -EADDRINUSE;
+		}
+		*parent = slot;
+		*table = table_at(*slot & FMT_ADDRESS);
+		if (!*table)
+			return -EADDRINUSE;
+	}
+	return 0;
+}
+
+/* As many leaves of one size as go into one table. */
+static int map_run(struct map_job *job)
+{
+	unsigned int level = leaf_level(job), first = level_index(job->address, level), count;
+	uint64_t size = 1ull << level_shift(level), fit = (job->end - job->address) >> level_shift(level);
+	const uint64_t *table, *parent;
+	int rc = table_get(job, level, &table, &parent);
+	uint64_t *slots;
+
+	if (rc)
+		return rc;
+	count = PT_ENTRIES - first < fit ? PT_ENTRIES - first : (unsigned int)fit;
+	for (unsigned int i = 0; i < count; i++)
+		if (fmt_present(table[first + i]))
+			return -EADDRINUSE;
+	slots = image_log(table + first, count * sizeof(*slots));
+	for (unsigned int i = 0; i < count; i++)
+		slots[i] = fmt_leaf(job->hpa + i * size, level, job->prot);
+	count_add(parent, (int)count);
+	job->address += count * size;
+	job->hpa += count * size;
+	return 0;
+}
+
+/* Takes away tables over `address` that a map which failed left empty. */
+static void prune(const struct pt *pt, const uint64_t *table, const uint64_t *parent, unsigned int level,
+		  uint64_t address)
+{
+	const uint64_t *slot = table + level_index(address, level);
+
+	if (!fmt_present(*slot) || is_leaf(*slot, level))
+		return;
+	if (level > 1)
+		prune(pt, table_at(*slot & FMT_ADDRESS), slot, level - 1, address);
+	if (COUNT_OF(*slot))
+		return;
+	pt_page_free(pt, *slot & FMT_ADDRESS);
+	entry_set(slot, 0);
+	count_add(parent, -1);
+}
+
+static uint64_t fmt_unmap(const struct pt *pt, uint64_t address, uint64_t last);
+
+static int fmt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, uint8_t prot)
+{
+	struct map_job job = { pt, address, hpa, address + len, prot };
+	int rc = fmt_prot_legal(prot) ? 0 : -EINVAL;
+
+	if (rc)
+		return rc;
+	while (job.address < job.end) {
+		rc = map_run(&job);
+		if (rc)
+			break;
+	}
+	if (!rc)
+		return 0;
+	if (job.address > address)
+		fmt_unmap(pt, address, job.address - 1);
+	prune(pt, table_at(pt->root), NULL, pt->levels - 1u, job.address);
+	return rc;
+}
+
+/* -- unmap ----------------------------------------------------------------------------------- */
+
+/* Frees a table and all below it; bytes that were mapped there. */
+static uint64_t table_drop(const struct pt *pt, uint64_t hpa, unsigned int level, unsigned int count)
+{
+	const uint64_t *table = table_at(hpa);
+	uint64_t bytes = 0;
+
+	if (!level)
+		bytes = (uint64_t)count * PHYS_PAGE;
+	for (unsigned int i = 0; level && table && i < PT_ENTRIES; i++) {
+		if (!fmt_present(table[i]))
+			continue;
+		if (is_leaf(table[i], level))
+			bytes += 1ull << level_shift(level);
+		else
+			bytes += table_drop(pt, table[i] & FMT_ADDRESS, level - 1, COUNT_OF(table[i]));
+	}
+	pt_page_free(pt, hpa);
+	return bytes;
+}
+
+/* Makes a large leaf a table of the next smaller ones; 0 or -ENOMEM. */
+static int leaf_split(const struct pt *pt, const uint64_t *slot, unsigned int level)
+{
+	uint64_t old = *slot, size = 1ull << level_shift(level - 1), page = pt_page_alloc(pt);
+	uint64_t hpa = old & FMT_ADDRESS & ~((1ull << level_shift(level)) - 1);
+	uint64_t *table;
+
+	if (!page)
+		return -ENOMEM;
+	table = image_log(table_at(page), PHYS_PAGE);
+	for (unsigned int i = 0; i < PT_ENTRIES; i++)
+		table[i] = fmt_leaf(hpa + i * size, level - 1, fmt_leaf_prot(old));
+	entry_set(slot, fmt_table(page) + PT_ENTRIES * COUNT_ONE);
+	return 0;
+}
+
+static uint64_t unmap_pages(const uint64_t *table, unsigned int first, unsigned int last, unsigned int *gone)
+{
+	uint64_t *slots = image_log(table + first, (last - first + 1) * sizeof(*slots));
+
+	for (unsigned int i = 0; i <= last - first; i++) {
+		*gone += fmt_present(slots[i]);
+		slots[i] = 0;
+	}
+	return (uint64_t)*gone * PHYS_PAGE;
+}
+
+/* Unmaps [address, last] of a table; *gone counts the entries it lost. */
+static uint64_t unmap_table(const struct pt *pt, const uint64_t *table, unsigned int level,
+			    uint64_t address, uint64_t last, unsigned int *gone)
+{
+	uint64_t size = 1ull << level_shift(level), bytes = 0;
+
+	if (!level)
+		return unmap_pages(table, level_index(address, 0), level_index(last, 0), gone);
+	for (uint64_t next; address <= last; address = next) {
+		const uint64_t *slot = table + level_index(address, level), *below;
+		uint64_t to = address | (size - 1);
+		bool whole = !(address & (size - 1)) && to <= last;
+		unsigned int lost = 0;
+
+		next = to + 1;
+		to = to < last ? to : last;
+		if (!fmt_present(*slot))
+			continue;
+		if (is_leaf(*slot, level) && (whole || leaf_split(pt, slot, level))) {
+			bytes += size;
+			whole = true;
+		} else if (whole) {
+			bytes += table_drop(pt, *slot & FMT_ADDRESS, level - 1, COUNT_OF(*slot));
+		} else {
+			below = table_at(*slot & FMT_ADDRESS);
+			bytes += below ? unmap_table(pt, below, level - 1, address, to, &lost) : 0;
+			count_add(slot, -(int)lost);
+			whole = !COUNT_OF(*slot);
+			if (whole)
+				pt_page_free(pt, *slot & FMT_ADDRESS);
+		}
+		if (whole) {
+			entry_set(slot, 0);
+			++*gone;
+		}
+	}
+	return bytes;
+}
+
+static uint64_t fmt_unmap(const struct pt *pt, uint64_t address, uint64_t last)
+{
+	unsigned int gone = 0;
+
+	return unmap_table(pt, table_at(pt->root), pt->levels - 1u, address, last, &gone);
+}
+
+static void fmt_destroy(const struct pt *pt)
+{
+	table_drop(pt, pt->root, pt->levels - 1u, 0);
+}
+
+/* -- look-ups -------------------------------------------------------------------------------- */
+
+static int fmt_walk(uint64_t root, unsigned int levels, uint64_t address, struct pt_leaf *leaf)
+{
+	uint8_t prot = 0xff;
+	uint64_t table = root;
+
+	for (unsigned int level = levels - 1;; level--) {
+		const uint64_t *entries = table_at(table);
+		uint64_t e, size = 1ull << level_shift(level);
+
+		if (!entries)
+			return -ENOENT;
+		e = entries[level_index(address, level)];
+		if (!fmt_present(e))
+			return -ENOENT;
+		if (is_leaf(e, level)) {
+			if (level > LEAF_LEVEL_MAX)
+				return -ENOENT;	/* the bit is reserved there */
+			leaf->address = address & ~(size - 1);
+			leaf->hpa = e & FMT_ADDRESS & ~(size - 1);
+			leaf->size = size;
+			leaf->prot = prot & fmt_leaf_prot(e);
+			leaf->reads = (uint8_t)(levels - level);
+			return 0;
+		}
+		prot &= fmt_table_prot(e);
+		table = e & FMT_ADDRESS;
+	}
+}
+
+static uint64_t next_in(const uint64_t *table, unsigned int level, uint64_t base, uint64_t address)
+{
+	uint64_t size = 1ull << level_shift(level);
+
+	for (unsigned int i = level_index(address, level); table && i < PT_ENTRIES; i++) {
+		uint64_t start = base + i * size, found;
+
+		if (!fmt_present(table[i]))
+			continue;
+		if (is_leaf(table[i], level))
+			return start > address ? start : address;
+		found = next_in(table_at(table[i] & FMT_ADDRESS), level - 1, start,
+				start > address ? start : address);
+		if (found != UINT64_MAX)
+			return found;
+	}
+	return UINT64_MAX;
+}
+
+static uint64_t fmt_next(const struct pt *pt, uint64_t address)
+{
+	return next_in(table_at(pt->root), pt->levels - 1u, 0, address);
+}
+
+const struct pt_ops PT_OPS = {
+	.levels_min = FMT_LEVELS_MIN,
+	.levels_max = FMT_LEVELS_MAX,
+	.map = fmt_map,
+	.unmap = fmt_unmap,
+	.walk = fmt_walk,
+	.next = fmt_next,
+	.destroy = fmt_destroy,
+};

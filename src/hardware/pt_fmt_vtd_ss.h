@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VT-d second-stage paging entries (VT-d 9.10). Only 4 and 5 levels exist. */
+#ifndef SWTIO_HARDWARE_PT_FMT_VTD_SS_H
+#define SWTIO_HARDWARE_PT_FMT_VTD_SS_H
+
+#include "hardware/pt.h"
+
+#define FMT_READ 0x0000000000000001ull
+#define FMT_WRITE 0x0000000000000002ull
+#define FMT_PAGE_SIZE 0x0000000000000080ull	/* of a level above the lowest: a leaf */
+#define FMT_SNOOP 0x0000000000000800ull
+#define FMT_ADDRESS 0x000ffffffffff000ull
+#define FMT_LEVELS_MIN 4u
+#define FMT_LEVELS_MAX 5u
+
+static inline bool fmt_present(uint64_t e)
+{
+	return e & (FMT_READ | FMT_WRITE);
+}
+
+static inline bool fmt_prot_legal(uint8_t prot)
+{
+	return prot & (PT_R | PT_W);
+}
+
+static inline uint64_t fmt_leaf(uint64_t hpa, unsigned int level, uint8_t prot)
+{
+	return hpa | (prot & PT_R ? FMT_READ : 0) | (prot & PT_W ? FMT_WRITE : 0) |
+	       (prot & PT_SNOOP ? FMT_SNOOP : 0) | (level ? FMT_PAGE_SIZE : 0);
+}
+
+static inline uint64_t fmt_table(uint64_t hpa)
+{
+	return hpa | FMT_READ | FMT_WRITE;
+}
+
+static inline uint8_t fmt_leaf_prot(uint64_t e)
+{
+	return (uint8_t)((e & FMT_READ ? PT_R : 0) | (e & FMT_WRITE ? PT_W : 0) | (e & FMT_SNOOP ? PT_SNOOP : 0));
+}
+
+/* What a table lets through to what is below it. */
+static inline uint8_t fmt_table_prot(uint64_t e)
+{
+	return (uint8_t)(PT_X | PT_UC | PT_SNOOP | (e & FMT_READ ? PT_R : 0) | (e & FMT_WRITE ? PT_W : 0));
+}
+
+#endif

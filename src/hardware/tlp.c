@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLPs: routing, and what each station on the way may refuse. Downstream: decode, IDE, the device's
+ * own rules. Upstream: bus mastering, IDE, the IOMMU, the owner of the memory.
+ */
+#include "hardware/hardware.h"
+#include "hardware/ide.h"
+#include "hardware/iommu.h"
+#include "hardware/phys_state.h"
+#include "trace/trace.h"
+
+#include <errno.h>
+
+#define MSI_FIRST 0xfee00000ull		/* writes there are interrupts, not memory */
+#define MSI_LAST 0xfeefffffull
+
+const char *tlp_status_name(enum tlp_status status)
+{
+	static const char *const names[] = {
+		[TLP_SC] = "SC", [TLP_UR] = "UR", [TLP_CA] = "CA", [TLP_BLOCKED] = "BLOCKED",
+		[TLP_INSECURE] = "INSECURE",
+	};
+
+	return (unsigned int)status < sizeof(names) / sizeof(names[0]) ? names[status] : "?";
+}
+
+static bool tlp_reads(const struct tlp *tlp)
+{
+	return tlp->type == TLP_MEM_READ || tlp->type == TLP_CFG_READ;
+}
+
+/* The one event of a refused TLP; a refused read completes with ones. */
+static enum tlp_status refused(const struct tlp *tlp, enum tlp_status status, bool upstream)
+{
+	enum lane from = upstream ? LANE_DEVICE : LANE_HARDWARE, to = upstream ? LANE_HARDWARE : LANE_DEVICE;
+	struct trace_call call;
+
+	call = TRACE_CALL(from, to, tlp_reads(tlp) ? "TLP read" : "TLP write", A("rid", tlp->rid),
+			  A("address", tlp->address), A("len", tlp->len), A("t", tlp->t),
+			  A("stream", tlp->stream));
+	trace_return_as(&call, TRACE_RESULT_TLP, status, tlp_status_name(status));
+	++*image_counter(IMAGE_COUNTER_TLP_REFUSED);
+	if (tlp_reads(tlp) && tlp->data)
+		memset(tlp->data, 0xff, tlp->len);
+	return status;
+}
+
+/* A link between a root port and fn: on which stream, and does it pass? A function below no root
+ * port is part of the root complex, where there is nothing to protect. */
+static enum tlp_status link_pass(const struct function *fn, bool t, bool read, bool upstream, uint16_t *stream)
+{
+	enum ide_sub_stream sub = read ? IDE_NPR : IDE_PR;
+
+	if (fn->root_port == fn->rid) {
+		*stream = TLP_NO_STREAM;
+		return TLP_SC;
+	}
+	if (*stream == TLP_NO_STREAM)
+		return t ? TLP_INSECURE : TLP_SC;
+	if (!t && !(ide_secure(fn->root_port, (uint8_t)*stream) && ide_secure(fn->rid, (uint8_t)*stream))) {
+		*stream = TLP_NO_STREAM;
+		return TLP_SC;
+	}
+	if (!ide_pass(fn->root_port, fn->rid, *stream, sub, upstream) ||
+	    (read && !ide_pass(fn->root_port, fn->rid, *stream, IDE_CPL, !upstream)))
+		return TLP_INSECURE;
+	return TLP_SC;
+}
+
+/* -- downstream ------------------------------------------------------------------------------ */
+
+static enum tlp_status bar_access(const struct function_bar *bar, uint64_t offset, struct tlp *tlp)
+{
+	const uint8_t *memory = (const uint8_t *)bar->memory + offset;
+
+	if (tlp_reads(tlp))
+		memcpy(tlp->data, memory, tlp->len);
+	else
+		memcpy(image_bulk_write(memory, tlp->len), tlp->data, tlp->len);
+	return TLP_SC;
+}
+
+static enum tlp_status mmio_route(struct tlp *tlp)
+{
+	const struct function_ops *ops;
+	const struct function *fn;
+	enum tlp_status status;
+	unsigned int bar;
+	uint64_t offset;
+
+	tlp->stream = TLP_NO_STREAM;
+	fn = function_at(tlp->address, &bar, &offset);
+	if (!fn || tlp->len > fn->bar[bar].size - offset)
+		return TLP_UR;
+	tlp->stream = ide_stream_down(fn, tlp->address);
+	status = link_pass(fn, tlp->t, tlp_reads(tlp), false, &tlp->stream);
+	if (status != TLP_SC)
+		return status;
+	ops = function_model_ops(fn->model);
+	if (ops && ops->admit)
+		status = ops->admit(fn, bar, offset, tlp);
+	if (status != TLP_SC)
+		return status;
+	if (fn->bar[bar].memory)
+		return bar_access(&fn->bar[bar], offset, tlp);
+	return ops && ops->mmio ? ops->mmio(fn, bar, offset, tlp) : TLP_UR;
+}
+
+enum tlp_status tlp_mmio(struct tlp *tlp)
+{
+	enum tlp_status status;
+
+	image_commit();
+	status = mmio_route(tlp);
+	if (status != TLP_SC)
+		refused(tlp, status, false);
+	image_commit();
+	return status;
+}
+
+/* -- upstream -------------------------------------------------------------------------------- */
+
+/* May this function send this request at all, and on which stream? */
+static enum tlp_status dma_gate(const struct tlp *tlp, uint16_t *stream)
+{
+	const struct function *fn = function_find(tlp->rid);
+
+	*stream = TLP_NO_STREAM;
+	if (!fn || !function_powered(fn) || !(config_get(fn, PCI_COMMAND, 2) & PCI_COMMAND_MASTER))
+		return TLP_UR;
+	*stream = ide_stream_up(fn, tlp->address);
+	return link_pass(fn, tlp->t, tlp_reads(tlp), true, stream);
+}
+
+/* A run of addresses that goes to one stretch of RAM, or of MMIO (ram NULL). */
+struct dma_run {
+	uint64_t hpa, len;
+	const void *ram;
+};
+
+static enum tlp_status run_check(struct dma_run *run, uint32_t owner)
+{
+	if (phys_is_mmio(run->hpa)) {
+		run->ram = NULL;
+		return TLP_SC;
+	}
+	switch (phys_piece(run->hpa, run->len, owner, &run->len, &run->ram)) {
+	case 0:
+		return TLP_SC;
+	case -EACCES:
+		return TLP_CA;
+	default:
+		return TLP_UR;
+	}
+}
+
+/* The longest run at tlp->address, at most tlp->len. Only its first page is accessed for sure, so
+ * that what follows may be out of bounds without being a fault. */
+static enum tlp_status run_find(const struct tlp *tlp, struct dma_run *run)
+{
+	struct tlp at = *tlp;
+	uint64_t left = tlp->len, chunk;
+	uint32_t owner, next_owner;
+	struct pt_leaf leaf;
+	enum tlp_status status = iommu_translate(tlp, &leaf, &owner);
+
+	if (status != TLP_SC)
+		return status;
+	run->hpa = leaf.hpa + (at.address - leaf.address);
+	run->len = 0;
+	do {
+		chunk = leaf.size - (at.address - leaf.address);
+		chunk = chunk < left ? chunk : left;
+		run->len += chunk;
+		at.address += chunk;
+		left -= chunk;
+	} while (left && iommu_foresee(&at, &leaf, &next_owner) && next_owner == owner &&
+		 leaf.hpa + (at.address - leaf.address) == run->hpa + run->len);
+	return run_check(run, owner);
+}
+
+static enum tlp_status run_move(const struct tlp *tlp, const struct dma_run *run, uint8_t *data)
+{
+	struct tlp peer = { .type = tlp->type, .rid = tlp->rid, .t = tlp->t, .pasid = tlp->pasid,
+			    .address = run->hpa, .len = run->len, .data = data };
+
+	if (!run->ram)
+		return mmio_route(&peer);
+	if (tlp_reads(tlp))
+		memcpy(data, run->ram, run->len);
+	else
+		memcpy(phys_ram_write(run->ram, run->len), data, run->len);
+	return TLP_SC;
+}
+
+/* Moves all of a request; *done counts the bytes before a refusal. */
+static enum tlp_status dma_move(const struct tlp *tlp, uint64_t *done)
+{
+	struct tlp at = *tlp;
+
+	for (*done = 0; *done < tlp->len;) {
+		struct dma_run run;
+		enum tlp_status status = run_find(&at, &run);
+
+		if (status == TLP_SC)
+			status = run_move(&at, &run, (uint8_t *)tlp->data + *done);
+		if (status != TLP_SC)
+			return status;
+		*done += run.len;
+		at.address += run.len;
+		at.len -= run.len;
+	}
+	return TLP_SC;
+}
+
+/* An interrupt request: remapping is not modelled, the kernel gets what the device wrote. */
+static bool is_interrupt(const struct tlp *tlp)
+{
+	return tlp->type == TLP_MSI || (tlp->type == TLP_MEM_WRITE && tlp->pasid == TLP_NO_PASID &&
+					tlp->address >= MSI_FIRST && tlp->address <= MSI_LAST);
+}
+
+static enum tlp_status interrupt_raise(const struct tlp *tlp)
+{
+	struct reader r = reader_of(tlp->data, tlp->len);
+	uint32_t data = get_le32(&r);
+
+	if (r.bad || reader_left(&r) || tlp->address < MSI_FIRST || tlp->address > MSI_LAST)
+		return TLP_UR;
+	kernel_interrupt(tlp->rid, tlp->address, data);
+	return TLP_SC;
+}
+
+enum tlp_status tlp_dma(struct tlp *tlp)
+{
+	enum tlp_status status = dma_gate(tlp, &tlp->stream);
+	uint64_t done = 0;
+
+	if (status == TLP_SC)
+		status = is_interrupt(tlp) ? interrupt_raise(tlp) : dma_move(tlp, &done);
+	*image_counter(IMAGE_COUNTER_DMA_BYTES) += done;
+	if (status != TLP_SC)
+		refused(tlp, status, true);
+	image_commit();
+	return status;
+}
+
+enum tlp_status tlp_dma_map(const struct tlp *tlp, uint64_t *run, const void **ram, uint64_t *hpa)
+{
+	struct dma_run found = { 0 };
+	struct tlp sent = *tlp;
+	enum tlp_status status = tlp->len ? dma_gate(tlp, &sent.stream) : TLP_UR;
+
+	sent.data = NULL;
+	if (status == TLP_SC)
+		status = run_find(&sent, &found);
+	if (status != TLP_SC)
+		return refused(&sent, status, true);
+	*run = found.len;
+	*ram = found.ram;
+	*hpa = found.hpa;
+	return TLP_SC;
+}
+
+enum tlp_status tlp_dma_copy(const struct tlp *tlp, uint64_t *done)
+{
+	struct tlp sent = *tlp;
+	enum tlp_status status = dma_gate(tlp, &sent.stream);
+	struct trace_call call;
+
+	call = TRACE_CALL(LANE_DEVICE, LANE_HARDWARE, tlp_reads(tlp) ? "DMA read" : "DMA write",
+			  A("rid", tlp->rid), A("address", tlp->address), A("len", tlp->len),
+			  A("t", tlp->t), A("stream", sent.stream));
+	*done = 0;
+	if (status == TLP_SC)
+		status = dma_move(&sent, done);
+	*image_counter(IMAGE_COUNTER_DMA_BYTES) += *done;
+	if (status != TLP_SC) {
+		++*image_counter(IMAGE_COUNTER_TLP_REFUSED);
+		if (tlp_reads(tlp))
+			memset((uint8_t *)tlp->data + *done, 0xff, tlp->len - *done);
+	}
+	trace_return_as(&call, TRACE_RESULT_TLP, status, tlp_status_name(status));
+	image_commit();
+	return status;
+}
