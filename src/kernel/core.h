@@ -7,7 +7,6 @@
 #include "kernel/kernel.h"
 
 int kernel_core_power_on(void);
-const struct task *task_next(uint32_t *index);		/* iterates; *index from 0 */
 void task_forget(const struct task *task);		/* all it had is closed */
 unsigned int files_reap(void);				/* releases again what a dead task left half released */
 

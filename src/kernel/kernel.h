@@ -110,6 +110,7 @@ const struct task *current_task(void);
 void current_task_set(const struct task *task);		/* process-local */
 const struct task *task_create(const char *name, int pid);	/* NULL: no memory */
 const struct task *task_find(uint32_t id);
+const struct task *task_next(uint32_t *index);		/* iterates; *index from 0 */
 void task_exit(const struct task *task);		/* closes all it has, as a kill does */
 
 /* -- files -- */

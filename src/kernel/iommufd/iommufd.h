@@ -23,6 +23,9 @@ bool iommufd_device_attached(const struct iommufd_device *idev);
 const struct iommufd_ctx *iommufd_device_ctx(const struct iommufd_device *idev);
 uint32_t iommufd_device_id(const struct iommufd_device *idev);
 
+/* Inspection: has this device a vdevice in some context? */
+bool iommufd_vdevice_exists(const struct pci_dev *pdev);
+
 /* The device's KVM, asked at VIOMMU_ALLOC; provided by VFIO (vfio_device_kvm). */
 /* TSM driver's word during unbind: take down trusted DMA (callback of chart step 43). */
 int iommufd_trusted_dma_disable(const struct pci_dev *pdev);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ghost state: what the history checks remember of the trace, kept in the image so that it goes back
+ * with a snapshot. It is built from state-change events only, in order, and never asks the model.
+ */
+#ifndef SWTIO_CHECK_GHOST_H
+#define SWTIO_CHECK_GHOST_H
+
+#include "check/check.h"
+#include "firmware/tdx/tdx.h"
+#include "spdm/pcisig.h"
+
+#define GHOST_TDIS 16u
+#define GHOST_LEAVES 128u
+#define GHOST_STREAMS 8u
+#define GHOST_PAGES 128u
+#define GHOST_VIOLATIONS 64u
+
+struct ghost_tdi {
+	uint16_t rid;			/* 0: unused */
+	uint8_t state;			/* enum tdisp_state */
+	uint8_t dmar;			/* enum dmar_state of its leaf */
+	bool bound;			/* the host TSM says so */
+	bool present;			/* the module has a TDI for it */
+	uint64_t locked_at;		/* event of the last LOCK */
+	uint64_t authorised_at;		/* event of the last TDG.TDI.START that succeeded */
+	uint64_t session;		/* highest bind session seen */
+	uint64_t reset_at;		/* event of the last reset while LOCKED or RUN, 0: none since */
+};
+
+struct ghost_leaf {			/* an MMIO leaf of an S-EPT */
+	uint64_t tdr, gpa, hpa;
+	uint8_t state;			/* enum sept_state */
+	uint64_t blocked_at;
+};
+
+struct ghost_page { uint64_t hpa; uint64_t func; };	/* MMIOMT owner */
+struct ghost_stream { bool used, blocked; uint64_t handle; };
+
+struct ghost {
+	uint64_t seen;			/* events consumed */
+	uint64_t tracked_at, invalidated_at;
+	struct ghost_tdi tdi[GHOST_TDIS];
+	struct ghost_leaf leaf[GHOST_LEAVES];
+	struct ghost_page page[GHOST_PAGES];
+	struct ghost_stream stream[GHOST_STREAMS];
+	uint32_t violations;
+	uint64_t violated;		/* bit i: row i of the table was violated */
+	struct check_violation violation[GHOST_VIOLATIONS];
+};
+
+const struct ghost *ghost_root(void);
+struct ghost *ghost_write(void);
+/* NULL: full (then rid is 0) or not found. */
+const struct ghost_tdi *ghost_tdi_find(uint16_t rid);
+const struct ghost_leaf *ghost_leaf_find(uint64_t tdr, uint64_t gpa);
+const struct ghost_page *ghost_page_find(uint64_t hpa);
+uint16_t ghost_rid_of(uint64_t hpa);	/* function whose BAR holds the page, 0: none */
+/* The call an event was made in: the nearest earlier one of smaller depth; NULL none. */
+const struct trace_event *ghost_enclosing(const struct trace_event *event, const char *name);
+
+/* Takes one event in, after the checks have seen it. */
+void ghost_event(const struct trace_event *event);
+
+static inline bool event_is(const struct trace_event *event, const char *name)
+{
+	return !__builtin_strcmp(event->name, name);
+}
+
+/* A call of the TDX module that succeeded. */
+static inline bool event_done(const struct trace_event *event, const char *name)
+{
+	return event->kind == TRACE_KIND_CALL && event->result == 0 && event_is(event, name);
+}
+
+static inline uint64_t event_arg(const struct trace_event *event, const char *key)
+{
+	return trace_arg_value(event, key, 0);
+}
+
+extern const struct check check_tdx[], check_all[];
+extern const size_t check_tdx_count, check_all_count;
+
+#endif
