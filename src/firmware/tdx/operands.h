@@ -83,7 +83,7 @@
  *	out	TDX_SPDM_REQUEST: r10 bytes of request at r8, a whole DOE object. Send it on function
  *		0's mailbox, put the whole DOE object received at r9, its length in r11, call again
  *		with all other registers as they were. r11 0 again gives the same request again.
- *		TDX_INTERRUPTED_RESUMABLE: call again with r11 = 0.
+ *		TDX_INTERRUPTED_RESUMABLE or TDX_OPERAND_BUSY: call again, registers as they were.
  *		Anything else: the operation is over.
  *	r11 = TDX_MESSAGE_LOST says that no answer will come: the operation ends, the SPDM session is
  *	gone (TDX_SPDM_PROTOCOL_ERROR), and what a TDI did with the request is not known.
