@@ -81,7 +81,7 @@ struct kvm {
 	uint64_t hypercall_exits;	/* bit per KVM_HC_*, by KVM_CAP_EXIT_HYPERCALL */
 	struct pt ept;			/* shared, or only, second stage */
 	struct pt mirror;		/* what KVM put into the private second stage, or was about to */
-	const void *platform;		/* kvm_platform's own */
+	const void *platform;		/* kvm_platform's own, freed with the VM */
 };
 
 /* A kind of VM: a row of kvm_platforms[] (main.c). Ordinary VMs have only NULLs. */
@@ -98,8 +98,11 @@ struct kvm_platform {
 	int (*private_map)(const struct kvm *kvm, const struct pt_leaf *leaf);
 	/* All private leaves in [gpa, end), each out of the mirror once it is unmapped. mmu_lock held. */
 	int (*private_unmap)(const struct kvm *kvm, uint64_t gpa, uint64_t end);
-	/* A shared leaf was mapped here, for tables that trusted DMA shares. mmu_lock held. */
+	/* Trusted DMA walks the shared tables too: a leaf was mapped; some are about to go; they are
+	 * gone. mmu_lock held. */
 	int (*shared_mapped)(const struct kvm *kvm, uint64_t gpa);
+	int (*shared_unmapping)(const struct kvm *kvm, uint64_t gpa, uint64_t len);
+	void (*shared_unmapped)(const struct kvm *kvm);
 	bool private_memory;		/* has the PRIVATE attribute and guest_memfd of that kind */
 	uint64_t shared_bit;		/* of a GPA, 0: none */
 };

@@ -173,10 +173,12 @@ static void kvm_vm_release(const struct file *file)
 	const struct kvm_platform *platform = kvm_platform(kvm);
 
 	kvm_irqfds_destroy(kvm);
-	kvm_slots_destroy(kvm);
+	/* The TEE first: its teardown takes private pages in one go, rather than one by one. */
 	if (platform->destroy)
 		platform->destroy(kvm);
+	kvm_slots_destroy(kvm);
 	kvm_vcpus_destroy(kvm);
+	image_free(kvm->platform);
 	if (kvm->mirror.root)
 		pt_destroy(&kvm->mirror);
 	pt_destroy(&kvm->ept);

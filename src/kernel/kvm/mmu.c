@@ -178,22 +178,35 @@ bool kvm_mirror_next(const struct kvm *kvm, uint64_t *gpa, uint64_t end, struct 
 	return true;
 }
 
+static int zap_shared_locked(const struct kvm *kvm, uint64_t gpa, uint64_t len)
+{
+	const struct kvm_platform *platform = kvm_platform(kvm);
+	int rc = platform->shared_unmapping ? platform->shared_unmapping(kvm, gpa, len) : 0;
+
+	if (!rc && pt_unmap(&kvm->ept, gpa, len) && platform->shared_unmapped)
+		platform->shared_unmapped(kvm);
+	return rc;
+}
+
 int kvm_zap_shared(const struct kvm *kvm, uint64_t gpa, uint64_t len)
 {
-	int rc = klock_acquire(&kvm->mmu_lock, KLOCK_MMU, KLOCK_WRITE);
+	int rc;
 
+	if (pt_next_mapped(&kvm->ept, gpa) >= gpa + len)
+		return 0;
+	rc = klock_acquire(&kvm->mmu_lock, KLOCK_MMU, KLOCK_WRITE);
 	if (rc)
 		return rc;
-	pt_unmap(&kvm->ept, gpa, len);
+	rc = zap_shared_locked(kvm, gpa, len);
 	klock_release(&kvm->mmu_lock, KLOCK_WRITE);
-	return 0;
+	return rc;
 }
 
 int kvm_zap_private(const struct kvm *kvm, uint64_t gpa, uint64_t len)
 {
 	int rc;
 
-	if (!kvm->mirror.root)
+	if (!kvm->mirror.root || pt_next_mapped(&kvm->mirror, gpa) >= gpa + len)
 		return 0;
 	rc = klock_acquire(&kvm->mmu_lock, KLOCK_MMU, KLOCK_WRITE);
 	if (rc)

@@ -78,8 +78,6 @@ static int slot_drop(const struct kvm *kvm, const struct kvm_slot *slot)
 void kvm_slots_destroy(const struct kvm *kvm)
 {
 	while (kvm->slots) {
-		/* Only a private page the firmware will not let go of is refused; the TEE's own
-		 * teardown, which follows, is what frees it. */
 		kvm_zap(kvm, kvm->slots->gpa, kvm->slots->size);
 		slot_free(kvm, kvm->slots);
 	}

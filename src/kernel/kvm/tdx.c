@@ -350,22 +350,10 @@ void kvm_tdx_destroy(const struct kvm *kvm)
 	memset(w, 0, sizeof(*w));
 }
 
-static void td_destroy(const struct kvm *kvm)
-{
-	struct kvm *w;
-
-	if (!kvm->platform)
-		return;
-	kvm_tdx_destroy(kvm);
-	image_free(kvm->platform);
-	w = image_write(kvm);
-	w->platform = NULL;
-}
-
 const struct kvm_platform kvm_tdx_platform = {
 	.name = "tdx",
 	.create = td_create,
-	.destroy = td_destroy,
+	.destroy = kvm_tdx_destroy,
 	.vm_op = td_vm_op,
 	.vcpu_create = td_vcpu_create,
 	.vcpu_op = td_vcpu_op,
@@ -373,6 +361,8 @@ const struct kvm_platform kvm_tdx_platform = {
 	.private_map = tdx_private_map,
 	.private_unmap = tdx_private_unmap,
 	.shared_mapped = tdx_shared_mapped,
+	.shared_unmapping = tdx_shared_unmapping,
+	.shared_unmapped = tdx_shared_unmapped,
 	.private_memory = true,
 	.shared_bit = TDX_SHARED_BIT,
 };

@@ -39,6 +39,8 @@ void kvm_tdx_destroy(const struct kvm *kvm);	/* the TD; its object is as new */
 int tdx_private_map(const struct kvm *kvm, const struct pt_leaf *leaf);
 int tdx_private_unmap(const struct kvm *kvm, uint64_t gpa, uint64_t end);
 int tdx_shared_mapped(const struct kvm *kvm, uint64_t gpa);
+int tdx_shared_unmapping(const struct kvm *kvm, uint64_t gpa, uint64_t len);
+void tdx_shared_unmapped(const struct kvm *kvm);
 /* The tables down to the level of a leaf. mmu_lock held. */
 int tdx_sept_tables(const struct kvm *kvm, uint64_t gpa, unsigned int leaf_level, uint64_t *status);
 void tdx_sept_reclaim(const struct kvm *kvm);	/* after KEY.FREEID: everything back to the host */

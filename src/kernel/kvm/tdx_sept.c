@@ -5,6 +5,8 @@
 #include "kernel/kvm/tdx.h"
 
 #define SEPT_TOP 3u			/* level of the entries in the root page */
+#define SEPT_ADDRESS 0x000ffffffffff000ull
+#define SEPT_TABLE 7ull			/* a non-leaf entry: everything below decides */
 
 static unsigned int level_of(uint64_t size)
 {
@@ -155,25 +157,56 @@ int tdx_private_unmap(const struct kvm *kvm, uint64_t gpa, uint64_t end)
 	return status ? -EBUSY : 0;
 }
 
-/* Trusted DMA walks the shared half too: the module is told of each 512 GiB table there. */
+/* Trusted DMA walks the shared half too: the module is told of each 512 GiB table there, and that it
+ * goes before it does. */
+static int shared_table_set(const struct kvm *kvm, unsigned int part, uint64_t entry)
+{
+	const struct kvm_tdx *td = kvm_tdx(kvm);
+	struct kvm_tdx *w;
+	uint64_t status;
+
+	status = kvm_tdx_call(TDX_MEM_SHARED_SEPT_WR, (struct tdx_args){
+		.rcx = tdx_map(((uint64_t)part * level_span(SEPT_TOP)) | TDX_SHARED_BIT, SEPT_TOP),
+		.rdx = td->tdr, .r8 = entry }, NULL);
+	if (status)
+		return tdx_host_errno(status);
+	w = image_write(td);
+	w->shared_tables = (w->shared_tables & ~(1ull << part)) | (uint64_t)!!entry << part;
+	return 0;
+}
+
 int tdx_shared_mapped(const struct kvm *kvm, uint64_t gpa)
 {
 	const struct kvm_tdx *td = kvm_tdx(kvm);
 	unsigned int part = (unsigned int)(gpa / level_span(SEPT_TOP));
 	const uint64_t *root = phys_ram(kvm->ept.root, PHYS_PAGE);
-	struct kvm_tdx *w;
-	uint64_t status;
 
 	if (td->state == TD_NONE || part >= 64 || td->shared_tables >> part & 1 || !root)
 		return 0;
-	status = kvm_tdx_call(TDX_MEM_SHARED_SEPT_WR, (struct tdx_args){
-		.rcx = tdx_map(((uint64_t)part * level_span(SEPT_TOP)) | TDX_SHARED_BIT, SEPT_TOP),
-		.rdx = td->tdr, .r8 = (root[part] & 0x000ffffffffff000ull) | 7 }, NULL);
-	if (status)
-		return tdx_host_errno(status);
-	w = image_write(td);
-	w->shared_tables |= 1ull << part;
-	return 0;
+	return shared_table_set(kvm, part, (root[part] & SEPT_ADDRESS) | SEPT_TABLE);
+}
+
+int tdx_shared_unmapping(const struct kvm *kvm, uint64_t gpa, uint64_t len)
+{
+	uint64_t parts = kvm_tdx(kvm)->state == TD_NONE ? 0 : kvm_tdx(kvm)->shared_tables;
+	int rc = 0;
+
+	for (unsigned int part = 0; !rc && parts >> part; part++) {
+		uint64_t start = part * level_span(SEPT_TOP), end = start + level_span(SEPT_TOP);
+
+		/* Does anything stay mapped in this part, before or behind what goes? */
+		if (!(parts >> part & 1) || gpa >= end || gpa + len <= start ||
+		    pt_next_mapped(&kvm->ept, start) < gpa || pt_next_mapped(&kvm->ept, gpa + len) < end)
+			continue;
+		rc = shared_table_set(kvm, part, 0);
+	}
+	return rc;
+}
+
+void tdx_shared_unmapped(const struct kvm *kvm)
+{
+	if (kvm_tdx(kvm)->state != TD_NONE)
+		tdx_host_invalidate(LANE_KVM, TDX_INV_IOTLB, kvm_tdx(kvm)->tdr);
 }
 
 /* -- teardown ------------------------------------------------------------------------------------ */

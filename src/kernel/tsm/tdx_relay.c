@@ -53,13 +53,19 @@ static struct tdx_relay *relay_write(const struct tdx_link *link)
 	return image_write(&link->relay);
 }
 
+/* Carries the request to the device and leaves the answer for the module. */
 static void relay_exchange(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	const uint8_t *response = link->messages + TDX_MESSAGE_SIZE;
 	uint8_t answer[TDX_MESSAGE_SIZE];
+	unsigned int tries = 0;
 	struct tdx_relay *w;
-	int n = pci_doe(tsm->dsm, LANE_TSM, link->messages, link->relay.request_len, answer, sizeof(answer));
+	int n;
 
+	do
+		n = pci_doe(tsm->dsm, LANE_TSM, link->messages, link->relay.request_len, answer,
+			    sizeof(answer));
+	while (n == -EBUSY && tdx_host_wait(TDX_OPERAND_BUSY, &tries));
 	if (n > 0)
 		memcpy(image_bulk_write(response, (size_t)n), answer, (size_t)n);
 	w = relay_write(link);
@@ -67,7 +73,8 @@ static void relay_exchange(const struct pci_tsm *tsm, const struct tdx_link *lin
 	w->state = RELAY_CALL;
 }
 
-/* One call of the module; whether the operation goes on. */
+/* One call of the module; whether the operation goes on. An answer stays in r11 until the module
+ * asks for the next: a call that was not served may not have read it, one that was does not look. */
 static bool relay_call(const struct tdx_link *link, struct tdx_args *args, unsigned int *tries)
 {
 	struct tdx_relay *w;
@@ -79,11 +86,11 @@ static bool relay_call(const struct tdx_link *link, struct tdx_args *args, unsig
 	args->r11 = link->relay.response_len;
 	status = tdx_seamcall(LANE_TSM, (enum tdx_leaf)link->relay.leaf, args);
 	w = relay_write(link);
-	w->response_len = 0;
 	w->status = status;
 	if (tdx_class(status) == TDX_SPDM_REQUEST) {
 		w->state = RELAY_EXCHANGE;
 		w->request_len = args->r10 <= TDX_MESSAGE_SIZE ? (uint32_t)args->r10 : 0;
+		w->response_len = 0;
 		return true;
 	}
 	if ((tdx_class(status) == TDX_OPERAND_BUSY || tdx_class(status) == TDX_INTERRUPTED_RESUMABLE) &&
@@ -94,14 +101,19 @@ static bool relay_call(const struct tdx_link *link, struct tdx_args *args, unsig
 	return false;
 }
 
-static uint64_t relay_go_on(const struct pci_tsm *tsm, const struct tdx_link *link, struct tdx_args *args)
+static uint64_t relay_go_on(const struct pci_tsm *tsm, const struct tdx_link *link, struct tdx_args *args,
+			    bool abandon)
 {
 	unsigned int tries = 0;
 	struct tdx_relay *w;
 
 	for (unsigned int i = 0; i < RELAY_ROUNDS; i++) {
-		if (link->relay.state == RELAY_EXCHANGE)
+		if (abandon) {
+			w = relay_write(link);
+			w->response_len = TDX_MESSAGE_LOST;
+		} else if (link->relay.state == RELAY_EXCHANGE) {
 			relay_exchange(tsm, link);
+		}
 		if (!relay_call(link, args, &tries))
 			return link->relay.status;
 	}
@@ -121,7 +133,7 @@ uint64_t tdx_relay_run(const struct pci_tsm *tsm, enum tdx_leaf leaf, struct tdx
 	w->leaf = leaf;
 	w->args = *args;
 	w->response_len = 0;
-	return relay_go_on(tsm, link, args);
+	return relay_go_on(tsm, link, args, false);
 }
 
 uint64_t tdx_relay_finish(const struct pci_tsm *tsm)
@@ -131,19 +143,14 @@ uint64_t tdx_relay_finish(const struct pci_tsm *tsm)
 
 	if (!link || link->relay.state == RELAY_IDLE)
 		return TDX_SUCCESS;
-	return relay_go_on(tsm, link, &args);
+	return relay_go_on(tsm, link, &args, false);
 }
 
 void tdx_relay_abandon(const struct pci_tsm *tsm)
 {
 	const struct tdx_link *link = tdx_link_of(tsm);
-	struct tdx_relay *w;
 	struct tdx_args args;
 
-	if (!link || link->relay.state == RELAY_IDLE)
-		return;
-	w = relay_write(link);
-	w->state = RELAY_CALL;
-	w->response_len = TDX_MESSAGE_LOST;
-	relay_go_on(tsm, link, &args);
+	if (link && link->relay.state != RELAY_IDLE)
+		relay_go_on(tsm, link, &args, true);
 }

@@ -11,6 +11,8 @@
 #include "kernel/tsm/tdx_link.h"
 #include "kernel/vfio/vfio.h"
 
+#define STOP_TRIES 3u
+
 static const struct tdx_tdi *tdi_of(const struct pci_dev *pdev)
 {
 	return pci_tsm_of(pdev)->tdi_driver;
@@ -197,31 +199,6 @@ static int dmar_state(const struct pci_dev *pdev, unsigned int level)
 	return tdx_host_call(LANE_TSM, TDX_DMAR_READ, &args) ? DMAR_FREE : (int)args.rcx;
 }
 
-static int dmar_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
-{
-	for (unsigned int level = 0; level < TDX_DMAR_LEVELS; level++) {
-		struct tdx_args args = { .rcx = dmar_index(pdev, level) };
-		uint64_t status;
-
-		if (level == TDX_DMAR_PASID) {
-			args.rdx = tdi->tdr;
-			args.r9 = tdx_func_id(pdev);
-		} else {
-			args.r8 = loose_page(tdi);
-			if (!args.r8)
-				return -ENOMEM;
-		}
-		status = tdx_host_call(LANE_TSM, TDX_DMAR_ADD, &args);
-		loose_page_settle(tdi);
-		/* Tables above the leaf are shared with other functions of the bus. */
-		if (tdx_class(status) == TDX_DMAR_INVALID_STATE && level != TDX_DMAR_PASID)
-			continue;
-		if (status)
-			return tdx_host_errno(status);
-	}
-	return 0;
-}
-
 static int dmar_level_unmake(const struct pci_dev *pdev, unsigned int level)
 {
 	struct tdx_args args = { .rcx = dmar_index(pdev, level) };
@@ -243,6 +220,41 @@ static int dmar_level_unmake(const struct pci_dev *pdev, unsigned int level)
 	if (!status && level != TDX_DMAR_PASID)
 		tdx_page_free(args.rcx);
 	return tdx_host_errno(status);
+}
+
+static int dmar_level_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi, unsigned int level)
+{
+	struct tdx_args args = { .rcx = dmar_index(pdev, level) };
+	uint64_t status;
+	int rc;
+
+	/* Tables above the leaf are shared with other functions of the bus. One that is blocked was
+	 * on its way out when its process died. */
+	if (level != TDX_DMAR_PASID && dmar_state(pdev, level) == DMAR_PRESENT)
+		return 0;
+	rc = dmar_level_unmake(pdev, level);
+	if (rc)
+		return rc;
+	if (level == TDX_DMAR_PASID) {
+		args.rdx = tdi->tdr;
+		args.r9 = tdx_func_id(pdev);
+	} else {
+		args.r8 = loose_page(tdi);
+		if (!args.r8)
+			return -ENOMEM;
+	}
+	status = tdx_host_call(LANE_TSM, TDX_DMAR_ADD, &args);
+	loose_page_settle(tdi);
+	return tdx_host_errno(status);
+}
+
+static int dmar_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+{
+	int rc = 0;
+
+	for (unsigned int level = 0; !rc && level < TDX_DMAR_LEVELS; level++)
+		rc = dmar_level_make(pdev, tdi, level);
+	return rc;
 }
 
 static int dmar_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
@@ -288,24 +300,23 @@ static void session_lost(const struct pci_dev *pdev)
 	pci_tsm_quarantine(pdev, "SPDM session lost while bound: state of the TDI not known");
 }
 
+/* STOP, until the device says CONFIG_UNLOCKED. After a refusal the state is read again before the
+ * next try: an error means "maybe done". */
 static int lock_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 {
-	struct tdx_args args = { .rcx = tdx_func_id(pdev) };
-	uint64_t status;
-
 	if (!phys_owner(tdi->pages[0]))
-		return 0;		/* no TDI: a reset has been here, or bind never came this far */
-	if (link_of(pdev)->session_lost) {
-		session_lost(pdev);
-		return 0;
+		return 0;		/* no TDI: bind never came this far */
+	for (unsigned int i = 0; i < STOP_TRIES && !link_of(pdev)->session_lost; i++) {
+		struct tdx_args args = { .rcx = tdx_func_id(pdev) };
+		uint64_t status = tdx_relay_run(pdev->tsm, TDX_TDI_STATE, &args);
+
+		if (!status && args.rcx == TDISP_UNLOCKED)
+			return 0;
+		args = (struct tdx_args){ .rcx = tdx_func_id(pdev) };
+		if (!tdx_relay_run(pdev->tsm, TDX_TDI_STOP, &args))
+			return 0;
 	}
-	status = tdx_relay_run(pdev->tsm, TDX_TDI_STATE, &args);
-	if (!status && args.rcx == TDISP_UNLOCKED)
-		return 0;
-	args = (struct tdx_args){ .rcx = tdx_func_id(pdev) };
-	status = tdx_relay_run(pdev->tsm, TDX_TDI_STOP, &args);
-	if (status)
-		session_lost(pdev);
+	session_lost(pdev);
 	return 0;
 }
 
