@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+
+#include "abi.h"
+
+#pragma weak abi_linux		/* not there: the kernel's headers were not given */
+
+int main(void)
+{
+	int bad = 0;
+
+	if (!abi_linux)
+		return 77;	/* skipped */
+	for (int i = 0; abi_ours[i].what; i++) {
+		if (abi_ours[i].value == abi_linux[i].value)
+			continue;
+		printf("%s: ours %#llx, Linux %#llx\n", abi_ours[i].what, abi_ours[i].value, abi_linux[i].value);
+		bad = 1;
+	}
+	return bad;
+}
