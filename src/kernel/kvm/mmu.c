@@ -223,6 +223,20 @@ int kvm_zap(const struct kvm *kvm, uint64_t gpa, uint64_t len)
 	return rc ? rc : kvm_zap_private(kvm, gpa, len);
 }
 
+int kvm_unmap_mmio(const struct kvm *kvm, uint64_t hpa, uint64_t len)
+{
+	struct pt_leaf leaf;
+	uint64_t gpa = 0;
+	int rc = 0;
+
+	if (!kvm->mirror.root)
+		return 0;
+	while (!rc && kvm_mirror_next(kvm, &gpa, UINT64_MAX, &leaf))
+		if (leaf.hpa < hpa + len && hpa < leaf.hpa + leaf.size)
+			rc = kvm_zap_private(kvm, leaf.address, leaf.size);
+	return rc;
+}
+
 bool kvm_shared_maps(const struct kvm *kvm, uint64_t hpa)
 {
 	uint64_t at = pt_next_mapped(&kvm->ept, 0);
