@@ -31,7 +31,10 @@ struct tlp {
 	uint32_t pasid;
 	uint64_t address;	/* HPA downstream; I/O virtual or guest-physical upstream */
 	uint64_t len;
-	void *data;		/* read: filled; write: source */
+	union {
+		void *data;		/* read: filled */
+		const void *from;	/* write: source (data does as well) */
+	};
 };
 
 /* Downstream: a CPU (or peer) access to MMIO at an HPA. The root port puts the TLP on its selective
