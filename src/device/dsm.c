@@ -108,16 +108,20 @@ static int on_vendor(void *owner, uint32_t session, uint8_t protocol, const uint
 }
 
 /* TDIs first, so that their cause is the session and not the stream it takes along. */
-static void on_session_ended(void *owner, uint32_t session)
+void dsm_session_end(const struct dsm *dsm, uint32_t session)
 {
-	const struct visit *visit = owner;
-	const struct dsm *dsm = visit->dsm;
-
 	for (const struct tdi *tdi = dsm->tdis; tdi; tdi = tdi->next)
 		if (tdi->session == session || dsm->key_session == session)
 			tdi_break(tdi, TDI_CAUSE_SESSION);
 	ide_km_session_ended(dsm, session);
 	TRACE_STATE(LANE_DEVICE, "SPDM session", A("rid", dsm->rid), A("session", session), A("to", 0));
+}
+
+static void on_session_ended(void *owner, uint32_t session)
+{
+	const struct visit *visit = owner;
+
+	dsm_session_end(visit->dsm, session);
 }
 
 static const struct spdm_responder_ops responder_ops = {
@@ -231,9 +235,12 @@ void dsm_stream_changed(const struct function *fn, uint16_t stream, bool secure)
 {
 	const struct dsm *dsm = dsm_of(fn->rid);
 
-	for (const struct tdi *tdi = dsm && !secure ? dsm->tdis : NULL; tdi; tdi = tdi->next)
+	if (!dsm || secure)
+		return;
+	for (const struct tdi *tdi = dsm->tdis; tdi; tdi = tdi->next)
 		if (tdi_stream_bound(tdi, stream))
 			tdi_break(tdi, TDI_CAUSE_INSECURE);
+	ide_km_stream_lost(dsm, stream);
 }
 
 void dsm_reset(const struct dsm *dsm)

@@ -60,8 +60,7 @@ struct tdi {
 struct dsm_stream {
 	bool used;
 	uint8_t id;
-	uint16_t programmed;		/* slots with a key */
-	uint16_t going;			/* slots K_SET_GO made active */
+	uint16_t programmed;		/* slots that got a key from the owning session */
 };
 
 struct dsm {
@@ -119,7 +118,8 @@ const struct tdi *dsm_tdi(const struct dsm *dsm, uint16_t rid);
 int dsm_tdi_add(const struct dsm *dsm, uint16_t rid, const struct tdi **tdi);
 int dsm_doe_object(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap,
 		   size_t *rsp_len);
-void dsm_session_drop(const struct dsm *dsm);
+void dsm_session_end(const struct dsm *dsm, uint32_t session);	/* it is over: keys and TDIs go */
+void dsm_session_drop(const struct dsm *dsm);	/* end what session there is */
 void dsm_reset(const struct dsm *dsm);		/* conventional reset */
 void dsm_stream_changed(const struct function *fn, uint16_t stream, bool secure);
 
@@ -134,6 +134,7 @@ int ide_km_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, 
 		  uint8_t *reply, size_t cap);
 bool ide_km_keyed(const struct dsm *dsm, uint32_t session, uint8_t stream);
 void ide_km_session_ended(const struct dsm *dsm, uint32_t session);
+void ide_km_stream_lost(const struct dsm *dsm, uint16_t id);	/* insecure: the hardware dropped its keys */
 void ide_km_reset(const struct dsm *dsm);
 
 /* -- tdisp.c ---------------------------------------------------------------------------------- */

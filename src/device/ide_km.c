@@ -123,12 +123,9 @@ static uint8_t key_program(const struct km_message *m, struct reader *body)
 		return IDE_KM_BAD_PORT;
 	if (!slot_decode(m->sub_stream, &slot) || !ifv_ok(ifv))
 		return IDE_KM_BAD_VALUE;
-	stream = stream_find(m->dsm, m->stream);
-	if (stream && (stream->going & slot_bit(&slot)))
-		return IDE_KM_FAILED;	/* in use: a refresh goes to the other key set */
 	rc = ide_key_program(m->dsm->rid, m->stream, slot.set, slot.dir, slot.sub, key, ifv);
-	if (rc)
-		return rc == -ENOENT || rc == -EINVAL ? IDE_KM_BAD_VALUE : IDE_KM_FAILED;
+	if (rc)		/* no such stream; or the key is in use: a refresh goes to the other key set */
+		return rc == -ENOENT ? IDE_KM_BAD_VALUE : IDE_KM_FAILED;
 	stream = stream_take(m->dsm, m->stream);
 	if (!stream) {
 		ide_key_stop(m->dsm->rid, m->stream, slot.set, slot.dir, slot.sub);
@@ -179,24 +176,21 @@ static int handle_query(struct km_message *m, struct writer *reply)
 
 static int handle_go_stop(struct km_message *m, struct writer *reply)
 {
-	const struct dsm_stream *stream = stream_find(m->dsm, m->stream);
+	const struct dsm_stream *stream;
 	struct key_slot slot;
-	uint16_t bit;
 
 	if (m->len != GOSTOP_LEN || !port_ok(m->dsm, m->port) || !slot_decode(m->sub_stream, &slot))
-		return -ENOMSG;
-	bit = slot_bit(&slot);
-	if (!stream || !(stream->programmed & bit))
 		return -ENOMSG;
 	if (m->object == IDE_KM_K_SET_GO) {
 		if (ide_key_go(m->dsm->rid, m->stream, slot.set, slot.dir, slot.sub))
 			return -ENOMSG;
-		stream_write(stream)->going |= bit;
 	} else {
+		/* The first STOP of a live stream takes all its keys: the others find none, and are fine. */
 		if (ide_key_stop(m->dsm->rid, m->stream, slot.set, slot.dir, slot.sub))
 			return -ENOMSG;
-		stream_write(stream)->going &= (uint16_t)~bit;
-		stream_write(stream)->programmed &= (uint16_t)~bit;
+		stream = stream_find(m->dsm, m->stream);
+		if (stream)
+			stream_write(stream)->programmed &= (uint16_t)~slot_bit(&slot);
 		stream_forget(m->dsm);
 	}
 	put_u8(reply, IDE_KM_K_GOSTOP_ACK);
@@ -259,6 +253,16 @@ int ide_km_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, 
 		status = type->handle(&m, &w);
 	trace_return(&call, status, status_text(status));
 	return status < 0 || w.bad ? -ENOMSG : (int)w.at;
+}
+
+void ide_km_stream_lost(const struct dsm *dsm, uint16_t id)
+{
+	const struct dsm_stream *stream = id < 256 ? stream_find(dsm, (uint8_t)id) : NULL;
+
+	if (!stream)
+		return;
+	stream_write(stream)->programmed = 0;
+	stream_forget(dsm);
 }
 
 /* Every slot of every stream: the hardware forgets the keys, which takes a live stream insecure. */

@@ -79,12 +79,9 @@ static void msix_send(const struct engine *engine, const struct msix_entry *entr
 		.len = sizeof(data),
 		.data = &data,
 	};
-	const struct function *fn = function_find(engine->rid);
 
-	if (!fn || tdi->state == TDISP_ERROR_STATE)
-		return;
-	tlp.stream = tlp.t ? tdi->stream : ide_stream_up(fn, tlp.address);
-	tlp_dma(&tlp);
+	if (tdi->state != TDISP_ERROR_STATE)
+		tlp_dma(&tlp);
 }
 
 void msix_flush(const struct engine *engine)

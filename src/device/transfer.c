@@ -3,12 +3,13 @@
  * The engine's jobs. Every run of bytes asks anew whether the function may still master the bus and
  * with which T: a TDI that leaves RUN in the middle of a job stops there.
  */
-#include <string.h>
+#include <errno.h>
 
 #include <linux/pci_regs.h>
 #include <xxhash.h>
 
 #include "device/dsm.h"
+#include "trace/trace.h"
 
 #define BOUNCE 16384u
 
@@ -19,90 +20,109 @@ struct job {
 };
 
 static bool job_tlp(const struct job *job, struct tlp *tlp, enum tlp_type type, uint64_t address,
-		    void *data, uint64_t len)
+		    uint64_t len)
 {
 	const struct engine *engine = job->engine;
-	const struct function *fn = function_find(engine->rid);
 
-	if (!fn || engine_dma_mode(engine) != job->mode)
+	if (engine_dma_mode(engine) != job->mode)
 		return false;
 	*tlp = (struct tlp){ .type = type, .rid = engine->rid, .t = job->mode == DMA_T1,
-		.pasid = engine->pasid, .address = address, .len = len, .data = data };
-	tlp->stream = tlp->t ? engine->tdi->stream : ide_stream_up(fn, address);
+		.stream = TLP_NO_STREAM, .pasid = engine->pasid, .address = address, .len = len };
 	return true;
 }
 
-static bool job_move(const struct job *job, enum tlp_type type, uint64_t address, void *data, uint64_t len)
+static bool job_read(const struct job *job, uint64_t address, void *data, uint64_t len)
 {
 	uint64_t done = 0;
 	struct tlp tlp;
 
-	return job_tlp(job, &tlp, type, address, data, len) &&
-	       tlp_dma_copy(&tlp, &done) == TLP_SC && done == len;
+	if (!job_tlp(job, &tlp, TLP_MEM_READ, address, len))
+		return false;
+	tlp.data = data;
+	return tlp_dma_copy(&tlp, &done) == TLP_SC;
 }
 
-/* Contiguous run behind a DMA address; *ram is NULL where there is no host memory to point at. */
-static bool job_map(const struct job *job, enum tlp_type type, uint64_t address, uint64_t len,
-		    uint64_t *run, const void **ram)
+static bool job_write(struct job *job, uint64_t address, const void *from, uint64_t len)
 {
+	uint64_t done = 0;
+	struct tlp tlp;
+	bool ok;
+
+	if (!job_tlp(job, &tlp, TLP_MEM_WRITE, address, len))
+		return false;
+	tlp.from = from;
+	ok = tlp_dma_copy(&tlp, &done) == TLP_SC;
+	job->done += done;
+	return ok;
+}
+
+/* The next readable run at an address: in place, or through the buffer where no memory is behind it. */
+static const void *job_look(const struct job *job, uint64_t address, uint64_t *len, void *bounce)
+{
+	const void *ram;
 	struct tlp tlp;
 	uint64_t hpa;
 
-	return job_tlp(job, &tlp, type, address, NULL, len) &&
-	       tlp_dma_map(&tlp, run, ram, &hpa) == TLP_SC && *run;
+	if (!job_tlp(job, &tlp, TLP_MEM_READ, address, *len) ||
+	    tlp_dma_map(&tlp, len, &ram, &hpa) != TLP_SC || !*len)
+		return NULL;
+	if (ram)
+		return ram;
+	*len = *len < BOUNCE ? *len : BOUNCE;
+	return job_read(job, address, bounce, *len) ? bounce : NULL;
 }
 
-/* Straight into the destination's memory where that is memory of the image, else through a buffer. */
 static bool run_copy(struct job *job)
 {
 	const struct engine *e = job->engine;
 	uint8_t bounce[BOUNCE];
 
 	while (job->done < e->len) {
-		uint64_t left = e->len - job->done, run;
-		const void *ram;
+		uint64_t run = e->len - job->done;
+		const void *from = job_look(job, e->src + job->done, &run, bounce);
 
-		if (!job_map(job, TLP_MEM_WRITE, e->dst + job->done, left, &run, &ram))
+		if (!from || !job_write(job, e->dst + job->done, from, run))
 			return false;
-		if (ram && image_contains(ram, run)) {
-			if (!job_move(job, TLP_MEM_READ, e->src + job->done, image_bulk_write(ram, run), run))
-				return false;
-		} else {
-			run = run < BOUNCE ? run : BOUNCE;
-			if (!job_move(job, TLP_MEM_READ, e->src + job->done, bounce, run) ||
-			    !job_move(job, TLP_MEM_WRITE, e->dst + job->done, bounce, run))
-				return false;
-		}
-		job->done += run;
 	}
 	return true;
 }
 
-/* BAR2 is a ring for IN and OUT. */
-static bool run_bar2(struct job *job, enum tlp_type type, uint64_t address, uint64_t inside)
+/* BAR2 is a ring for IN and OUT: where its next piece is, and how long at most. */
+static const uint8_t *bar2_piece(const struct job *job, uint64_t inside, uint64_t *len)
 {
-	const struct engine *e = job->engine;
+	uint64_t at = (inside + job->done) % ENGINE_BAR2_SIZE, left = job->engine->len - job->done;
 
-	while (job->done < e->len) {
-		uint64_t at = (inside + job->done) % ENGINE_BAR2_SIZE, left = e->len - job->done;
-		uint64_t run = left < ENGINE_BAR2_SIZE - at ? left : ENGINE_BAR2_SIZE - at;
-		void *memory = image_bulk_write((const uint8_t *)e->memory + at, run);
-
-		if (!job_move(job, type, address + job->done, memory, run))
-			return false;
-		job->done += run;
-	}
-	return true;
+	*len = left < ENGINE_BAR2_SIZE - at ? left : ENGINE_BAR2_SIZE - at;
+	return (const uint8_t *)job->engine->memory + at;
 }
 
 static bool run_in(struct job *job)
 {
-	return run_bar2(job, TLP_MEM_READ, job->engine->src, job->engine->dst);
+	const struct engine *e = job->engine;
+
+	while (job->done < e->len) {
+		uint64_t len;
+		const uint8_t *memory = bar2_piece(job, e->dst, &len);
+
+		if (!job_read(job, e->src + job->done, image_bulk_write(memory, len), len))
+			return false;
+		job->done += len;
+	}
+	return true;
 }
 
 static bool run_out(struct job *job)
 {
-	return run_bar2(job, TLP_MEM_WRITE, job->engine->dst, job->engine->src);
+	const struct engine *e = job->engine;
+
+	while (job->done < e->len) {
+		uint64_t len;
+		const uint8_t *memory = bar2_piece(job, e->src, &len);
+
+		if (!job_write(job, e->dst + job->done, memory, len))
+			return false;
+	}
+	return true;
 }
 
 static bool checksum_runs(struct job *job, XXH64_state_t *state)
@@ -111,17 +131,12 @@ static bool checksum_runs(struct job *job, XXH64_state_t *state)
 	uint8_t bounce[BOUNCE];
 
 	while (job->done < e->len) {
-		uint64_t run;
-		const void *ram;
+		uint64_t run = e->len - job->done;
+		const void *from = job_look(job, e->src + job->done, &run, bounce);
 
-		if (!job_map(job, TLP_MEM_READ, e->src + job->done, e->len - job->done, &run, &ram))
+		if (!from)
 			return false;
-		if (!ram) {
-			run = run < BOUNCE ? run : BOUNCE;
-			if (!job_move(job, TLP_MEM_READ, e->src + job->done, bounce, run))
-				return false;
-		}
-		XXH64_update(state, ram ? ram : bounce, run);
+		XXH64_update(state, from, run);
 		job->done += run;
 	}
 	return true;
@@ -161,19 +176,18 @@ static bool run_fill(struct job *job)
 
 		for (uint64_t i = 0; i < (run + 7) / 8; i++)
 			words[i] = splitmix64(&seed);
-		if (!job_move(job, TLP_MEM_WRITE, e->dst + job->done, words, run))
+		if (!job_write(job, e->dst + job->done, words, run))
 			return false;
-		job->done += run;
 	}
 	return true;
 }
 
-static bool (*const jobs[])(struct job *job) = {
-	[ENGINE_COPY] = run_copy,
-	[ENGINE_IN] = run_in,
-	[ENGINE_OUT] = run_out,
-	[ENGINE_CHECKSUM] = run_checksum,
-	[ENGINE_FILL] = run_fill,
+static const struct { const char *name; bool (*run)(struct job *job); } jobs[] = {
+	[ENGINE_COPY] = { "engine COPY", run_copy },
+	[ENGINE_IN] = { "engine IN", run_in },
+	[ENGINE_OUT] = { "engine OUT", run_out },
+	[ENGINE_CHECKSUM] = { "engine CHECKSUM", run_checksum },
+	[ENGINE_FILL] = { "engine FILL", run_fill },
 };
 
 static bool pasid_ok(const struct engine *engine)
@@ -187,25 +201,45 @@ static bool pasid_ok(const struct engine *engine)
 	       (function_config(pf, pf->cap_pasid + PCI_PASID_CTRL, 2) & PCI_PASID_CTRL_ENABLE);
 }
 
+static bool job_legal(const struct job *job)
+{
+	const struct engine *e = job->engine;
+
+	return job->mode != DMA_NONE && e->op < sizeof(jobs) / sizeof(jobs[0]) && jobs[e->op].run &&
+	       e->len <= ENGINE_MAX_LEN && pasid_ok(e);
+}
+
+static bool job_run(struct job *job)
+{
+	const struct engine *e = job->engine;
+	struct trace_call call;
+	bool ok;
+
+	call = TRACE_CALL(LANE_DEVICE, LANE_HARDWARE, jobs[e->op].name, A("rid", e->rid),
+		A("t", job->mode == DMA_T1), A("src", e->src), A("dst", e->dst), A("len", e->len),
+		A("state", e->tdi->state));
+	ok = jobs[e->op].run(job);
+	trace_return(&call, ok ? 0 : -EIO, "");
+	return ok;
+}
+
 void engine_run(const struct engine *engine)
 {
 	struct job job = { .engine = engine, .mode = engine_dma_mode(engine) };
-	bool known = engine->op < sizeof(jobs) / sizeof(jobs[0]) && jobs[engine->op];
 	uint32_t vector = engine->vector;
-	struct engine *w = image_write(engine);
-	bool ok = false;
+	struct engine *w = engine_write(engine);
+	bool ok;
 
 	if (w->status & ENGINE_STATUS_BUSY)
 		return;		/* a peer-to-peer job that writes its own start bit */
 	w->status = ENGINE_STATUS_BUSY;
 	w->done = 0;
-	if (known && job.mode != DMA_NONE && engine->len <= ENGINE_MAX_LEN && pasid_ok(engine))
-		ok = jobs[engine->op](&job);
+	ok = job_legal(&job) && job_run(&job);
 	tdi_fault_take(engine->tdi, engine->tdi->state == TDISP_RUN ? DEVICE_FAULT_DMA_T0 :
 		DEVICE_FAULT_DMA_T1_EARLY);
 	if (!(engine->status & ENGINE_STATUS_BUSY))
 		return;		/* stopped on the way: LOCK, STOP or reset took the job with it */
-	w = image_write(engine);
+	w = engine_write(engine);
 	w->done = job.done;
 	w->status = (ok ? 0 : ENGINE_STATUS_ERROR) | (job.mode == DMA_T1 ? ENGINE_STATUS_T1 : 0);
 	msix_raise(engine, vector);
