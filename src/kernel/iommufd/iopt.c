@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * I/O page tables of an IOAS: which IOVAs are free, taken by hardware or mapped, and keeping every
+ * HWPT of the IOAS the same as its areas. A call that fails is undone by the log, page tables
+ * included.
+ */
+#include "kernel/iommufd/private.h"
+
+static const struct iopt_reserved *reserved_touching(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
+{
+	for (const struct iopt_reserved *taken = ioas->reserved; taken; taken = taken->next)
+		if (taken->start <= last && taken->last >= start)
+			return taken;
+	return NULL;
+}
+
+/* -- choosing an IOVA ------------------------------------------------------------------------- */
+
+static int choose_fixed(const struct iopt_map *map)
+{
+	const struct iommufd_ioas *ioas = map->ioas;
+	struct itree_span span;
+	uint64_t last;
+
+	if (map->iova & (ioas->alignment - 1))
+		return -EINVAL;
+	if (__builtin_add_overflow(map->iova, map->len - 1, &last))
+		return -EOVERFLOW;
+	if (reserved_touching(ioas, map->iova, last))
+		return -EINVAL;
+	return itree_find(&ioas->areas, map->iova, last, &span) ? -EEXIST : 0;
+}
+
+static uint64_t choice_alignment(const struct iopt_map *map)
+{
+	uint64_t align = map->len == 1 ? 1 : 1ull << (64 - __builtin_clzll(map->len - 1));
+
+	/* Keeping what alignment the memory has lets large leaves be used. */
+	if (map->address && align > (map->address & -map->address))
+		align = map->address & -map->address;
+	return align > PHYS_2M ? PHYS_2M : align;
+}
+
+/* The lowest fit in [first, last], going around what is reserved. */
+static int choose_in(struct iopt_map *map, uint64_t first, uint64_t last, uint64_t align)
+{
+	const struct iopt_reserved *taken = map->ioas->reserved;
+	uint64_t offset = map->address & (PHYS_PAGE - 1);
+
+	for (; taken && first <= last; taken = taken->next) {
+		if (taken->last < first)
+			continue;
+		if (taken->start > first &&
+		    !itree_fit(&map->ioas->areas, first, taken->start - 1 < last ? taken->start - 1 : last,
+			       map->len, align, offset, &map->iova))
+			return 0;
+		if (taken->last == UINT64_MAX)
+			return -ENOSPC;
+		first = taken->last + 1;
+	}
+	if (first > last)
+		return -ENOSPC;
+	return itree_fit(&map->ioas->areas, first, last, map->len, align, offset, &map->iova);
+}
+
+static int choose_free(struct iopt_map *map)
+{
+	const struct iommufd_ioas *ioas = map->ioas;
+	uint64_t align, at = 0, highest = UINT64_MAX - PHYS_PAGE;
+	struct itree_span span;
+
+	if (map->len >= UINT64_MAX / 2)
+		return -EOVERFLOW;
+	align = choice_alignment(map);
+	if (align < ioas->alignment)
+		return -EINVAL;
+	if (!ioas->allowed.root)
+		return choose_in(map, PHYS_PAGE, highest, align);
+	while (itree_find(&ioas->allowed, at, highest, &span)) {
+		uint64_t first = span.start < PHYS_PAGE ? PHYS_PAGE : span.start;
+
+		if (!choose_in(map, first, span.last < highest ? span.last : highest, align))
+			return 0;
+		if (span.last >= highest)
+			break;
+		at = span.last + 1;
+	}
+	return -ENOSPC;
+}
+
+int iopt_choose(struct iopt_map *map)
+{
+	int rc;
+
+	if (!map->len || map->len & (map->ioas->alignment - 1))
+		return -EINVAL;
+	rc = map->fixed ? choose_fixed(map) : choose_free(map);
+	if (rc)
+		return rc;
+	return (map->address & (PHYS_PAGE - 1) & (map->ioas->alignment - 1)) ? -EINVAL : 0;
+}
+
+/* -- areas ------------------------------------------------------------------------------------ */
+
+static int area_fill_all(const struct iopt_area *area)
+{
+	int rc;
+
+	if (!area->ioas->hwpts)
+		return 0;
+	rc = iopt_pages_pin(area->pages);
+	for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; !rc && hwpt; hwpt = hwpt->ioas_next)
+		rc = iopt_area_fill(area, &hwpt->pt, area->ioas->small_pages);
+	return rc;
+}
+
+static struct iopt_area *area_new(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
+{
+	struct iopt_area *area = image_alloc(sizeof(*area), IMAGE_TYPE_IOPT_AREA);
+
+	if (!area)
+		return NULL;
+	area->ioas = ioas;
+	area->start = start;
+	area->last = last;
+	return itree_insert(&ioas->areas, start, last, area) ? NULL : area;
+}
+
+int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint64_t offset)
+{
+	struct iopt_area *area = area_new(map->ioas, map->iova, map->iova + map->len - 1);
+
+	if (!area)
+		return -ENOMEM;
+	area->offset = offset;
+	area->prot = map->prot;
+	area->pages = pages;
+	iopt_pages_link(pages, area);
+	return area_fill_all(area);
+}
+
+int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map)
+{
+	uint64_t offset = map->address & (PHYS_PAGE - 1), end;
+	const struct iopt_pages *pages;
+	int rc;
+
+	if (__builtin_add_overflow(map->address, map->len, &end))
+		return -EOVERFLOW;
+	rc = iopt_choose(map);
+	if (rc)
+		return rc;
+	pages = iopt_pages_user(ctx, map->address - offset, offset + map->len, map->prot & PT_W);
+	return pages ? iopt_insert(map, pages, offset) : -ENOMEM;
+}
+
+int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file, uint64_t start)
+{
+	uint64_t offset = start & (PHYS_PAGE - 1);
+	const struct iopt_pages *pages;
+	int rc;
+
+	rc = iopt_pages_file(ctx, file, start - offset, offset + map->len, map->prot & PT_W, &pages);
+	if (rc)
+		return rc;
+	rc = iopt_choose(map);
+	return rc ? rc : iopt_insert(map, pages, offset);
+}
+
+static void area_free(const struct iopt_area *area)
+{
+	itree_remove(&area->ioas->areas, area->start);
+	if (area->ioas->hwpts)
+		iopt_pages_unpin(area->pages);
+	iopt_pages_unlink(area);
+	image_free(area);
+}
+
+/* Out of the page tables and the IOTLB first: only then may pages be let go. */
+static void unmap_tables(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last)
+{
+	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next) {
+		pt_unmap(&hwpt->pt, first, last - first + 1);
+		iommu_iotlb_flush(hwpt->did, first, last);
+	}
+}
+
+/* Removes the areas of [first, last], whose ends are ends of areas. */
+static uint64_t unmap_areas(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last)
+{
+	struct itree_span span;
+	uint64_t bytes = 0;
+
+	unmap_tables(ioas, first, last);
+	while (itree_find(&ioas->areas, first, last, &span)) {
+		bytes += span.last - span.start + 1;
+		area_free(span.item);
+	}
+	return bytes;
+}
+
+int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes)
+{
+	struct itree_span low, high;
+	bool cut;
+
+	*bytes = 0;
+	if (!itree_find(&ioas->areas, first, last, &low) || low.start < first)
+		return -ENOENT;
+	itree_find_below(&ioas->areas, last, &high);
+	cut = high.last > last;
+	if (cut && high.start == low.start)
+		return -ENOENT;
+	if (cut)
+		itree_find_below(&ioas->areas, high.start - 1, &high);
+	*bytes = unmap_areas(ioas, low.start, high.last);
+	image_commit();
+	return cut ? -ENOENT : 0;
+}
+
+void iopt_unmap_all(const struct iommufd_ioas *ioas, uint64_t *bytes)
+{
+	struct itree_span low, high;
+
+	*bytes = 0;
+	if (!itree_find(&ioas->areas, 0, UINT64_MAX, &low))
+		return;
+	itree_find_below(&ioas->areas, UINT64_MAX, &high);
+	*bytes = unmap_areas(ioas, low.start, high.last);
+}
+
+int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
+{
+	struct iopt_area *upper, *lower;
+	const struct iopt_area *area;
+	struct itree_span span;
+
+	if (!itree_find(&ioas->areas, iova, iova, &span) || span.start == iova)
+		return 0;
+	area = span.item;
+	if (!ioas->small_pages)
+		return -EINVAL;
+	if (iova & (ioas->alignment - 1))
+		return -EINVAL;
+	if (area->pages->source == IOPT_DMABUF)
+		return -EOPNOTSUPP;
+	itree_remove(&ioas->areas, area->start);
+	if (itree_insert(&ioas->areas, area->start, iova - 1, area))
+		return -ENOMEM;
+	upper = area_new(ioas, iova, area->last);
+	if (!upper)
+		return -ENOMEM;
+	upper->offset = area->offset + (iova - area->start);
+	upper->prot = area->prot;
+	upper->pages = area->pages;
+	lower = image_write(area);
+	lower->last = iova - 1;
+	iopt_pages_link(area->pages, upper);
+	return ioas->hwpts ? iopt_pages_pin(area->pages) : 0;
+}
+
+/* IOVAs are as finely placed as the coarsest user of the IOAS can; what is mapped must suit it. */
+static int alignment_update(const struct iommufd_ioas *ioas)
+{
+	uint64_t alignment = ioas->hwpts || ioas->small_pages ? PHYS_PAGE : 1;
+	struct iommufd_ioas *w = image_write(ioas);
+	struct itree_span span;
+	uint64_t at = 0;
+
+	if (alignment > ioas->alignment)
+		while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {
+			const struct iopt_area *area = span.item;
+
+			if ((area->start | (area->last + 1) | area->offset) & (alignment - 1))
+				return -EADDRINUSE;
+			if (__builtin_add_overflow(span.last, 1, &at))
+				break;
+		}
+	w->alignment = alignment;
+	return 0;
+}
+
+int iopt_set_small_pages(const struct iommufd_ioas *ioas, bool small)
+{
+	struct iommufd_ioas *w;
+
+	if (small == ioas->small_pages)
+		return 0;
+	if (small && ioas->hwpts && ioas->areas.root)
+		return -EINVAL;
+	w = image_write(ioas);
+	w->small_pages = small;
+	return alignment_update(ioas);
+}
+
+/* -- what hardware takes ---------------------------------------------------------------------- */
+
+int iopt_reserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
+{
+	const struct iopt_reserved *const *link = &ioas->reserved;
+	const struct iopt_reserved **slot;
+	struct iopt_reserved *taken;
+	struct itree_span span;
+
+	if (itree_find(&ioas->areas, start, last, &span) || itree_find(&ioas->allowed, start, last, &span))
+		return -EADDRINUSE;
+	while (*link && ((*link)->start < start || ((*link)->start == start && (*link)->last < last)))
+		link = &(*link)->next;
+	if (*link && (*link)->start == start && (*link)->last == last) {
+		taken = image_write(*link);
+		taken->refs++;
+		return 0;
+	}
+	taken = image_alloc(sizeof(*taken), IMAGE_TYPE_IOPT_TREE);
+	if (!taken)
+		return -ENOMEM;
+	taken->start = start;
+	taken->last = last;
+	taken->refs = 1;
+	taken->next = *link;
+	slot = image_write(link);
+	*slot = taken;
+	return 0;
+}
+
+void iopt_unreserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
+{
+	for (const struct iopt_reserved *const *link = &ioas->reserved; *link; link = &(*link)->next) {
+		const struct iopt_reserved *taken = *link;
+		const struct iopt_reserved **slot;
+		struct iopt_reserved *w;
+
+		if (taken->start != start || taken->last != last)
+			continue;
+		w = image_write(taken);
+		if (--w->refs)
+			return;
+		slot = image_write(link);
+		*slot = taken->next;
+		image_free(taken);
+		return;
+	}
+}
+
+bool iopt_hole_next(struct iopt_holes *holes, struct iommu_iova_range *hole)
+{
+	const struct iopt_reserved *taken = holes->ioas->reserved;
+	uint64_t from = holes->from;
+
+	if (holes->end)
+		return false;
+	for (; taken; taken = taken->next) {
+		if (taken->last < from)
+			continue;
+		if (taken->start > from)
+			break;
+		if (taken->last == UINT64_MAX)
+			return false;
+		from = taken->last + 1;
+	}
+	hole->start = from;
+	hole->last = taken ? taken->start - 1 : UINT64_MAX;
+	holes->end = !taken || taken->last == UINT64_MAX;
+	holes->from = taken ? taken->last + 1 : 0;
+	return true;
+}
+
+/* -- HWPTs of an IOAS ------------------------------------------------------------------------- */
+
+static uint64_t highest_iova(const struct iommufd_hwpt *hwpt)
+{
+	return (1ull << (12 + 9 * hwpt->pt.levels)) - 1;
+}
+
+static int hwpt_fill(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt)
+{
+	struct itree_span span;
+	uint64_t at = 0;
+
+	while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {
+		const struct iopt_area *area = span.item;
+		int rc = hwpt->ioas_next ? 0 : iopt_pages_pin(area->pages);
+
+		if (!rc)
+			rc = iopt_area_fill(area, &hwpt->pt, ioas->small_pages);
+		if (rc)
+			return rc;
+		at = span.last + 1;
+	}
+	return 0;
+}
+
+int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt)
+{
+	struct iommufd_hwpt *link = image_write(hwpt);
+	struct iommufd_ioas *w = image_write(ioas);
+	int rc;
+
+	link->ioas_next = ioas->hwpts;
+	w->hwpts = hwpt;
+	w->obj.users++;
+	rc = alignment_update(ioas);
+	if (!rc)
+		rc = iopt_reserve(ioas, highest_iova(hwpt) + 1, UINT64_MAX);
+	return rc ? rc : hwpt_fill(ioas, hwpt);
+}
+
+void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt)
+{
+	const struct iommufd_hwpt *const *link = &ioas->hwpts;
+	const struct iommufd_hwpt **slot;
+	struct iommufd_ioas *w = image_write(ioas);
+	struct itree_span span;
+	uint64_t at = 0;
+
+	while (*link != hwpt)
+		link = &(*link)->ioas_next;
+	slot = image_write(link);
+	*slot = hwpt->ioas_next;
+	iopt_unreserve(ioas, highest_iova(hwpt) + 1, UINT64_MAX);
+	w->obj.users--;
+	alignment_update(ioas);
+	if (ioas->hwpts)
+		return;
+	while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {
+		const struct iopt_area *area = span.item;
+
+		iopt_pages_unpin(area->pages);
+		at = span.last + 1;
+	}
+}
+
+void iopt_destroy(const struct iommufd_ioas *ioas)
+{
+	uint64_t bytes;
+
+	iopt_unmap_all(ioas, &bytes);
+	itree_clear(&ioas->allowed);
+	while (ioas->reserved) {
+		const struct iopt_reserved *taken = ioas->reserved;
+		struct iommufd_ioas *w = image_write(ioas);
+
+		w->reserved = taken->next;
+		image_free(taken);
+	}
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What areas map: user memory, a memfd or a dma-buf. Looked up and pinned when the first HWPT needs
+ * it, shared by copies, let go with the last. Pinned memory is charged to whoever mapped it.
+ */
+#include <string.h>
+
+#include "kernel/iommufd/private.h"
+
+static uint64_t pages_count(const struct iopt_pages *pages)
+{
+	return (pages->len + PHYS_PAGE - 1) / PHYS_PAGE;
+}
+
+/* -- making and freeing ----------------------------------------------------------------------- */
+
+static struct iopt_pages *pages_new(const struct iommufd_ctx *ctx, enum iopt_source source, uint64_t start,
+				    uint64_t len, bool write)
+{
+	struct iopt_pages *pages = image_alloc(sizeof(*pages), IMAGE_TYPE_IOPT_PAGES);
+	const struct task *task = current_task();
+
+	if (!pages)
+		return NULL;
+	pages->source = (uint8_t)source;
+	pages->account = task->cap_ipc_lock || source == IOPT_DMABUF ? ACCOUNT_NONE : ctx->account;
+	pages->writable = write;
+	pages->task = task->id;
+	pages->uid = task->uid;
+	pages->start = start;
+	pages->len = len;
+	return pages;
+}
+
+const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start, uint64_t len, bool write)
+{
+	return pages_new(ctx, IOPT_USER, start, len, write);
+}
+
+/* Linux takes dma-bufs of one range; more than one is our extension. */
+static int dmabuf_check(const struct dmabuf *dmabuf, uint64_t start, uint64_t len)
+{
+	if (start > dmabuf->size || len > dmabuf->size - start)
+		return -EINVAL;
+	if (dmabuf->revoked || dmabuf->dead)
+		return -ENODEV;
+	if (dmabuf->range_count != 1 && !kernel_options()->extensions)
+		return -EOPNOTSUPP;
+	return dmabuf->kind == DMABUF_PRIVATE ? -EACCES : 0;
+}
+
+int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start, uint64_t len,
+		    bool write, const struct iopt_pages **result)
+{
+	const struct dmabuf *dmabuf = dmabuf_of_file(file);
+	struct iopt_pages *pages;
+	int rc = 0;
+
+	if (dmabuf)
+		rc = dmabuf_check(dmabuf, start, len);
+	if (rc)
+		return rc;
+	pages = pages_new(ctx, dmabuf ? IOPT_DMABUF : IOPT_FILE, start, len, write);
+	if (!pages)
+		return -ENOMEM;
+	if (dmabuf)
+		rc = dmabuf_attach(dmabuf, DMABUF_IMPORTER_IOMMUFD, pages);
+	if (rc)
+		return rc;
+	file_get(file);
+	pages->file = file;
+	pages->dmabuf = dmabuf;
+	*result = pages;
+	return 0;
+}
+
+static void pages_free(const struct iopt_pages *pages)
+{
+	const struct file *file = pages->file;
+
+	if (pages->dmabuf)
+		dmabuf_detach(pages->dmabuf, DMABUF_IMPORTER_IOMMUFD, pages);
+	image_free(pages);
+	if (file)
+		file_put(file);
+}
+
+void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *area)
+{
+	struct iopt_pages *w = image_write(pages);
+	struct iopt_area *link = image_write(area);
+
+	link->pages_next = pages->areas;
+	link->pages_prev = NULL;
+	if (pages->areas) {
+		struct iopt_area *next = image_write(pages->areas);
+
+		next->pages_prev = area;
+	}
+	w->areas = area;
+	w->users++;
+}
+
+void iopt_pages_unlink(const struct iopt_area *area)
+{
+	struct iopt_pages *pages = image_write(area->pages);
+
+	if (area->pages_next) {
+		struct iopt_area *next = image_write(area->pages_next);
+
+		next->pages_prev = area->pages_prev;
+	}
+	if (area->pages_prev) {
+		struct iopt_area *prev = image_write(area->pages_prev);
+
+		prev->pages_next = area->pages_next;
+	} else {
+		pages->areas = area->pages_next;
+	}
+	if (--pages->users == 0)
+		pages_free(area->pages);
+}
+
+/* -- accounting ------------------------------------------------------------------------------- */
+
+static uint64_t *locked_of(uint32_t uid)
+{
+	const struct iommufd_root *root = iommufd_root();
+	unsigned int free = IOMMUFD_UIDS;
+	uint32_t *name;
+
+	for (unsigned int i = 0; i < IOMMUFD_UIDS; i++) {
+		if (!root->locked[i].pages) {
+			if (free == IOMMUFD_UIDS)
+				free = i;
+		} else if (root->locked[i].uid == uid) {
+			return image_write(&root->locked[i].pages);
+		}
+	}
+	if (free == IOMMUFD_UIDS)
+		return NULL;
+	name = image_write(&root->locked[free].uid);
+	*name = uid;
+	return image_write(&root->locked[free].pages);
+}
+
+static const struct task *pages_task(const struct iopt_pages *pages)
+{
+	const struct task *task = current_task();
+
+	return task && task->id == pages->task ? task : task_find(pages->task);
+}
+
+static int charge(const struct iopt_pages *pages, const struct task *task)
+{
+	uint64_t count = pages_count(pages);
+	uint64_t limit = task->rlimit_memlock / PHYS_PAGE;
+	uint64_t *locked = NULL, *pinned;
+
+	if (pages->source == IOPT_DMABUF)
+		return 0;
+	if (pages->account == ACCOUNT_USER) {
+		locked = locked_of(task->uid);
+		if (!locked)
+			return -ENOMEM;
+	} else if (pages->account == ACCOUNT_MM) {
+		locked = image_write(&task->locked_vm);
+	}
+	if (locked && (*locked > limit || count > limit - *locked))
+		return -ENOMEM;
+	if (locked)
+		*locked += count;
+	pinned = image_write(&task->pinned_vm);
+	*pinned += count;
+	return 0;
+}
+
+static void uncharge(const struct iopt_pages *pages)
+{
+	const struct task *task = pages_task(pages);
+	uint64_t count = pages_count(pages), *counter;
+
+	if (pages->source == IOPT_DMABUF)
+		return;
+	if (pages->account == ACCOUNT_USER) {
+		counter = locked_of(pages->uid);
+		*counter -= count;
+	}
+	if (!task)
+		return;
+	if (pages->account == ACCOUNT_MM) {
+		counter = image_write(&task->locked_vm);
+		*counter -= count;
+	}
+	counter = image_write(&task->pinned_vm);
+	*counter -= count;
+}
+
+int iopt_pages_charge(const struct iopt_pages *pages, const struct task *to)
+{
+	struct iopt_pages *w;
+	int rc;
+
+	if (pages->task == to->id)
+		return 0;
+	if (pages->pins) {
+		uncharge(pages);
+		rc = charge(pages, to);
+		if (rc)
+			return rc;
+	}
+	w = image_write(pages);
+	w->task = to->id;
+	w->uid = to->uid;
+	return 0;
+}
+
+/* -- pinning ---------------------------------------------------------------------------------- */
+
+static const struct iopt_extent *extents_of(const struct iopt_pages *pages)
+{
+	return pages->more ? pages->more : &pages->one;
+}
+
+static int extent_append(struct iopt_pages *pages, uint64_t offset, uint64_t hpa, uint64_t len)
+{
+	const struct iopt_extent *old = extents_of(pages);
+	struct iopt_extent *last, *grown;
+
+	if (pages->extents) {
+		last = image_write(&old[pages->extents - 1]);
+		if (last->hpa + last->len == hpa) {
+			last->len += len;
+			return 0;
+		}
+	}
+	if (pages->extents == (pages->more ? pages->room : 1)) {
+		uint32_t room = pages->extents * 2 > 8 ? pages->extents * 2 : 8;
+
+		grown = image_alloc(room * sizeof(*grown), IMAGE_TYPE_IOPT_EXTENTS);
+		if (!grown)
+			return -ENOMEM;
+		memcpy(grown, old, pages->extents * sizeof(*grown));
+		image_free(pages->more);
+		pages->more = grown;
+		pages->room = room;
+	}
+	last = image_write(&extents_of(pages)[pages->extents++]);
+	*last = (struct iopt_extent){ offset, hpa, len };
+	return 0;
+}
+
+/* One physically contiguous run of the source, at `offset` of the pages; 0 or -errno. */
+static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t *hpa, uint64_t *run)
+{
+	uint64_t left = pages->len - offset;
+	const struct task *task;
+	unsigned int order;
+
+	switch ((enum iopt_source)pages->source) {
+	case IOPT_USER:
+		task = pages_task(pages);
+		*hpa = task ? user_page(task, pages->start + offset, left, pages->writable, run) : 0;
+		return *hpa ? 0 : -EFAULT;
+	case IOPT_FILE:
+		if (!file_is_memfd(pages->file))
+			return -EINVAL;
+		*hpa = memfd_page(pages->file, pages->start + offset, left, run);
+		if (!*hpa)
+			return -EINVAL;
+		*run = (*run + PHYS_PAGE - 1) & ~(uint64_t)(PHYS_PAGE - 1);	/* EOF inside a page */
+		*run = *run < left ? *run : left;
+		return 0;
+	case IOPT_DMABUF:
+		return dmabuf_pfn(pages->dmabuf, pages->start + offset, hpa, run, &order);
+	}
+	return -EINVAL;
+}
+
+static int pages_look_up(struct iopt_pages *pages)
+{
+	uint64_t hpa, run;
+
+	for (uint64_t offset = 0; offset < pages->len; offset += run) {
+		int rc = source_run(pages, offset, &hpa, &run);
+
+		if (!rc)
+			rc = extent_append(pages, offset, hpa, run);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int iopt_pages_pin(const struct iopt_pages *pages)
+{
+	struct iopt_pages *w = image_write(pages);
+	int rc = 0;
+
+	if (w->pins++ || pages->revoked)
+		return 0;
+	rc = pages_look_up(w);
+	if (!rc && pages->source != IOPT_DMABUF) {
+		const struct task *task = pages_task(pages);
+
+		rc = task ? charge(pages, task) : -EFAULT;
+	}
+	return rc;
+}
+
+void iopt_pages_unpin(const struct iopt_pages *pages)
+{
+	struct iopt_pages *w = image_write(pages);
+
+	if (--w->pins)
+		return;
+	uncharge(pages);
+	image_free(w->more);
+	w->more = NULL;
+	w->room = w->extents = 0;
+}
+
+static int pins_count(const void *object, void *arg)
+{
+	const struct iopt_pages *pages = object;
+	struct { uint64_t hpa; uint32_t pins; } *count = arg;
+
+	for (uint32_t i = 0; i < pages->extents; i++) {
+		const struct iopt_extent *extent = &extents_of(pages)[i];
+
+		if (count->hpa - extent->hpa < extent->len)
+			count->pins++;
+	}
+	return 0;
+}
+
+uint32_t iopt_pins_of(uint64_t hpa)
+{
+	struct { uint64_t hpa; uint32_t pins; } count = { .hpa = hpa };
+
+	image_each(IMAGE_TYPE_IOPT_PAGES, pins_count, &count);
+	return count.pins;
+}
+
+/* -- page tables ------------------------------------------------------------------------------ */
+
+/* The extent that holds `offset`. */
+static const struct iopt_extent *extent_at(const struct iopt_pages *pages, uint64_t offset)
+{
+	const struct iopt_extent *extents = extents_of(pages);
+	uint32_t low = 0, high = pages->extents - 1;
+
+	while (low < high) {
+		uint32_t middle = (low + high + 1) / 2;
+
+		if (extents[middle].offset <= offset)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return &extents[low];
+}
+
+static int run_map(const struct pt *pt, uint64_t iova, uint64_t hpa, uint64_t len, uint8_t prot, bool small)
+{
+	uint64_t step = small ? PHYS_PAGE : len;
+
+	for (uint64_t done = 0; done < len; done += step) {
+		int rc = pt_map(pt, iova + done, hpa + done, step, prot);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small)
+{
+	const struct iopt_pages *pages = area->pages;
+	uint64_t len = area->last - area->start + 1, run;
+
+	if (pages->revoked)
+		return 0;
+	for (uint64_t done = 0; done < len; done += run) {
+		const struct iopt_extent *extent = extent_at(pages, area->offset + done);
+		uint64_t skip = area->offset + done - extent->offset;
+		int rc;
+
+		run = extent->len - skip < len - done ? extent->len - skip : len - done;
+		rc = run_map(pt, area->start + done, extent->hpa + skip, run, area->prot, small);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* -- revoke ----------------------------------------------------------------------------------- */
+
+/* The dma-buf's memory is no longer to be reached: out of every page table, for good. The IOVA
+ * stays taken until it is unmapped. */
+static void revoke(const void *importer, const struct dmabuf *dmabuf)
+{
+	const struct iopt_pages *pages = importer;
+	struct iopt_pages *w;
+
+	(void)dmabuf;
+	klock_acquire(&pages->lock, KLOCK_PAGES, KLOCK_WRITE);
+	for (const struct iopt_area *area = pages->areas; area; area = area->pages_next)
+		for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; hwpt; hwpt = hwpt->ioas_next) {
+			pt_unmap(&hwpt->pt, area->start, area->last - area->start + 1);
+			iommu_iotlb_flush(hwpt->did, area->start, area->last);
+		}
+	w = image_write(pages);
+	w->revoked = true;
+	image_free(w->more);
+	w->more = NULL;
+	w->room = w->extents = 0;
+	klock_release(&pages->lock, KLOCK_WRITE);
+}
+
+const struct dmabuf_importer_ops iommufd_dmabuf_importer = {
+	.invalidate = revoke,
+};

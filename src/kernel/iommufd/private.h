@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside the iommufd room.
+ *
+ * A context is an open /dev/iommu with one id space. Objects start with struct idobject; what holds
+ * what is counted in its `users`, who is using it in a running call in its `waits`.
+ *
+ * An IOAS is a tree of areas (I/O addresses) over pages (what is mapped, pinned once however often
+ * it is mapped). Each HWPT of the IOAS is a page table in hardware format with all its areas in.
+ * Pages are pinned only while some HWPT needs them.
+ */
+#ifndef SWTIO_KERNEL_IOMMUFD_PRIVATE_H
+#define SWTIO_KERNEL_IOMMUFD_PRIVATE_H
+
+#include "hardware/iommu.h"
+#include "kernel/dmabuf/dmabuf.h"
+#include "kernel/iommufd/iommufd.h"
+#include "kernel/iommufd/itree.h"
+#include "kernel/pci/pci.h"
+#include "swtio/uapi/iommufd.h"
+#include "swtio/uapi/tsm.h"
+
+enum iommufd_kind {
+	IOMMUFD_ANY, IOMMUFD_DEVICE, IOMMUFD_HWPT_PAGING, IOMMUFD_IOAS, IOMMUFD_FAULT, IOMMUFD_VIOMMU,
+	IOMMUFD_VDEVICE, IOMMUFD_VEVENTQ, IOMMUFD_KIND_MAX
+};
+
+#define IOMMUFD_HOLDS 32u
+
+/* A call that may wait holds the object it works on. When its task dies, the hold is found here. */
+struct iommufd_hold {
+	uint32_t task;
+	const struct idobject *object;	/* NULL: free slot */
+};
+
+enum iommufd_account { ACCOUNT_USER, ACCOUNT_MM, ACCOUNT_NONE };
+
+struct iommufd_ctx {
+	const struct file *file;
+	const struct idtable *objects;
+	const struct iommufd_ioas *vfio_ioas;	/* of the type 1 ioctls, or NULL */
+	uint8_t account;			/* enum iommufd_account of new mappings */
+	struct iommufd_hold holds[IOMMUFD_HOLDS];
+};
+
+#define IOMMUFD_UIDS 64u
+
+/* What all contexts share. */
+struct iommufd_root {
+	struct { uint32_t uid; uint64_t pages; } locked[IOMMUFD_UIDS];	/* per user, while not 0 */
+	const struct iommufd_group *groups;
+};
+
+/* -- I/O address spaces ----------------------------------------------------------------------- */
+
+enum iopt_source { IOPT_USER, IOPT_FILE, IOPT_DMABUF };
+
+struct iopt_extent { uint64_t offset, hpa, len; };	/* offset in the pages */
+
+struct iopt_pages {
+	uint8_t source;			/* enum iopt_source */
+	uint8_t account;		/* enum iommufd_account */
+	bool writable;
+	bool revoked;			/* the dma-buf's exporter took it back: for good */
+	uint32_t task, uid;		/* who pays, and for IOPT_USER whose address it is */
+	uint32_t users;			/* areas */
+	uint32_t pins;			/* areas that some HWPT maps */
+	uint64_t start;			/* user address, or offset in the file; page aligned */
+	uint64_t len;
+	const struct file *file;	/* referenced */
+	const struct dmabuf *dmabuf;	/* attached */
+	const struct iopt_area *areas;	/* doubly linked by pages_next */
+	uint32_t extents, room;		/* while pinned; room of `more` */
+	struct iopt_extent one;		/* when there is only one */
+	const struct iopt_extent *more;
+	struct klock lock;		/* KLOCK_PAGES, dma-bufs only: revoke against map and unmap */
+};
+
+struct iopt_area {
+	uint64_t start, last;		/* IOVA */
+	uint64_t offset;		/* of `start` in the pages */
+	const struct iopt_pages *pages;
+	const struct iommufd_ioas *ioas;
+	const struct iopt_area *pages_next, *pages_prev;
+	uint8_t prot;			/* PT_R, PT_W */
+};
+
+/* IOVAs taken by hardware. Equal ranges share one, so that a hundred devices' MSI window is one. */
+struct iopt_reserved {
+	uint64_t start, last;
+	uint32_t refs;
+	const struct iopt_reserved *next;	/* by start, then last */
+};
+
+struct iommufd_ioas {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	struct itree areas, allowed;
+	const struct iopt_reserved *reserved;
+	const struct iommufd_hwpt *hwpts;	/* by ioas_next; each holds one of `users` */
+	uint64_t alignment;			/* of IOVAs and lengths; 1 without HWPT */
+	bool small_pages;			/* no leaf above PHYS_PAGE, areas may be cut */
+};
+
+struct iommufd_hwpt {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	const struct iommufd_ioas *ioas;
+	const struct iommufd_hwpt *ioas_next;
+	const struct iommufd_fault *fault;
+	struct pt pt;
+	uint16_t did;
+	bool automatic;			/* made by an attach to the IOAS, goes with its last device */
+	bool nest_parent;
+	bool pasid;
+};
+
+/* A piece of what is to be mapped, as MAP, MAP_FILE and COPY make it. */
+struct iopt_map {
+	const struct iommufd_ioas *ioas;
+	uint64_t iova, len;
+	uint64_t address;		/* its alignment guides the choice of an IOVA */
+	bool fixed;
+	uint8_t prot;
+};
+
+const struct iommufd_ioas *iommufd_ioas_create(const struct iommufd_ctx *ctx);
+int iopt_choose(struct iopt_map *map);		/* checks map->iova, or chooses it */
+int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint64_t offset);
+int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);	/* map->address is the user's */
+int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file, uint64_t start);
+/* Whole areas of [first, last]; *bytes counts. -ENOENT at a cut (or nothing there), where what came
+ * before the cut is gone. Commits. */
+int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes);
+void iopt_unmap_all(const struct iommufd_ioas *ioas, uint64_t *bytes);
+int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova);	/* an area that spans it becomes two */
+int iopt_set_small_pages(const struct iommufd_ioas *ioas, bool small);	/* -EINVAL areas are in HWPTs */
+int iopt_reserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last);	/* -EADDRINUSE, -ENOMEM */
+void iopt_unreserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last);
+/* What is not reserved, one hole after the other: start with all but ioas zero. */
+struct iopt_holes { const struct iommufd_ioas *ioas; uint64_t from; bool end; };
+bool iopt_hole_next(struct iopt_holes *holes, struct iommu_iova_range *hole);
+int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt);	/* and fills it */
+void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt);
+void iopt_destroy(const struct iommufd_ioas *ioas);
+
+/* -- pages ------------------------------------------------------------------------------------ */
+
+const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start, uint64_t len, bool write);
+int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start, uint64_t len,
+		    bool write, const struct iopt_pages **pages);
+void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *area);
+void iopt_pages_unlink(const struct iopt_area *area);	/* frees the pages with their last area */
+int iopt_pages_pin(const struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL; counts */
+void iopt_pages_unpin(const struct iopt_pages *pages);
+/* Enters an area into a page table; small: with leaves of PHYS_PAGE only. */
+int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small);
+int iopt_pages_charge(const struct iopt_pages *pages, const struct task *to);	/* CHANGE_PROCESS */
+/* How many pages objects have the page at hpa pinned (IOMMU_TEST_OP_MD_CHECK_REFS). */
+uint32_t iopt_pins_of(uint64_t hpa);
+
+/* -- devices ---------------------------------------------------------------------------------- */
+
+struct iommufd_group {			/* devices that cannot be told apart: one owner, one page table */
+	uint16_t number;
+	uint32_t attached;		/* of its devices */
+	const struct iommufd_ctx *ctx;
+	const struct iommufd_hwpt *hwpt;
+	const struct iommufd_device *devices;	/* by group_next */
+	const struct iommufd_group *next;
+};
+
+struct iommufd_pasid {
+	uint32_t pasid;
+	const struct iommufd_hwpt *hwpt;
+	const struct iommufd_pasid *next;
+};
+
+struct iommufd_device {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	const struct pci_dev *pdev;
+	const struct iommufd_group *group;
+	const struct iommufd_device *group_next;
+	const struct iommufd_pasid *pasids;
+	const struct iommufd_vdevice *vdevice;
+	bool attached;
+	bool leaving;			/* being unbound: no new vDEVICE */
+};
+
+const struct iommufd_device *iommufd_device_of(const struct pci_dev *pdev);	/* NULL: not bound */
+
+/* -- virtual IOMMUs --------------------------------------------------------------------------- */
+
+struct iommufd_viommu {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	const struct iommufd_hwpt *hwpt;
+	const struct file *kvm;		/* referenced: the VM outlives it */
+	uint32_t type;
+	const struct iommufd_vdevice *vdevices;	/* by viommu_next */
+	const struct iommufd_eventq *veventqs;	/* by viommu_next */
+};
+
+/* What the TSM was asked last. Anything but NONE may have left something to unbind. */
+enum iommufd_tsm { IOMMUFD_TSM_NONE, IOMMUFD_TSM_BINDING, IOMMUFD_TSM_BOUND, IOMMUFD_TSM_UNBINDING };
+
+struct iommufd_vdevice {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	const struct iommufd_viommu *viommu;
+	const struct iommufd_device *idev;	/* NULL once unlinked */
+	const struct iommufd_vdevice *viommu_next;
+	uint64_t virt_id;
+	uint8_t tsm;			/* enum iommufd_tsm */
+	bool trusted_dma;		/* T=1 requests go through tables of the TSM */
+	bool destroying;		/* its id is gone */
+};
+
+void iommufd_vdevice_destroy(const struct iommufd_vdevice *vdev);	/* its id is gone already */
+void iommufd_vdevice_free(const struct iommufd_vdevice *vdev);	/* the last hold is gone */
+void iommufd_vdevice_unbind(const struct iommufd_vdevice *vdev);
+
+/* -- queues with a descriptor of their own ----------------------------------------------------- */
+
+struct iommufd_fault {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	const struct file *file;	/* holds one of `users` until it is closed */
+};
+
+struct iommufd_eventq {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	const struct file *file;
+	const struct iommufd_viommu *viommu;
+	const struct iommufd_eventq *viommu_next;
+	uint32_t type, depth;
+};
+
+/* -- calls ------------------------------------------------------------------------------------- */
+
+struct iommufd_cmd {
+	const struct iommufd_ctx *ctx;
+	uint64_t user;			/* the client's structure */
+	uint32_t user_size;
+	void *args;			/* the copy, as long as the kernel's structure */
+};
+
+/* Writes the structure back, no more of it than the client has: 0 or -EFAULT. */
+int iommufd_respond(const struct iommufd_cmd *cmd, size_t len);
+const struct iommufd_root *iommufd_root(void);
+/* NULL (-ENOENT): no such id, or of another kind. */
+const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id, enum iommufd_kind kind);
+/* A new object with its id reserved: users and waits 1, not to be found before idtable_finalize. */
+void *iommufd_object_new(const struct iommufd_ctx *ctx, size_t size, enum iommufd_kind kind);
+/* Takes its id, then the object. */
+void iommufd_destroy_object(const struct iommufd_ctx *ctx, const struct idobject *object);
+int iommufd_hold(const struct iommufd_ctx *ctx, const struct idobject *object);	/* 0 or -EAGAIN */
+void iommufd_drop(const struct iommufd_ctx *ctx, const struct idobject *object);
+void iommufd_drop_all(const struct iommufd_ctx *ctx);
+
+int iommufd_ioctl_destroy(struct iommufd_cmd *cmd);
+int iommufd_ioctl_ioas_alloc(struct iommufd_cmd *cmd);
+int iommufd_ioctl_allow_iovas(struct iommufd_cmd *cmd);
+int iommufd_ioctl_copy(struct iommufd_cmd *cmd);
+int iommufd_ioctl_iova_ranges(struct iommufd_cmd *cmd);
+int iommufd_ioctl_map(struct iommufd_cmd *cmd);
+int iommufd_ioctl_map_file(struct iommufd_cmd *cmd);
+int iommufd_ioctl_unmap(struct iommufd_cmd *cmd);
+int iommufd_ioctl_option(struct iommufd_cmd *cmd);
+int iommufd_ioctl_change_process(struct iommufd_cmd *cmd);
+int iommufd_ioctl_vfio_ioas(struct iommufd_cmd *cmd);
+int iommufd_ioctl_hwpt_alloc(struct iommufd_cmd *cmd);
+int iommufd_ioctl_hw_info(struct iommufd_cmd *cmd);
+int iommufd_ioctl_set_dirty(struct iommufd_cmd *cmd);
+int iommufd_ioctl_get_dirty(struct iommufd_cmd *cmd);
+int iommufd_ioctl_invalidate(struct iommufd_cmd *cmd);
+int iommufd_ioctl_fault_alloc(struct iommufd_cmd *cmd);
+int iommufd_ioctl_viommu_alloc(struct iommufd_cmd *cmd);
+int iommufd_ioctl_vdevice_alloc(struct iommufd_cmd *cmd);
+int iommufd_ioctl_veventq_alloc(struct iommufd_cmd *cmd);
+int iommufd_ioctl_hw_queue_alloc(struct iommufd_cmd *cmd);
+int iommufd_ioctl_tsm_op(struct iommufd_cmd *cmd);
+int iommufd_ioctl_tsm_req(struct iommufd_cmd *cmd);
+int iommufd_ioctl_test(struct iommufd_cmd *cmd);
+long iommufd_vfio_ioctl(const struct iommufd_ctx *ctx, unsigned int cmd, uint64_t arg);
+
+/* Filled with the areas of the IOAS; its id is not finalized. */
+int iommufd_hwpt_create(const struct iommufd_ioas *ioas, uint32_t flags, const struct iommufd_hwpt **hwpt);
+void iommufd_ioas_destroy(const struct idobject *object);
+void iommufd_hwpt_destroy(const struct idobject *object);
+void iommufd_fault_destroy(const struct idobject *object);
+void iommufd_viommu_destroy(const struct idobject *object);
+void iommufd_veventq_destroy(const struct idobject *object);
+
+#endif
