@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define SPDM_MAX_MESSAGE 4608u		/* DataTransferSize 0x1200 */
+#define SPDM_MAX_WIRE (SPDM_MAX_MESSAGE + 24)	/* with session id, lengths and tag of a record */
 #define SPDM_HASH 48u			/* SHA-384 */
 #define SPDM_SIG 96u			/* ECDSA P-384, r||s */
 #define SPDM_DHE 96u			/* secp384r1, X||Y */
@@ -24,7 +25,7 @@ size_t spdm_requester_size(void);
 size_t spdm_responder_size(void);
 
 /* One message ready to go to, or come from, the wire: DOE object type 1 (clear) or 2 (secured). */
-struct spdm_wire { uint8_t doe_type; size_t len; uint8_t data[SPDM_MAX_MESSAGE]; };
+struct spdm_wire { uint8_t doe_type; size_t len; uint8_t data[SPDM_MAX_WIRE]; };
 
 /* -- requester: a step machine. Each operation is started, then _next() yields messages to send and
  * takes the answers until it is done. All state is in the context, so it may be left at any message
@@ -32,19 +33,34 @@ struct spdm_wire { uint8_t doe_type; size_t len; uint8_t data[SPDM_MAX_MESSAGE];
 enum spdm_op {
 	SPDM_OP_NONE,
 	SPDM_OP_CONNECT,	/* GET_VERSION .. certificates .. KEY_EXCHANGE, FINISH */
-	SPDM_OP_MEASURE,	/* GET_MEASUREMENTS, all, signed, in the session */
-	SPDM_OP_VENDOR,		/* one PCI-SIG vendor-defined request in the session */
+	SPDM_OP_MEASURE,	/* GET_MEASUREMENTS, in the session if there is one */
+	SPDM_OP_VENDOR,		/* one PCI-SIG vendor-defined request; by spdm_requester_vendor() */
 	SPDM_OP_HEARTBEAT,
 	SPDM_OP_KEY_UPDATE,
-	SPDM_OP_END		/* END_SESSION */
+	SPDM_OP_END,		/* END_SESSION */
+	SPDM_OP_CHALLENGE,	/* GET_VERSION .. certificates, CHALLENGE; no session */
+	SPDM_OP_MAX
 };
+/* An anchor longer than 2048 bytes is none: no chain will verify. */
 void spdm_requester_init(struct spdm_requester *ctx, const uint8_t *trust_anchor_der, size_t len);
+/* Both ends' choice to offer HANDSHAKE_IN_THE_CLEAR: FINISH travels unencrypted when both do. Off
+ * after init. */
+void spdm_requester_allow_clear_handshake(struct spdm_requester *ctx, bool allow);
+/* 0; -EINVAL: it needs a session, or (MEASURE) a connection; -EOPNOTSUPP: the device lacks it. What
+ * was under way is dropped; a session with it, when an answer in it was outstanding (the two ends
+ * no longer agree on sequence numbers). */
 int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op);
-/* Protocol id (0 IDE_KM, 1 TDISP) and body; 0 or -EINVAL (no session, too long). */
+/* What SPDM_OP_MEASURE asks: 0 the count, 1..0xfe one index, 0xff all (as after init); signed (as
+ * after init) or not. */
+void spdm_requester_measure(struct spdm_requester *ctx, uint8_t operation, bool sign);
+/* Starts SPDM_OP_VENDOR with a protocol id (0 IDE_KM, 1 TDISP) and body; 0 or -EINVAL (no session,
+ * too long). */
 int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const void *body, size_t len);
 /* Feeds `in` (NULL at the first call of an operation) and returns 1: send *out, 0: the operation
  * is done, or -EPROTO/-EBADMSG (malformed), -EACCES (signature, chain or MAC wrong), -EREMOTEIO
- * (SPDM ERROR; code in spdm_requester_error). An error ends the operation. */
+ * (SPDM ERROR; code in spdm_requester_error), -EINVAL (no operation, or `in` out of turn), -ENODEV (no
+ * image), -EIO (libcrypto), -EUCLEAN (damaged context). An error ends the operation; the session
+ * outlives it only when the failing answer was authentic. */
 int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in, struct spdm_wire *out);
 uint8_t spdm_requester_error(const struct spdm_requester *ctx);
 bool spdm_requester_session(const struct spdm_requester *ctx);
@@ -52,7 +68,8 @@ uint32_t spdm_requester_session_id(const struct spdm_requester *ctx);
 /* Results of finished operations; pointers into the context. */
 const uint8_t *spdm_requester_vendor_reply(const struct spdm_requester *ctx, size_t *len); /* after protocol id */
 const uint8_t *spdm_requester_chain(const struct spdm_requester *ctx, size_t *len);	/* SPDM chain blob */
-const uint8_t *spdm_requester_measurements(const struct spdm_requester *ctx, size_t *len);
+const uint8_t *spdm_requester_measurements(const struct spdm_requester *ctx, size_t *len);	/* blocks */
+uint8_t spdm_requester_measurement_count(const struct spdm_requester *ctx);
 int spdm_requester_digest(const uint8_t *data, size_t len, uint8_t out[SPDM_HASH]);
 /* Random numbers for a requester's own keys (IDE keys), from libcrypto over image_random(). */
 int spdm_random(void *buf, size_t len);
@@ -75,10 +92,14 @@ struct spdm_responder_ops {	/* static table of the owner */
 	void (*session_ended)(void *owner, uint32_t session);
 };
 void spdm_responder_init(struct spdm_responder *ctx);
-/* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input. */
+void spdm_responder_allow_clear_handshake(struct spdm_responder *ctx, bool allow);
+/* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input; -ENODEV
+ * without an image, -EUCLEAN for a damaged context. A record in the session that is not authentic
+ * ends the session, as DSP0277 asks. */
 int spdm_responder_handle(struct spdm_responder *ctx, const struct spdm_identity *identity,
 			  const struct spdm_responder_ops *ops, void *owner,
 			  const struct spdm_wire *in, struct spdm_wire *out);
+/* Conventional or function reset: connection and session are gone; session ids are not reused. */
 void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner);
 uint32_t spdm_responder_session_id(const struct spdm_responder *ctx);	/* 0: none */
 

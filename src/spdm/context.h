@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The contexts of both ends and what they are made of: plain bytes, since they live in the image.
+ * libcrypto's running hashes are not, so transcripts are kept as the messages themselves.
+ */
+#ifndef SWTIO_SPDM_CONTEXT_H
+#define SWTIO_SPDM_CONTEXT_H
+
+#include "image/bytes.h"
+#include "spdm/crypto.h"
+#include "spdm/message.h"
+#include "spdm/spdm.h"
+
+#define SPDM_CHAIN_MAX 6144u		/* longest chain blob, ours or the peer's */
+#define SPDM_ANCHOR_MAX 2048u
+#define SPDM_CHAIN_HEADER (4u + SPDM_HASH)
+#define SPDM_RECORD_HEADER 6u		/* session id, length: the associated data */
+#define SPDM_RECORD_LENGTH 2u		/* of the application data, inside */
+#define SPDM_PADDING 3u			/* zero bytes DOE may add behind an object */
+
+/* -- transcripts (transcript.c) -------------------------------------------------------------- */
+enum spdm_transcript_part {
+	SPDM_PART_VCA,		/* version, capabilities, algorithms */
+	SPDM_PART_CHAIN,	/* M1 after VCA: digests, certificates, then challenge */
+	SPDM_PART_MEASURE,	/* L1 after VCA */
+	SPDM_PART_KEYS,		/* TH after VCA and chain hash: key exchange, finish */
+	SPDM_PARTS
+};
+
+struct spdm_transcript {
+	uint32_t len[SPDM_PARTS];	/* above the capacity: overflowed, no hash until it is reset */
+	uint8_t chain_hash[SPDM_HASH];
+	uint8_t vca[1024];
+	uint8_t chain[6144];
+	uint8_t measure[6144];
+	uint8_t keys[3072];
+};
+
+bool spdm_transcript_sane(const struct spdm_transcript *t);
+void spdm_transcript_reset(struct spdm_transcript *t, enum spdm_transcript_part part);
+void spdm_transcript_add(struct spdm_transcript *t, enum spdm_transcript_part part, const void *data,
+			 size_t len);
+/* The hash of VCA, with the chain hash when part is KEYS, and part; -EMSGSIZE when it overflowed. */
+int spdm_transcript_hash(const struct spdm_transcript *t, enum spdm_transcript_part part,
+			 uint8_t out[SPDM_HASH]);
+
+/* -- sessions (session.c) -------------------------------------------------------------------- */
+enum spdm_phase { SPDM_PHASE_NONE, SPDM_PHASE_HANDSHAKE, SPDM_PHASE_OPEN, SPDM_PHASES };
+enum spdm_side { SPDM_SIDE_REQUESTER, SPDM_SIDE_RESPONDER, SPDM_SIDES };
+
+struct spdm_keys {			/* of one direction */
+	uint64_t sequence;		/* of the next record */
+	uint8_t secret[SPDM_HASH];
+	uint8_t key[SPDM_KEY];
+	uint8_t iv[SPDM_IV];
+	uint32_t valid;
+};
+
+struct spdm_session {
+	uint32_t id;			/* responder's half << 16 | requester's */
+	uint8_t phase;			/* enum spdm_phase */
+	uint8_t in_clear;		/* FINISH travels outside the session */
+	uint8_t updating;		/* KEY_UPDATE operation awaiting its VERIFY_NEW_KEY */
+	uint8_t update_tag;
+	uint8_t handshake_secret[SPDM_HASH];
+	uint8_t finished[SPDM_SIDES][SPDM_HASH];
+	struct spdm_keys keys[SPDM_SIDES];	/* by the side that sends with them */
+	struct spdm_keys old;		/* of the receiving direction, while updating */
+};
+
+/* After the signature of KEY_EXCHANGE_RSP is in the transcript: handshake keys. */
+int spdm_session_handshake(struct spdm_session *s, const struct spdm_transcript *t,
+			   const uint8_t shared[SPDM_SCALAR]);
+/* The HMAC of the transcript so far with one side's finished key. */
+int spdm_session_finished(const struct spdm_session *s, const struct spdm_transcript *t,
+			  enum spdm_side side, uint8_t out[SPDM_HASH]);
+/* After FINISH_RSP is in the transcript: application keys; the handshake's secrets are gone. */
+int spdm_session_open(struct spdm_session *s, const struct spdm_transcript *t);
+int spdm_session_update(struct spdm_session *s, enum spdm_side side);
+void spdm_session_end(struct spdm_session *s);
+
+/* -- secured records (record.c) -------------------------------------------------------------- */
+/* Seals message into *out and counts the sequence number on. */
+int spdm_record_seal(struct spdm_keys *keys, uint32_t session, const uint8_t *message, size_t len,
+		     struct spdm_wire *out);
+/* The session a record names; -EBADMSG when it is too short to name one. */
+int spdm_record_session(const struct spdm_wire *in, uint32_t *session);
+/* Opens a record into message (SPDM_MAX_MESSAGE bytes). -EBADMSG malformed, -EACCES not authentic;
+ * the sequence number counts on in success only. */
+int spdm_record_open(struct spdm_keys *keys, const struct spdm_wire *in, uint8_t *message, size_t *len);
+
+/* -- secured-message opaque data (opaque.c) --------------------------------------------------- */
+void spdm_opaque_put_supported(struct writer *w);
+void spdm_opaque_put_selection(struct writer *w, uint16_t version);
+/* The highest version of ours the peer offers, or, in a selection, has chosen; 0: none. */
+uint16_t spdm_opaque_version(const uint8_t *opaque, size_t len, uint8_t element);
+
+/* -- the two contexts ------------------------------------------------------------------------ */
+struct spdm_requester {
+	uint8_t op;			/* enum spdm_op */
+	uint8_t step;			/* enum req_step: what is to be sent, or was sent */
+	uint8_t sent;			/* the answer to `step` is outstanding */
+	uint8_t error;			/* of the last SPDM ERROR */
+	uint8_t connected;		/* algorithms are agreed on */
+	uint8_t allow_clear;		/* offers HANDSHAKE_IN_THE_CLEAR */
+	uint8_t vendor_protocol;
+	uint8_t measure_op, measure_sign, measure_count;
+	uint8_t update_tag;
+	uint8_t has_digest;
+	uint16_t next_session;		/* our half of the next session id */
+	uint16_t portion;		/* certificate bytes asked at once */
+	uint32_t peer_flags, peer_transfer;
+	uint32_t anchor_len, chain_len, message_len, record_len;
+	uint8_t scalar[SPDM_SCALAR], point[SPDM_DHE];
+	uint8_t digest[SPDM_HASH];	/* of slot 0, as DIGESTS said */
+	struct spdm_session session;
+	uint8_t anchor[SPDM_ANCHOR_MAX];
+	uint8_t chain[SPDM_CHAIN_MAX];
+	uint8_t message[SPDM_MAX_MESSAGE];	/* vendor body to send, then the reply's */
+	uint8_t record[SPDM_MAX_MESSAGE];	/* measurement record */
+	struct spdm_transcript transcript;
+};
+
+enum spdm_connection { SPDM_AT_START, SPDM_AT_VERSION, SPDM_AT_CAPABILITIES, SPDM_AT_ALGORITHMS,
+	SPDM_CONNECTIONS };
+
+struct spdm_responder {
+	uint8_t connection;		/* enum spdm_connection: the last message of VCA answered */
+	uint8_t allow_clear;
+	uint8_t can_exchange;		/* what KEY_EXCHANGE needs was agreed on */
+	uint8_t can_measure;
+	uint16_t next_session;
+	uint16_t pad;
+	uint32_t peer_flags, peer_transfer;
+	uint32_t measure_session;	/* whose run of measurements the transcript holds; 0: outside */
+	struct spdm_session session;
+	struct spdm_transcript transcript;
+};
+
+#endif

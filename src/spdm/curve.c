@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* secp384r1: ephemeral keys as bytes, and SPDM's form of ECDSA signatures (r||s, big-endian). */
+#include "spdm/crypto.h"
+
+#include "image/bytes.h"
+#include "image/image.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/param_build.h>
+#include <openssl/x509.h>
+
+#define CURVE "P-384"
+#define POINT_UNCOMPRESSED 4
+#define POINT_ENCODED (1 + SPDM_DHE)
+#define SIGN_VERSION "dmtf-spdm-v1.2.*"
+#define SIGN_PREFIX 100u
+#define SIGN_MESSAGE (SIGN_PREFIX + SPDM_HASH)
+#define SIGNATURE_DER 112u		/* longest DER form: two 49-byte integers and their headers */
+
+int spdm_ecdh_make(uint8_t scalar[SPDM_SCALAR], uint8_t point[SPDM_DHE])
+{
+	const struct spdm_libcrypto *lib = spdm_libcrypto();
+	uint8_t encoded[POINT_ENCODED];
+	EVP_PKEY *key = NULL;
+	BIGNUM *bn = NULL;
+	size_t len = 0;
+	int rc = -EIO;
+
+	if (!image_present())
+		return -ENODEV;
+	if (lib)
+		key = EVP_PKEY_Q_keygen(lib->ctx, NULL, "EC", CURVE);
+	if (key && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &bn) &&
+	    BN_bn2binpad(bn, scalar, SPDM_SCALAR) == SPDM_SCALAR &&
+	    EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded),
+		    &len) && len == sizeof(encoded) && encoded[0] == POINT_UNCOMPRESSED) {
+		memcpy(point, encoded + 1, SPDM_DHE);
+		rc = 0;
+	}
+	BN_clear_free(bn);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
+/* A key from a point, and the scalar when it is ours. libcrypto refuses a point off the curve;
+ * the curve's cofactor is 1, so that is all there is to check. */
+static EVP_PKEY *curve_key(const uint8_t *scalar, const uint8_t point[SPDM_DHE])
+{
+	const struct spdm_libcrypto *lib = spdm_libcrypto();
+	OSSL_PARAM_BLD *build = lib ? OSSL_PARAM_BLD_new() : NULL;
+	EVP_PKEY_CTX *ctx = lib ? EVP_PKEY_CTX_new_from_name(lib->ctx, "EC", NULL) : NULL;
+	uint8_t encoded[POINT_ENCODED] = { POINT_UNCOMPRESSED };
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *key = NULL;
+	BIGNUM *bn = NULL;
+	bool ok;
+
+	memcpy(encoded + 1, point, SPDM_DHE);
+	ok = build && ctx &&
+	     OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, CURVE, 0) &&
+	     OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded));
+	if (ok && scalar) {
+		bn = BN_secure_new();
+		ok = bn && BN_bin2bn(scalar, SPDM_SCALAR, bn) &&
+		     OSSL_PARAM_BLD_push_BN_pad(build, OSSL_PKEY_PARAM_PRIV_KEY, bn, SPDM_SCALAR);
+	}
+	if (ok)
+		params = OSSL_PARAM_BLD_to_param(build);
+	if (params && EVP_PKEY_fromdata_init(ctx) == 1 &&
+	    EVP_PKEY_fromdata(ctx, &key, scalar ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1)
+		key = NULL;
+	OSSL_PARAM_free(params);
+	BN_clear_free(bn);
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_BLD_free(build);
+	return key;
+}
+
+int spdm_ecdh_derive(const uint8_t scalar[SPDM_SCALAR], const uint8_t point[SPDM_DHE],
+	const uint8_t peer[SPDM_DHE], uint8_t secret[SPDM_SCALAR])
+{
+	const struct spdm_libcrypto *lib = spdm_libcrypto();
+	EVP_PKEY *own = NULL, *other = NULL;
+	EVP_PKEY_CTX *ctx = NULL;
+	size_t len = SPDM_SCALAR;
+	int rc = -EIO;
+
+	if (!lib)
+		return -EIO;
+	own = curve_key(scalar, point);
+	if (!own)
+		return -EIO;
+	other = curve_key(NULL, peer);
+	if (!other) {
+		rc = -EBADMSG;
+		goto free_own;
+	}
+	ctx = EVP_PKEY_CTX_new_from_pkey(lib->ctx, own, NULL);
+	if (ctx && EVP_PKEY_derive_init(ctx) == 1 &&
+	    EVP_PKEY_derive_set_peer_ex(ctx, other, 0) == 1 &&
+	    EVP_PKEY_derive(ctx, secret, &len) == 1 && len == SPDM_SCALAR)
+		rc = 0;
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(other);
+free_own:
+	EVP_PKEY_free(own);
+	return rc;
+}
+
+/* What is signed: four times the version, zeroes, the purpose ending at 100, the hash. */
+static void sign_message(enum spdm_purpose purpose, const uint8_t hash[SPDM_HASH],
+	uint8_t out[SIGN_MESSAGE])
+{
+	static const char *const purposes[] = {
+		[SPDM_SIGN_CHALLENGE] = "responder-challenge_auth signing",
+		[SPDM_SIGN_MEASUREMENTS] = "responder-measurements signing",
+		[SPDM_SIGN_KEY_EXCHANGE] = "responder-key_exchange_rsp signing",
+	};
+	struct writer w = writer_of(out, SIGN_MESSAGE);
+	size_t len = strlen(purposes[purpose]);
+
+	for (int i = 0; i < 4; i++)
+		put_bytes(&w, SIGN_VERSION, strlen(SIGN_VERSION));
+	put_space(&w, SIGN_PREFIX - w.at - len);
+	put_bytes(&w, purposes[purpose], len);
+	put_bytes(&w, hash, SPDM_HASH);
+}
+
+static EVP_PKEY *private_key(const struct spdm_libcrypto *lib, const uint8_t *der, size_t len)
+{
+	const struct spdm_part parts[] = { { "private", 7 }, { der, len } };
+	const uint8_t *p = der;
+	uint8_t id[SPDM_HASH];
+	EVP_PKEY *key;
+
+	if (!der || len > LONG_MAX || spdm_hash_parts(parts, 2, id))
+		return NULL;
+	key = spdm_cache_get(id);
+	if (key)
+		return key;
+	spdm_random_fixed_begin();
+	key = d2i_AutoPrivateKey_ex(NULL, &p, (long)len, lib->ctx, NULL);
+	spdm_random_fixed_end();
+	if (key)
+		spdm_cache_put(id, key);
+	return key;
+}
+
+int spdm_sign(const uint8_t *key_der, size_t key_len, enum spdm_purpose purpose,
+	const uint8_t hash[SPDM_HASH], uint8_t signature[SPDM_SIG])
+{
+	const struct spdm_libcrypto *lib = spdm_libcrypto();
+	EVP_PKEY *key = lib ? private_key(lib, key_der, key_len) : NULL;
+	EVP_MD_CTX *ctx = key ? EVP_MD_CTX_new() : NULL;
+	uint8_t message[SIGN_MESSAGE], der[SIGNATURE_DER];
+	const uint8_t *p = der;
+	size_t len = sizeof(der);
+	ECDSA_SIG *parsed = NULL;
+	int rc = -EIO;
+
+	sign_message(purpose, hash, message);
+	if (ctx && EVP_DigestSignInit_ex(ctx, NULL, "SHA2-384", lib->ctx, NULL, key, NULL) == 1 &&
+	    EVP_DigestSign(ctx, der, &len, message, sizeof(message)) == 1)
+		parsed = d2i_ECDSA_SIG(NULL, &p, (long)len);
+	if (parsed && BN_bn2binpad(ECDSA_SIG_get0_r(parsed), signature, SPDM_SIG / 2) > 0 &&
+	    BN_bn2binpad(ECDSA_SIG_get0_s(parsed), signature + SPDM_SIG / 2, SPDM_SIG / 2) > 0)
+		rc = 0;
+	ECDSA_SIG_free(parsed);
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
+/* DER of r||s; its length, or 0. */
+static size_t signature_der(const uint8_t signature[SPDM_SIG], uint8_t out[SIGNATURE_DER])
+{
+	BIGNUM *r = BN_bin2bn(signature, SPDM_SIG / 2, NULL);
+	BIGNUM *s = BN_bin2bn(signature + SPDM_SIG / 2, SPDM_SIG / 2, NULL);
+	ECDSA_SIG *parsed = ECDSA_SIG_new();
+	uint8_t *p = out;
+	int len = 0;
+
+	if (r && s && parsed && ECDSA_SIG_set0(parsed, r, s)) {
+		r = s = NULL;
+		len = i2d_ECDSA_SIG(parsed, NULL);
+		len = len > 0 && len <= (int)SIGNATURE_DER ? i2d_ECDSA_SIG(parsed, &p) : 0;
+	}
+	ECDSA_SIG_free(parsed);
+	BN_free(r);
+	BN_free(s);
+	return len > 0 ? (size_t)len : 0;
+}
+
+int spdm_verify(EVP_PKEY *key, enum spdm_purpose purpose, const uint8_t hash[SPDM_HASH],
+	const uint8_t signature[SPDM_SIG])
+{
+	const struct spdm_libcrypto *lib = spdm_libcrypto();
+	uint8_t message[SIGN_MESSAGE], der[SIGNATURE_DER];
+	size_t len = lib ? signature_der(signature, der) : 0;
+	EVP_MD_CTX *ctx = len ? EVP_MD_CTX_new() : NULL;
+	int rc = -EIO;
+
+	sign_message(purpose, hash, message);
+	spdm_random_fixed_begin();
+	if (ctx && EVP_DigestVerifyInit_ex(ctx, NULL, "SHA2-384", lib->ctx, NULL, key, NULL) == 1)
+		rc = EVP_DigestVerify(ctx, der, len, message, sizeof(message)) == 1 ? 0 : -EACCES;
+	spdm_random_fixed_end();
+	EVP_MD_CTX_free(ctx);
+	return rc;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The requester's engine: one table of steps, one of operations. */
+#include "spdm/requester.h"
+
+#include "image/image.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+
+enum req_where { REQ_IN_CLEAR, REQ_IN_SESSION, REQ_IN_EITHER, REQ_IN_HANDSHAKE };
+
+static const struct req_row {
+	uint8_t response;
+	uint8_t where;			/* enum req_where */
+	int (*build)(struct spdm_requester *ctx, struct writer *w);
+	int (*take)(struct spdm_requester *ctx, struct req_answer *a);
+} steps[REQ_STEPS] = {
+#define STEP(id, code, name, in) [REQ_##id] = { SPDM_##code, REQ_IN_##in, req_##name##_build, req_##name##_take }
+	STEP(VERSION, VERSION, version, CLEAR),
+	STEP(CAPABILITIES, CAPABILITIES, capabilities, CLEAR),
+	STEP(ALGORITHMS, ALGORITHMS, algorithms, CLEAR),
+	STEP(DIGESTS, DIGESTS, digests, CLEAR),
+	STEP(CERTIFICATE, CERTIFICATE, certificate, CLEAR),
+	STEP(CHALLENGE, CHALLENGE_AUTH, challenge, CLEAR),
+	STEP(KEY_EXCHANGE, KEY_EXCHANGE_RSP, key_exchange, CLEAR),
+	STEP(FINISH, FINISH_RSP, finish, HANDSHAKE),
+	STEP(MEASURE, MEASUREMENTS, measure, EITHER),
+	STEP(VENDOR, VENDOR_DEFINED_RESPONSE, vendor, SESSION),
+	STEP(HEARTBEAT, HEARTBEAT_ACK, heartbeat, SESSION),
+	STEP(KEY_UPDATE, KEY_UPDATE_ACK, key_update, SESSION),
+	STEP(KEY_VERIFY, KEY_UPDATE_ACK, key_verify, SESSION),
+	STEP(END, END_SESSION_ACK, end, SESSION),
+#undef STEP
+};
+
+enum req_need { REQ_NEEDS_NOTHING, REQ_NEEDS_CONNECTION, REQ_NEEDS_SESSION };
+
+static const struct { uint8_t step, need; uint32_t caps; } operations[SPDM_OP_MAX] = {
+	[SPDM_OP_CONNECT] = { REQ_VERSION, REQ_NEEDS_NOTHING },
+	[SPDM_OP_CHALLENGE] = { REQ_VERSION, REQ_NEEDS_NOTHING },
+	[SPDM_OP_MEASURE] = { REQ_MEASURE, REQ_NEEDS_CONNECTION, SPDM_CAP_MEAS_SIG },
+	[SPDM_OP_HEARTBEAT] = { REQ_HEARTBEAT, REQ_NEEDS_SESSION, SPDM_CAP_HBEAT },
+	[SPDM_OP_KEY_UPDATE] = { REQ_KEY_UPDATE, REQ_NEEDS_SESSION, SPDM_CAP_KEY_UPD },
+	[SPDM_OP_END] = { REQ_END, REQ_NEEDS_SESSION },
+};
+
+size_t spdm_requester_size(void)
+{
+	return sizeof(struct spdm_requester);
+}
+
+void spdm_requester_init(struct spdm_requester *ctx, const uint8_t *trust_anchor_der, size_t len)
+{
+	memset(ctx, 0, sizeof(*ctx));
+	ctx->portion = SPDM_MAX_MESSAGE - SPDM_CERTIFICATE_HEADER;
+	spdm_requester_measure(ctx, SPDM_MEASURE_ALL, true);
+	if (!trust_anchor_der || len > sizeof(ctx->anchor))
+		return;
+	memcpy(ctx->anchor, trust_anchor_der, len);
+	ctx->anchor_len = (uint32_t)len;
+}
+
+void spdm_requester_allow_clear_handshake(struct spdm_requester *ctx, bool allow)
+{
+	ctx->allow_clear = allow;
+}
+
+void spdm_requester_measure(struct spdm_requester *ctx, uint8_t operation, bool sign)
+{
+	ctx->measure_op = operation;
+	ctx->measure_sign = sign;
+}
+
+/* An image may come from a file of somebody else's making. */
+static bool context_sane(const struct spdm_requester *ctx)
+{
+	return ctx->step < REQ_STEPS && ctx->anchor_len <= sizeof(ctx->anchor) &&
+	       ctx->chain_len <= sizeof(ctx->chain) && ctx->message_len <= sizeof(ctx->message) &&
+	       ctx->record_len <= sizeof(ctx->record) && ctx->session.phase < SPDM_PHASES &&
+	       spdm_transcript_sane(&ctx->transcript);
+}
+
+static bool step_secured(const struct spdm_requester *ctx)
+{
+	switch ((enum req_where)steps[ctx->step].where) {
+	case REQ_IN_SESSION:
+		return true;
+	case REQ_IN_EITHER:
+		return ctx->session.phase == SPDM_PHASE_OPEN;
+	case REQ_IN_HANDSHAKE:
+		return !ctx->session.in_clear;
+	case REQ_IN_CLEAR:
+		break;
+	}
+	return false;
+}
+
+int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op)
+{
+	if (op >= SPDM_OP_MAX || !operations[op].step || !context_sane(ctx))
+		return -EINVAL;
+	if (ctx->sent && step_secured(ctx))
+		spdm_session_end(&ctx->session);
+	ctx->step = REQ_DONE;
+	ctx->sent = false;
+	if ((operations[op].need == REQ_NEEDS_CONNECTION && !ctx->connected) ||
+	    (operations[op].need == REQ_NEEDS_SESSION && ctx->session.phase != SPDM_PHASE_OPEN))
+		return -EINVAL;
+	if ((ctx->peer_flags & operations[op].caps) != operations[op].caps)
+		return -EOPNOTSUPP;
+	ctx->op = (uint8_t)op;
+	ctx->step = operations[op].step;
+	ctx->error = 0;
+	return 0;
+}
+
+int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const void *body, size_t len)
+{
+	size_t most = ctx->peer_transfer < SPDM_MAX_MESSAGE ? ctx->peer_transfer : SPDM_MAX_MESSAGE;
+
+	if (ctx->session.phase != SPDM_PHASE_OPEN || ctx->sent || !context_sane(ctx) ||
+	    most < SPDM_VENDOR_HEADER + 1 || len > most - SPDM_VENDOR_HEADER - 1)
+		return -EINVAL;
+	if (len)
+		memcpy(ctx->message, body, len);
+	ctx->message_len = (uint32_t)len;
+	ctx->vendor_protocol = protocol;
+	ctx->op = SPDM_OP_VENDOR;
+	ctx->step = REQ_VENDOR;
+	ctx->error = 0;
+	return 0;
+}
+
+/* While the keys are being updated the device may still refuse under the old ones. */
+static int record_open(struct spdm_session *s, const struct spdm_wire *in, uint8_t *plain, size_t *len)
+{
+	uint32_t session;
+	int rc = spdm_record_session(in, &session);
+
+	if (rc || session != s->id)
+		return -EBADMSG;
+	rc = spdm_record_open(&s->keys[SPDM_SIDE_RESPONDER], in, plain, len);
+	if (rc != -EACCES || !s->old.valid)
+		return rc;
+	rc = spdm_record_open(&s->old, in, plain, len);
+	if (!rc && (*len < 2 || plain[1] != SPDM_ERROR))
+		return -EACCES;
+	if (!rc) {
+		s->keys[SPDM_SIDE_RESPONDER] = s->old;
+		spdm_cleanse(&s->old, sizeof(s->old));
+	}
+	return rc;
+}
+
+/* Reads the header: 0, or the reason why this is not the answer. */
+static int answer_header(struct spdm_requester *ctx, struct req_answer *a, uint8_t expected)
+{
+	uint8_t version = get_u8(&a->r), code = get_u8(&a->r);
+
+	a->param1 = get_u8(&a->r);
+	a->param2 = get_u8(&a->r);
+	if (a->r.bad)
+		return -EBADMSG;
+	if (code == SPDM_ERROR) {
+		ctx->error = a->param1;
+		return -EREMOTEIO;
+	}
+	if (code != expected)
+		return -EPROTO;
+	return version == (code == SPDM_VERSION ? SPDM_VERSION_10 : SPDM_VERSION_12) ? 0 : -EPROTO;
+}
+
+/* Takes one answer; *authentic tells whether it came through the session. */
+static int answer_take(struct spdm_requester *ctx, const struct spdm_wire *in, bool *authentic)
+{
+	const struct req_row *row = &steps[ctx->step];
+	bool secured = step_secured(ctx);
+	uint8_t plain[SPDM_MAX_MESSAGE];
+	struct req_answer a = { .r = reader_of(in->data, in->len), .secured = secured };
+	size_t len;
+	int rc;
+
+	if (in->len > sizeof(in->data))
+		return -EBADMSG;
+	if (secured && in->doe_type == SPDM_DOE_SECURED) {
+		rc = record_open(&ctx->session, in, plain, &len);
+		if (rc)
+			return rc;
+		*authentic = true;
+		a.r = reader_of(plain, len);
+	} else if (in->doe_type != SPDM_DOE_CLEAR) {
+		return -EPROTO;
+	}
+	rc = answer_header(ctx, &a, row->response);
+	if (!rc && secured && !*authentic)
+		rc = -EPROTO;
+	if (!rc)
+		rc = row->take(ctx, &a);
+	spdm_cleanse(plain, sizeof(plain));
+	if (rc < 0)
+		return rc;
+	ctx->step = (uint8_t)rc;
+	return 0;
+}
+
+static int request_send(struct spdm_requester *ctx, struct spdm_wire *out)
+{
+	bool secured = step_secured(ctx);
+	uint8_t plain[SPDM_MAX_MESSAGE];
+	struct writer w = writer_of(plain, sizeof(plain));
+	int rc;
+
+	if (ctx->step != REQ_MEASURE)
+		spdm_transcript_reset(&ctx->transcript, SPDM_PART_MEASURE);
+	rc = steps[ctx->step].build(ctx, &w);
+	if (!rc && w.bad)
+		rc = -EMSGSIZE;
+	if (rc)
+		return rc;
+	if (secured) {
+		rc = spdm_record_seal(&ctx->session.keys[SPDM_SIDE_REQUESTER], ctx->session.id, plain,
+			w.at, out);
+		spdm_cleanse(plain, w.at);
+	} else {
+		memcpy(out->data, plain, w.at);
+		out->len = w.at;
+		out->doe_type = SPDM_DOE_CLEAR;
+	}
+	ctx->sent = !rc;
+	return rc ? rc : 1;
+}
+
+/* Whether both ends still have the session, with the same keys and sequence numbers. */
+static bool session_survives(const struct spdm_requester *ctx, int rc, bool authentic)
+{
+	const struct spdm_session *s = &ctx->session;
+
+	if (s->phase == SPDM_PHASE_HANDSHAKE || ctx->step == REQ_KEY_VERIFY)
+		return false;
+	if (ctx->step == REQ_KEY_UPDATE && (rc != -EREMOTEIO || s->old.valid))
+		return false;
+	return !step_secured(ctx) || (authentic && ctx->error != SPDM_ERROR_DECRYPT &&
+		ctx->error != SPDM_ERROR_INVALID_SESSION);
+}
+
+static void operation_fail(struct spdm_requester *ctx, int rc, bool authentic)
+{
+	if (!session_survives(ctx, rc, authentic))
+		spdm_session_end(&ctx->session);
+	if (ctx->step == REQ_MEASURE)
+		spdm_transcript_reset(&ctx->transcript, SPDM_PART_MEASURE);
+	spdm_cleanse(ctx->scalar, sizeof(ctx->scalar));
+	ctx->step = REQ_DONE;
+	ctx->sent = false;
+}
+
+int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in, struct spdm_wire *out)
+{
+	bool authentic = false;
+	int rc = 0;
+
+	if (!image_present())
+		return -ENODEV;
+	if (!context_sane(ctx))
+		return -EUCLEAN;
+	if (ctx->step == REQ_DONE || !in == !!ctx->sent)
+		return -EINVAL;
+	ERR_set_mark();
+	if (in)
+		rc = answer_take(ctx, in, &authentic);
+	if (!rc) {
+		ctx->sent = false;
+		if (ctx->step != REQ_DONE)
+			rc = request_send(ctx, out);
+	}
+	ERR_pop_to_mark();
+	if (rc < 0)
+		operation_fail(ctx, rc, authentic);
+	return rc;
+}
+
+int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purpose,
+	enum spdm_transcript_part part, const uint8_t *signature)
+{
+	uint8_t hash[SPDM_HASH];
+	EVP_PKEY *key;
+	int rc = spdm_chain_verify(ctx->anchor, ctx->anchor_len, ctx->chain, ctx->chain_len, &key);
+
+	if (rc)
+		return rc;
+	rc = spdm_transcript_hash(&ctx->transcript, part, hash);
+	if (!rc)
+		rc = spdm_verify(key, purpose, hash, signature);
+	EVP_PKEY_free(key);
+	return rc;
+}
+
+uint8_t spdm_requester_error(const struct spdm_requester *ctx)
+{
+	return ctx->error;
+}
+
+bool spdm_requester_session(const struct spdm_requester *ctx)
+{
+	return ctx->session.phase == SPDM_PHASE_OPEN;
+}
+
+uint32_t spdm_requester_session_id(const struct spdm_requester *ctx)
+{
+	return ctx->session.phase == SPDM_PHASE_OPEN ? ctx->session.id : 0;
+}
+
+const uint8_t *spdm_requester_vendor_reply(const struct spdm_requester *ctx, size_t *len)
+{
+	*len = ctx->message_len;
+	return ctx->message;
+}
+
+const uint8_t *spdm_requester_chain(const struct spdm_requester *ctx, size_t *len)
+{
+	*len = ctx->chain_len;
+	return ctx->chain;
+}
+
+const uint8_t *spdm_requester_measurements(const struct spdm_requester *ctx, size_t *len)
+{
+	*len = ctx->record_len;
+	return ctx->record;
+}
+
+uint8_t spdm_requester_measurement_count(const struct spdm_requester *ctx)
+{
+	return ctx->measure_count;
+}
