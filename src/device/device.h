@@ -17,11 +17,11 @@ enum function_model {
 };
 
 int device_power_on(void);		/* after function_power_on(); 0 or -ENOMEM */
-/* The standard machine: root port 00:01.0; a DMA engine PF 01:00.0 with one VF 01:00.1 enabled, both
- * TDIs of one DSM, BARs assigned, Command registers clear. */
+/* The standard machine: root port 00:01.0; a DMA engine PF 01:00.0 with one VF 01:00.1 enabled,
+ * both TDIs of one DSM, BARs assigned, Command registers clear. */
 int device_machine_default(void);
-/* Adds one DMA engine at bus:00.0 behind a root port of its own at 00:bus.0 (bus 1..31), with up to 7
- * VFs, all enabled. 0, -EINVAL, -EEXIST, -ENOMEM. */
+/* Adds one DMA engine at bus:00.0 behind a root port of its own at 00:bus.0 (bus 1..31), with up to
+ * 7 VFs, all enabled. 0, -EINVAL, -EEXIST, -ENOMEM. */
 int device_add_engine(uint8_t bus, unsigned int vfs);
 
 /* The trust anchor (root certificate, DER) of a device's chain, as its vendor would publish it. */
@@ -49,10 +49,10 @@ enum device_fault {
 	DEVICE_FAULT_LIE_REPORT,	/* next reports carry ranges out of order */
 	DEVICE_FAULT_TDISP_BUSY,	/* next TDISP request answers BUSY */
 	DEVICE_FAULT_DMA_T0,		/* the engine issues T=0 DMA although in RUN */
-	DEVICE_FAULT_DMA_T1_EARLY,	/* the engine tries T=1 DMA although not in RUN; when it is LOCKED or
-					 * in ERROR, its last job at once */
+	DEVICE_FAULT_DMA_T1_EARLY,	/* the engine tries T=1 DMA although not in RUN: its next
+					 * job, or in LOCKED and ERROR its last one, at once */
 	DEVICE_FAULT_INTEGRITY,		/* an unrecoverable integrity error inside, now */
-	DEVICE_FAULT_DEBUG_UNLOCK,	/* debug access opened: streams, session and all TDIs lost, now */
+	DEVICE_FAULT_DEBUG_UNLOCK,	/* debug access opened, now: streams, session, TDIs lost */
 	DEVICE_FAULT_MAX
 };
 int device_inject(uint16_t rid, enum device_fault fault, unsigned int count);
@@ -60,9 +60,9 @@ int device_fault_by_name(const char *name);	/* enum, or -EINVAL */
 /* The owner updates the firmware: 0 (measurements change), -ENOENT, or -EACCES while any TDI of the
  * device is locked with NO_FW_UPDATE. */
 int device_firmware_update(uint16_t rid);
-/* Behaviours on which published peers disagree, off by default: "emu-function-id" (FUNCTION_ID 0xbeef
- * names function 0), "any-port" (IDE_KM ports 0..7 are the one port), "lock-any-stream" (LOCK does
- * not look at the IDE registers), "stop-unlocked-error", "req-msgs-from-bit0", "offset-in-pages"
+/* Behaviours on which published peers disagree, off by default: "emu-function-id" (FUNCTION_ID
+ * 0xbeef names function 0), "any-port" (IDE_KM ports 0..7 are the one port), "lock-any-stream"
+ * (LOCK does not look at the IDE registers), "stop-unlocked-error", "req-msgs-from-bit0", "offset-in-pages"
  * (the reporting offset counts pages). 0, -ENOENT no such device, -EINVAL no such name. */
 int device_quirk_set(uint16_t rid, const char *name, bool on);
 

@@ -94,8 +94,8 @@ free:
 
 /* -- SPDM ------------------------------------------------------------------------------------- */
 
-static int on_vendor(void *owner, uint32_t session, uint8_t protocol, const uint8_t *body, size_t len,
-		     uint8_t *reply, size_t cap)
+static int on_vendor(void *owner, uint32_t session, uint8_t protocol, const uint8_t *body,
+	size_t len, uint8_t *reply, size_t cap)
 {
 	struct visit *visit = owner;
 
@@ -114,7 +114,8 @@ void dsm_session_end(const struct dsm *dsm, uint32_t session)
 		if (tdi->session == session || dsm->key_session == session)
 			tdi_break(tdi, TDI_CAUSE_SESSION);
 	ide_km_session_ended(dsm, session);
-	TRACE_STATE(LANE_DEVICE, "SPDM session", A("rid", dsm->rid), A("session", session), A("to", 0));
+	TRACE_STATE(
+		LANE_DEVICE, "SPDM session", A("rid", dsm->rid), A("session", session), A("to", 0));
 }
 
 static void on_session_ended(void *owner, uint32_t session)
@@ -210,8 +211,8 @@ static int wire_out(const struct spdm_wire *out, uint8_t *rsp, size_t cap, size_
 	return 0;
 }
 
-int dsm_doe_object(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap,
-		   size_t *rsp_len)
+int dsm_doe_object(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp,
+	size_t cap, size_t *rsp_len)
 {
 	const struct dsm *dsm = dsm_of(fn->rid);
 	struct visit visit = { .dsm = dsm };
@@ -222,13 +223,14 @@ int dsm_doe_object(const struct function *fn, const uint8_t *req, size_t len, ui
 	return wire_out(&out, rsp, cap, rsp_len);
 }
 
-/* -- events of the whole device ------------------------------------------------------------------ */
+/* -- events of the whole device --------------------------------------------------------------- */
 
 void dsm_session_drop(const struct dsm *dsm)
 {
 	struct visit visit = { .dsm = dsm };
 
-	spdm_responder_reset(image_log(dsm->responder, spdm_responder_size()), &responder_ops, &visit);
+	spdm_responder_reset(
+		image_log(dsm->responder, spdm_responder_size()), &responder_ops, &visit);
 }
 
 void dsm_stream_changed(const struct function *fn, uint16_t stream, bool secure)

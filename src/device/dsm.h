@@ -112,12 +112,12 @@ static inline struct engine *engine_write(const struct engine *engine)
 
 /* -- dsm.c ------------------------------------------------------------------------------------ */
 const struct dsm *dsm_first(void);
-const struct dsm *dsm_of(uint16_t rid);		/* of any function under it; NULL: not a TEE device */
+const struct dsm *dsm_of(uint16_t rid); /* of any function under it; NULL: not a TEE device */
 int dsm_create(const struct function *pf);
 const struct tdi *dsm_tdi(const struct dsm *dsm, uint16_t rid);
 int dsm_tdi_add(const struct dsm *dsm, uint16_t rid, const struct tdi **tdi);
-int dsm_doe_object(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap,
-		   size_t *rsp_len);
+int dsm_doe_object(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp,
+	size_t cap, size_t *rsp_len);
 void dsm_session_end(const struct dsm *dsm, uint32_t session);	/* it is over: keys and TDIs go */
 void dsm_session_drop(const struct dsm *dsm);	/* end what session there is */
 void dsm_reset(const struct dsm *dsm);		/* conventional reset */
@@ -134,7 +134,8 @@ int ide_km_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, 
 		  uint8_t *reply, size_t cap);
 bool ide_km_keyed(const struct dsm *dsm, uint32_t session, uint8_t stream);
 void ide_km_session_ended(const struct dsm *dsm, uint32_t session);
-void ide_km_stream_lost(const struct dsm *dsm, uint16_t id);	/* insecure: the hardware dropped its keys */
+/* It went insecure: the hardware dropped its keys. */
+void ide_km_stream_lost(const struct dsm *dsm, uint16_t id);
 void ide_km_reset(const struct dsm *dsm);
 
 /* -- tdisp.c ---------------------------------------------------------------------------------- */
@@ -146,8 +147,9 @@ const char *tdisp_error_name(enum tdisp_error error);
 struct tdi_lock { uint16_t flags; uint8_t stream; uint64_t reporting_offset, p2p_mask; };
 enum tdisp_error tdi_lock(const struct tdi *tdi, uint32_t session, const struct tdi_lock *lock);
 enum tdisp_error tdi_start(const struct tdi *tdi, const uint8_t nonce[TDISP_NONCE]);
-void tdi_stop(const struct tdi *tdi);		/* also a conventional reset's end: UNLOCKED, scrubbed */
-void tdi_break(const struct tdi *tdi, enum tdi_cause cause);	/* LOCKED, RUN -> ERROR; else nothing */
+void tdi_stop(const struct tdi *tdi); /* also a conventional reset's end: UNLOCKED, scrubbed */
+/* LOCKED or RUN to ERROR; nothing in the other states. */
+void tdi_break(const struct tdi *tdi, enum tdi_cause cause);
 const char *tdi_cause_name(enum tdi_cause cause);
 bool tdi_fault_take(const struct tdi *tdi, enum device_fault fault);
 bool tdi_stream_bound(const struct tdi *tdi, uint16_t stream);
@@ -163,10 +165,10 @@ void track_config_written(const struct function *fn, unsigned int offset, unsign
 void track_port_written(const struct function *port, unsigned int offset, unsigned int size,
 			uint32_t old, uint32_t new);
 
-/* -- lockcheck.c: is the function configured so that it may be locked? -------------------------- */
+/* -- lockcheck.c: is the function configured so that it may be locked? ------------------------ */
 bool lock_configuration_ok(const struct function *fn);
 
-/* -- report.c ----------------------------------------------------------------------------------- */
+/* -- report.c --------------------------------------------------------------------------------- */
 struct mmio_range { uint8_t bar; uint16_t attributes; uint32_t first, pages; };
 int report_make(const struct tdi *tdi, const struct function *fn, uint8_t *out, size_t cap);
 void report_disorder(uint8_t *report, size_t len);	/* a lie: the first two ranges swapped */
@@ -176,24 +178,26 @@ enum tdisp_error report_set_attribute(const struct tdi *tdi, uint64_t first, uin
 				      uint16_t attributes, uint16_t range_id);
 uint64_t function_bar_address(const struct function *fn, unsigned int bar);
 
-/* -- engine.c, msix.c ---------------------------------------------------------------------------- */
-enum tlp_status engine_mmio(const struct function *fn, unsigned int bar, uint64_t offset, struct tlp *tlp);
-enum tlp_status engine_admit(const struct function *fn, unsigned int bar, uint64_t offset, const struct tlp *tlp);
-void engine_stop(const struct engine *engine);		/* work aborted, registers keep their values */
-void engine_clear(const struct engine *engine);		/* registers, MSI-X and BAR2 as after reset */
+/* -- engine.c, msix.c ------------------------------------------------------------------------- */
+enum tlp_status engine_mmio(
+	const struct function *fn, unsigned int bar, uint64_t offset, struct tlp *tlp);
+enum tlp_status engine_admit(
+	const struct function *fn, unsigned int bar, uint64_t offset, const struct tlp *tlp);
+void engine_stop(const struct engine *engine);	/* work aborted, registers keep their values */
+void engine_clear(const struct engine *engine); /* registers, MSI-X and BAR2 as after reset */
 void engine_run(const struct engine *engine);
 const struct engine *engine_of(uint16_t rid);		/* NULL: function absent, or no engine */
 uint32_t msix_read(const struct engine *engine, uint64_t offset);
 void msix_write(const struct engine *engine, uint64_t offset, uint32_t value, uint32_t mask);
 void msix_raise(const struct engine *engine, uint32_t vector);
-void msix_flush(const struct engine *engine);		/* send what is pending and no longer masked */
+void msix_flush(const struct engine *engine); /* send what is pending and no longer masked */
 void msix_clear(const struct engine *engine);
 
 /* May the function master the bus now, and with which T? */
 enum dma_mode { DMA_NONE, DMA_T0, DMA_T1 };
 enum dma_mode engine_dma_mode(const struct engine *engine);
 
-/* -- quirks: where published peers disagree, what this device does instead ------------------------- */
+/* -- quirks: where published peers disagree, what this device does instead -------------------- */
 enum device_quirk {
 	QUIRK_EMU_FUNCTION_ID = 1,	/* FUNCTION_ID 0xbeef names function 0 */
 	QUIRK_ANY_PORT = 2,		/* IDE_KM port indexes 0..7 all mean the one port */
@@ -204,7 +208,8 @@ enum device_quirk {
 };
 
 /* Config space as the function itself sees it: no TLP, no side effect. */
-static inline uint32_t function_config(const struct function *fn, unsigned int offset, unsigned int size)
+static inline uint32_t function_config(
+	const struct function *fn, unsigned int offset, unsigned int size)
 {
 	struct reader r = reader_of(fn->config, sizeof(fn->config));
 

@@ -35,7 +35,9 @@ const struct engine *engine_of(uint16_t rid)
 {
 	const struct function *fn = function_find(rid);
 
-	return fn && (fn->model == MODEL_DMA_ENGINE || fn->model == MODEL_DMA_ENGINE_VF) ? fn->state : NULL;
+	if (!fn || (fn->model != MODEL_DMA_ENGINE && fn->model != MODEL_DMA_ENGINE_VF))
+		return NULL;
+	return fn->state;
 }
 
 static const struct engine_reg *reg_find(uint64_t at)
@@ -84,7 +86,8 @@ static void reg_write(const struct engine *engine, uint64_t at, uint32_t value, 
 	}
 }
 
-enum tlp_status engine_mmio(const struct function *fn, unsigned int bar, uint64_t offset, struct tlp *tlp)
+enum tlp_status engine_mmio(
+	const struct function *fn, unsigned int bar, uint64_t offset, struct tlp *tlp)
 {
 	const struct engine *engine = fn->state;
 	uint8_t *data = tlp->data;
@@ -110,8 +113,8 @@ enum tlp_status engine_mmio(const struct function *fn, unsigned int bar, uint64_
 	return TLP_SC;
 }
 
-/* One page. From LOCK on, what the report lists without NON_TEE is TEE memory; what it does not list
- * and what is NON_TEE is reached whatever T and state. Unlocked, the function is an ordinary one. */
+/* One page. Unlocked, the function is an ordinary one. From LOCK on, what the report lists without
+ * NON_TEE is TEE memory; what it does not list and what is NON_TEE is reached whatever T is. */
 static enum tlp_status admit_page(const struct tdi *tdi, unsigned int bar, uint64_t page,
 				  const struct tlp *tlp)
 {
@@ -122,10 +125,13 @@ static enum tlp_status admit_page(const struct tdi *tdi, unsigned int bar, uint6
 	attributes = report_attributes(tdi, tdi->lock_flags, bar, page);
 	if (attributes < 0 || (attributes & TDISP_RANGE_NON_TEE))
 		return TLP_SC;
-	return tlp->t && tdi->state == TDISP_RUN && tdi_stream_bound(tdi, tlp->stream) ? TLP_SC : TLP_UR;
+	if (tlp->t && tdi->state == TDISP_RUN && tdi_stream_bound(tdi, tlp->stream))
+		return TLP_SC;
+	return TLP_UR;
 }
 
-enum tlp_status engine_admit(const struct function *fn, unsigned int bar, uint64_t offset, const struct tlp *tlp)
+enum tlp_status engine_admit(
+	const struct function *fn, unsigned int bar, uint64_t offset, const struct tlp *tlp)
 {
 	const struct engine *engine = fn->state;
 
@@ -177,8 +183,11 @@ void engine_clear(const struct engine *engine)
 {
 	const struct engine keep = *engine;
 
-	*engine_write(engine) = (struct engine){ .tdi = keep.tdi, .memory = keep.memory, .rid = keep.rid,
-		.vector = ENGINE_NONE, .pasid = ENGINE_NONE };
+	*engine_write(engine) = (struct engine){ .tdi = keep.tdi,
+		.memory = keep.memory,
+		.rid = keep.rid,
+		.vector = ENGINE_NONE,
+		.pasid = ENGINE_NONE };
 	msix_clear(engine);
 	memory_scrub(keep.memory);
 }

@@ -13,13 +13,13 @@
 
 #define ENGINE_BAR0_SIZE 0x10000u
 #define ENGINE_BAR2_SIZE 0x200000u
-#define ENGINE_MSIX_TABLE 0x4000u	/* a page of its own in BAR0: never TEE memory unless locked */
+#define ENGINE_MSIX_TABLE 0x4000u	/* a page of its own in BAR0: TEE memory only if locked */
 #define ENGINE_MSIX_PBA 0x5000u		/* another page */
 #define ENGINE_MSIX_VECTORS 8u
 
 /* BAR0 page 0 */
 #define ENGINE_ID 0x00			/* RO 0x54494f31 "1OIT" */
-#define ENGINE_STATUS 0x04		/* RO: bit 0 busy, bit 1 error, bit 2 the last job was done with T=1 */
+#define ENGINE_STATUS 0x04		/* RO, ENGINE_STATUS_* below */
 #define ENGINE_CONTROL 0x08		/* WO: 1 start, 2 reset */
 #define ENGINE_OP 0x0c			/* enum engine_op */
 #define ENGINE_SRC 0x10			/* 64 bit */
@@ -33,14 +33,14 @@
 
 #define ENGINE_STATUS_BUSY 1u
 #define ENGINE_STATUS_ERROR 2u
-#define ENGINE_STATUS_T1 4u
+#define ENGINE_STATUS_T1 4u		/* the last job was done with T=1 */
 
 enum engine_op {
 	ENGINE_COPY = 1,		/* host memory -> host memory */
 	ENGINE_IN,			/* host memory -> BAR2 (wraps within its 2 MiB) */
 	ENGINE_OUT,			/* BAR2 (wraps) -> host memory */
 	ENGINE_CHECKSUM,		/* reads SRC by DMA, leaves the sum in ENGINE_SUM */
-	ENGINE_FILL			/* splitmix64 sequence from the seed in SRC -> host memory at DST */
+	ENGINE_FILL			/* splitmix64 sequence, seed in SRC -> host memory at DST */
 };
 
 #endif

@@ -42,7 +42,8 @@ static bool slot_decode(uint8_t sub_stream, struct key_slot *slot)
 
 static uint16_t slot_bit(const struct key_slot *slot)
 {
-	return (uint16_t)(1u << (slot->set * SLOTS_OF_SET + (unsigned int)slot->dir * 3 + (unsigned int)slot->sub));
+	return (uint16_t)(1u << (slot->set * SLOTS_OF_SET + (unsigned int)slot->dir * 3 +
+				  (unsigned int)slot->sub));
 }
 
 static const struct dsm_stream *stream_find(const struct dsm *dsm, uint8_t id)
@@ -124,7 +125,7 @@ static uint8_t key_program(const struct km_message *m, struct reader *body)
 	if (!slot_decode(m->sub_stream, &slot) || !ifv_ok(ifv))
 		return IDE_KM_BAD_VALUE;
 	rc = ide_key_program(m->dsm->rid, m->stream, slot.set, slot.dir, slot.sub, key, ifv);
-	if (rc)		/* no such stream; or the key is in use: a refresh goes to the other key set */
+	if (rc) /* no such stream; or the key is in use: a refresh goes to the other key set */
 		return rc == -ENOENT ? IDE_KM_BAD_VALUE : IDE_KM_FAILED;
 	stream = stream_take(m->dsm, m->stream);
 	if (!stream) {
@@ -185,7 +186,7 @@ static int handle_go_stop(struct km_message *m, struct writer *reply)
 		if (ide_key_go(m->dsm->rid, m->stream, slot.set, slot.dir, slot.sub))
 			return -ENOMSG;
 	} else {
-		/* The first STOP of a live stream takes all its keys: the others find none, and are fine. */
+		/* The first STOP of a live stream takes all its keys: the others find none. */
 		if (ide_key_stop(m->dsm->rid, m->stream, slot.set, slot.dir, slot.sub))
 			return -ENOMSG;
 		stream = stream_find(m->dsm, m->stream);
@@ -204,7 +205,7 @@ static int handle_go_stop(struct km_message *m, struct writer *reply)
 
 static const struct km_type {
 	const char *name;
-	int (*handle)(struct km_message *m, struct writer *reply);	/* KP_ACK status or -ENOMSG */
+	int (*handle)(struct km_message *m, struct writer *reply); /* KP_ACK status or -ENOMSG */
 } km_types[] = {
 	[IDE_KM_QUERY] = { "QUERY", handle_query },
 	[IDE_KM_KEY_PROG] = { "KEY_PROG", handle_key_prog },
@@ -228,7 +229,8 @@ static const char *status_text(int status)
 int ide_km_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, size_t len,
 		  uint8_t *reply, size_t cap)
 {
-	struct km_message m = { .dsm = dsm, .session = session, .body = reader_of(body, len), .len = len };
+	struct km_message m = {
+		.dsm = dsm, .session = session, .body = reader_of(body, len), .len = len };
 	struct writer w = writer_of(reply, cap);
 	const struct km_type *type;
 	struct trace_call call;
@@ -245,8 +247,9 @@ int ide_km_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, 
 	m.sub_stream = get_u8(&m.body);
 	m.port = get_u8(&m.body);
 	snprintf(name, sizeof(name), "IDE_KM %s", type && type->name ? type->name : "?");
-	call = TRACE_CALL(LANE_FIRMWARE, LANE_DEVICE, name, A("rid", dsm->rid), A("session", session),
-		A("stream", m.stream), A("slot", m.sub_stream), A("port", m.port));
+	call = TRACE_CALL(LANE_FIRMWARE, LANE_DEVICE, name, A("rid", dsm->rid),
+		A("session", session), A("stream", m.stream), A("slot", m.sub_stream),
+		A("port", m.port));
 	if (!type || !type->handle || (dsm->key_session && dsm->key_session != session))
 		status = -ENOMSG;
 	else

@@ -34,7 +34,8 @@ int identity_make(const struct dsm *dsm)
 	char name[48];
 	int rc;
 
-	snprintf(name, sizeof(name), "swtio DMA engine %02x:%02x.0", dsm->rid >> 8, dsm->rid >> 3 & 31);
+	snprintf(name, sizeof(name), "swtio DMA engine %02x:%02x.0", dsm->rid >> 8,
+		dsm->rid >> 3 & 31);
 	rc = spdm_make_identity(name, w->chain, &chain, w->key, &key, w->anchor, &anchor);
 	if (rc)
 		return rc;
@@ -48,11 +49,14 @@ int identity_make(const struct dsm *dsm)
 void identity_get(const struct dsm *dsm, struct spdm_identity *identity,
 		  struct spdm_measurement measurements[DSM_MEASUREMENTS])
 {
-	static const uint8_t types[DSM_MEASUREMENTS] = { MEASURE_FIRMWARE, MEASURE_HARDWARE_CONFIG };
+	static const uint8_t types[DSM_MEASUREMENTS] = {
+		MEASURE_FIRMWARE, MEASURE_HARDWARE_CONFIG };
 
 	for (unsigned int i = 0; i < DSM_MEASUREMENTS; i++)
-		measurements[i] = (struct spdm_measurement){ .index = (uint8_t)(i + 1), .type = types[i],
-			.len = SPDM_HASH, .value = dsm->measurement[i] };
+		measurements[i] = (struct spdm_measurement){ .index = (uint8_t)(i + 1),
+			.type = types[i],
+			.len = SPDM_HASH,
+			.value = dsm->measurement[i]};
 	*identity = (struct spdm_identity){ .chain = dsm->chain, .chain_len = dsm->chain_len,
 		.key = dsm->key, .key_len = dsm->key_len, .measurements = measurements,
 		.measurement_count = DSM_MEASUREMENTS };

@@ -19,7 +19,7 @@ static void inject_insecure(const struct tdi *tdi)
 		ide_fail(tdi->dsm->rid, (uint8_t)stream);
 }
 
-/* A locked engine takes no MMIO that could start it: the rogue transfer is its last job once more. */
+/* A locked engine takes no MMIO that could start it: the rogue transfer is its last job again. */
 static void inject_early(const struct tdi *tdi)
 {
 	const struct engine *engine = engine_of(tdi->rid);

@@ -18,7 +18,8 @@ static unsigned int spaces_of_bars(const struct function *fn, struct space *out)
 
 	for (unsigned int bar = 0; bar < FUNCTION_BARS; bar++)
 		if (fn->bar[bar].size)
-			out[n++] = (struct space){ function_bar_address(fn, bar), fn->bar[bar].size };
+			out[n++] = (struct space){
+				function_bar_address(fn, bar), fn->bar[bar].size };
 	return n;
 }
 

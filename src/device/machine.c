@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Building machines: config space of a root port, a DMA engine and its VFs, from tables; then what a
- * power-on enumeration does (bus numbers, BARs, VF Enable). MMIO is cut into 64 MiB a bus:
+ * Building machines: config space of a root port, a DMA engine and its VFs, from tables; then what
+ * a power-on enumeration does (bus numbers, BARs, VF Enable). MMIO is cut into 64 MiB a bus:
  *
  *	+0 MiB   PF BAR2	+2 MiB   VF BAR2, one after the other
  *	+32 MiB  PF BAR0	+33 MiB  VF BAR0
@@ -101,8 +101,9 @@ static const struct config_row port_exp[] = {
 };
 
 static const struct config_row msix_rows[] = {
-	{ PCI_MSIX_FLAGS, 2, ENGINE_MSIX_VECTORS - 1, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL },
-	{ PCI_MSIX_TABLE, 4, ENGINE_MSIX_TABLE, 0 },	/* BAR0 */
+	{ PCI_MSIX_FLAGS, 2, ENGINE_MSIX_VECTORS - 1,
+		PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL },
+	{ PCI_MSIX_TABLE, 4, ENGINE_MSIX_TABLE, 0 }, /* BAR0 */
 	{ PCI_MSIX_PBA, 4, ENGINE_MSIX_PBA, 0 },
 };
 
@@ -161,7 +162,8 @@ static const struct capability port_caps[] = {
 	{ PCI_EXT_CAP_ID_ACS, 1, 8, ROWS(acs_rows) },
 };
 
-static void rows_set(const struct function *fn, unsigned int base, const struct config_row *rows, size_t count)
+static void rows_set(
+	const struct function *fn, unsigned int base, const struct config_row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		config_set(fn, base + rows[i].at, rows[i].size, rows[i].value, rows[i].writable);
@@ -235,7 +237,8 @@ free:
 
 static int vf_add(const struct function *pf, const struct dsm *dsm, unsigned int index)
 {
-	const struct function *vf = function_add((uint16_t)(pf->rid + 1 + index), MODEL_DMA_ENGINE_VF);
+	const struct function *vf =
+		function_add((uint16_t)(pf->rid + 1 + index), MODEL_DMA_ENGINE_VF);
 	int rc;
 
 	if (!vf)

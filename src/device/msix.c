@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSI-X: table, pending bits, and the messages. T of a message follows PCIe 6.x 11.2.2: with T=1 only
- * in RUN and from a locked table; without it in RUN, LOCKED and UNLOCKED; none from ERROR.
+ * MSI-X: table, pending bits, and the messages. T of a message follows PCIe 6.x 11.2.2: with T=1
+ * only in RUN and from a locked table; without it in RUN, LOCKED and UNLOCKED; none from ERROR.
  */
 #include <string.h>
 
@@ -91,7 +91,8 @@ void msix_flush(const struct engine *engine)
 	if (!fn || function_masked(fn))
 		return;
 	for (unsigned int v = 0; engine->pending && v < ENGINE_MSIX_VECTORS; v++) {
-		if (!(engine->pending >> v & 1) || (engine->msix[v].control & PCI_MSIX_ENTRY_CTRL_MASKBIT))
+		if (!(engine->pending >> v & 1) ||
+			(engine->msix[v].control & PCI_MSIX_ENTRY_CTRL_MASKBIT))
 			continue;
 		engine_write(engine)->pending &= ~(1u << v);
 		msix_send(engine, &engine->msix[v]);

@@ -55,7 +55,8 @@ enum tdisp_error tdi_p2p_bind(const struct tdi *tdi, uint8_t stream)
 	    !(function_config(fn, fn->cap_ats + PCI_ATS_CTRL, 2) & PCI_ATS_CTRL_ENABLE))
 		return TDISP_INVALID_REQUEST;
 	block = stream_block(pf, stream);
-	if (!block || tdi_stream_bound(tdi, stream) || !ide_km_keyed(tdi->dsm, tdi->session, stream))
+	if (!block || tdi_stream_bound(tdi, stream) ||
+		!ide_km_keyed(tdi->dsm, tdi->session, stream))
 		return TDISP_INVALID_REQUEST;
 	if (streams_overlap(pf, block, stream_block(pf, tdi->stream)))
 		return TDISP_INVALID_REQUEST;

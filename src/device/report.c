@@ -13,15 +13,28 @@
 #define REPORT_HEAD 16u		/* up to the first range */
 #define REPORT_RANGE 16u
 
-enum { INFO_NO_FW_UPDATE = 1, INFO_DMA_NO_PASID = 2, INFO_DMA_PASID = 4, INFO_ATS = 8, INFO_PRS = 16 };
+enum {
+	INFO_NO_FW_UPDATE = 1,
+	INFO_DMA_NO_PASID = 2,
+	INFO_DMA_PASID = 4,
+	INFO_ATS = 8,
+	INFO_PRS = 16
+};
 #define MSIX_ATTRIBUTES (TDISP_RANGE_MSIX_TABLE | TDISP_RANGE_MSIX_PBA)
 
 static const struct mmio_range engine_ranges[] = {
 	{ .bar = 0, .first = 0, .pages = ENGINE_MSIX_TABLE / 4096 },
-	{ .bar = 0, .first = ENGINE_MSIX_TABLE / 4096, .pages = 1, .attributes = TDISP_RANGE_MSIX_TABLE },
-	{ .bar = 0, .first = ENGINE_MSIX_PBA / 4096, .pages = 1, .attributes = TDISP_RANGE_MSIX_PBA },
-	{ .bar = 0, .first = ENGINE_MSIX_PBA / 4096 + 1,
-	  .pages = ENGINE_PAGES0 - ENGINE_MSIX_PBA / 4096 - 1 },
+	{ .bar = 0,
+		.first = ENGINE_MSIX_TABLE / 4096,
+		.pages = 1,
+		.attributes = TDISP_RANGE_MSIX_TABLE },
+	{ .bar = 0,
+		.first = ENGINE_MSIX_PBA / 4096,
+		.pages = 1,
+		.attributes = TDISP_RANGE_MSIX_PBA },
+	{ .bar = 0,
+		.first = ENGINE_MSIX_PBA / 4096 + 1,
+		.pages = ENGINE_PAGES0 - ENGINE_MSIX_PBA / 4096 - 1 },
 	{ .bar = 2, .first = 0, .pages = ENGINE_PAGES2, .attributes = TDISP_RANGE_UPDATABLE },
 };
 #define ENGINE_RANGES (sizeof(engine_ranges) / sizeof(engine_ranges[0]))
@@ -72,9 +85,11 @@ static uint16_t report_info(const struct tdi *tdi, const struct function *fn)
 
 	if (tdi->lock_flags & TDISP_LOCK_NO_FW_UPDATE)
 		info |= INFO_NO_FW_UPDATE;
-	if (fn->cap_pasid && (function_config(fn, fn->cap_pasid + PCI_PASID_CTRL, 2) & PCI_PASID_CTRL_ENABLE))
+	if (fn->cap_pasid &&
+		(function_config(fn, fn->cap_pasid + PCI_PASID_CTRL, 2) & PCI_PASID_CTRL_ENABLE))
 		info |= INFO_DMA_PASID;
-	if (fn->cap_ats && (function_config(fn, fn->cap_ats + PCI_ATS_CTRL, 2) & PCI_ATS_CTRL_ENABLE))
+	if (fn->cap_ats &&
+		(function_config(fn, fn->cap_ats + PCI_ATS_CTRL, 2) & PCI_ATS_CTRL_ENABLE))
 		info |= INFO_ATS;
 	if (pri && (function_config(fn, pri + PCI_PRI_CTRL, 2) & PCI_PRI_CTRL_ENABLE))
 		info |= INFO_PRS;
@@ -131,7 +146,8 @@ int report_attributes(const struct tdi *tdi, uint16_t lock_flags, unsigned int b
 			continue;
 		if (!range_listed(range, lock_flags))
 			return -ENOENT;
-		if ((attributes & TDISP_RANGE_UPDATABLE) && tdi->non_tee[page / 64] >> (page % 64) & 1)
+		if ((attributes & TDISP_RANGE_UPDATABLE) &&
+			tdi->non_tee[page / 64] >> (page % 64) & 1)
 			attributes |= TDISP_RANGE_NON_TEE;
 		return attributes;
 	}
@@ -158,7 +174,8 @@ enum tdisp_error report_set_attribute(const struct tdi *tdi, uint64_t first, uin
 		for (uint64_t p = at; p < at + pages; p++) {
 			uint64_t bit = 1ull << (p % 64);
 
-			w->non_tee[p / 64] = non_tee ? w->non_tee[p / 64] | bit : w->non_tee[p / 64] & ~bit;
+			w->non_tee[p / 64] =
+				non_tee ? w->non_tee[p / 64] | bit : w->non_tee[p / 64] & ~bit;
 		}
 		return TDISP_OK;
 	}

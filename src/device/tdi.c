@@ -89,7 +89,7 @@ bool tdi_stream_bound(const struct tdi *tdi, uint16_t stream)
 	return false;
 }
 
-/* The key and session items of LOCK, PCIe 6.x 11.3.8: the default stream, keyed over this session. */
+/* The key and session items of LOCK, PCIe 6.x 11.3.8: default stream, keyed over this session. */
 static bool lock_stream_ok(const struct tdi *tdi, uint32_t session, uint8_t stream)
 {
 	const struct dsm *dsm = tdi->dsm;

@@ -20,9 +20,10 @@
 
 #define DSM_ADDR_WIDTH 52u
 #define DSM_NUM_REQUESTS 1u	/* one request outstanding, for this TDI and for all */
-#define LOCK_FLAGS_SUPPORTED (TDISP_LOCK_NO_FW_UPDATE | TDISP_LOCK_CACHE_LINE_128 | TDISP_LOCK_MSIX | \
-	TDISP_LOCK_BIND_P2P | TDISP_LOCK_ALL_REDIRECT)
-/* Codes 0x81..0x8a; VDM is not one of them: this device has no vendor protocol. Bit n is 0x80 + n. */
+#define LOCK_FLAGS_SUPPORTED \
+	(TDISP_LOCK_NO_FW_UPDATE | TDISP_LOCK_CACHE_LINE_128 | TDISP_LOCK_MSIX | \
+	 TDISP_LOCK_BIND_P2P | TDISP_LOCK_ALL_REDIRECT)
+/* Codes 0x81..0x8a, bit n is 0x80 + n; no VDM: this device has no vendor protocol. */
 #define REQUESTS_SUPPORTED 0x07feu
 
 struct request {
@@ -155,8 +156,8 @@ static const struct request_type request_types[] = {
 	[TDISP_GET_VERSION - 0x81] = { "GET_TDISP_VERSION", ANY, 0, handle_version },
 	[TDISP_GET_CAPABILITIES - 0x81] = { "GET_TDISP_CAPABILITIES", ANY, 4, handle_capabilities },
 	[TDISP_LOCK - 0x81] = { "LOCK_INTERFACE", IN(TDISP_UNLOCKED), 20, handle_lock },
-	[TDISP_GET_REPORT - 0x81] = { "GET_DEVICE_INTERFACE_REPORT", IN(TDISP_LOCKED) | IN(TDISP_RUN), 4,
-		handle_report },
+	[TDISP_GET_REPORT - 0x81] = { "GET_DEVICE_INTERFACE_REPORT",
+		IN(TDISP_LOCKED) | IN(TDISP_RUN), 4, handle_report },
 	[TDISP_GET_STATE - 0x81] = { "GET_DEVICE_INTERFACE_STATE", ANY, 0, handle_state },
 	[TDISP_START - 0x81] = { "START_INTERFACE", IN(TDISP_LOCKED), TDISP_NONCE, handle_start },
 	[TDISP_STOP - 0x81] = { "STOP_INTERFACE", ANY, 0, handle_stop },
@@ -170,7 +171,9 @@ static const struct request_type *request_type(uint8_t code)
 {
 	unsigned int index = code - 0x81u;
 
-	return index < sizeof(request_types) / sizeof(request_types[0]) ? &request_types[index] : NULL;
+	if (index >= sizeof(request_types) / sizeof(request_types[0]))
+		return NULL;
+	return &request_types[index];
 }
 
 static const struct { enum tdisp_error error; const char *name; } error_names[] = {
@@ -215,7 +218,8 @@ static const struct tdi *interface_of(const struct dsm *dsm, const uint8_t id[12
 	return dsm_tdi(dsm, rid);
 }
 
-static enum tdisp_error request_check(struct request *rq, const struct request_type *type, bool version_ok)
+static enum tdisp_error request_check(
+	struct request *rq, const struct request_type *type, bool version_ok)
 {
 	const struct tdi *tdi = rq->tdi;
 
@@ -233,7 +237,8 @@ static enum tdisp_error request_check(struct request *rq, const struct request_t
 	return type->states & IN(tdi->state) ? TDISP_OK : TDISP_INVALID_INTERFACE_STATE;
 }
 
-static struct trace_call request_trace(const struct request *rq, const struct request_type *type, uint8_t code)
+static struct trace_call request_trace(
+	const struct request *rq, const struct request_type *type, uint8_t code)
 {
 	char name[TRACE_NAME];
 
@@ -274,7 +279,8 @@ int tdisp_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, s
 	put_bytes(&rq.reply, id, sizeof(id));
 	rq.tdi = rq.body.bad ? NULL : interface_of(dsm, id);
 	call = request_trace(&rq, type, code);
-	error = rq.body.bad ? TDISP_INVALID_REQUEST : request_check(&rq, type, version == TDISP_VERSION_10);
+	error = rq.body.bad ? TDISP_INVALID_REQUEST
+			    : request_check(&rq, type, version == TDISP_VERSION_10);
 	if (!error)
 		error = type->handle(&rq);
 	if (!error && rq.reply.bad)

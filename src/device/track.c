@@ -41,12 +41,15 @@ static const struct track_rule rules[] = {
 	{ TRACK_HEADER, 0, PCI_ROM_ADDRESS, 4, ~0u, TRACK_CHANGE, false, TDI_CAUSE_ROM },
 	{ TRACK_HEADER, 0, PCI_BIST, 1, ~0u, TRACK_CHANGE, false, TDI_CAUSE_BIST },
 	{ TRACK_CAP, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL, 2,
-	  PCI_EXP_DEVCTL_EXT_TAG | PCI_EXP_DEVCTL_PHANTOM | PCI_EXP_DEVCTL_NOSNOOP_EN | PCI_EXP_DEVCTL_BCR_FLR,
-	  TRACK_CHANGE, false, TDI_CAUSE_DEVCTL },
+		PCI_EXP_DEVCTL_EXT_TAG | PCI_EXP_DEVCTL_PHANTOM | PCI_EXP_DEVCTL_NOSNOOP_EN |
+			PCI_EXP_DEVCTL_BCR_FLR,
+		TRACK_CHANGE, false, TDI_CAUSE_DEVCTL },
 	{ TRACK_CAP, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL2, 2, DEVCTL2_TAG10, TRACK_CHANGE, false,
-	  TDI_CAUSE_DEVCTL },
-	{ TRACK_EXT_CAP, EXT_CAP_DEV3, DEV3_CTL, 4, DEV3_CTL_TAG14, TRACK_CHANGE, false, TDI_CAUSE_DEVCTL },
-	{ TRACK_CAP, PCI_CAP_ID_PM, PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE_MASK, TRACK_D3, true, TDI_CAUSE_POWER },
+		TDI_CAUSE_DEVCTL },
+	{ TRACK_EXT_CAP, EXT_CAP_DEV3, DEV3_CTL, 4, DEV3_CTL_TAG14, TRACK_CHANGE, false,
+		TDI_CAUSE_DEVCTL },
+	{ TRACK_CAP, PCI_CAP_ID_PM, PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE_MASK, TRACK_D3, true,
+		TDI_CAUSE_POWER },
 	{ TRACK_CAP, PCI_CAP_ID_MSIX, 2, 10, ~0u, TRACK_LOCKED_MSIX, false, TDI_CAUSE_MSIX },
 	{ TRACK_CAP, PCI_CAP_ID_EA, 2, 62, ~0u, TRACK_CHANGE, true, TDI_CAUSE_EA },
 	{ TRACK_EXT_CAP, PCI_EXT_CAP_ID_PASID, 4, 4, ~0u, TRACK_CHANGE, true, TDI_CAUSE_PASID },
@@ -55,7 +58,8 @@ static const struct track_rule rules[] = {
 	{ TRACK_EXT_CAP, PCI_EXT_CAP_ID_REBAR, 4, 48, ~0u, TRACK_CHANGE, false, TDI_CAUSE_REBAR },
 	{ TRACK_EXT_CAP, EXT_CAP_VF_REBAR, 4, 48, ~0u, TRACK_CHANGE, true, TDI_CAUSE_VF_REBAR },
 	{ TRACK_EXT_CAP, PCI_EXT_CAP_ID_SRIOV, 4, 0x3c, ~0u, TRACK_CHANGE, true, TDI_CAUSE_SRIOV },
-	{ TRACK_EXT_CAP, PCI_EXT_CAP_ID_MCAST, 4, 0x2c, ~0u, TRACK_CHANGE, true, TDI_CAUSE_MULTICAST },
+	{ TRACK_EXT_CAP, PCI_EXT_CAP_ID_MCAST, 4, 0x2c, ~0u, TRACK_CHANGE, true,
+		TDI_CAUSE_MULTICAST },
 };
 
 unsigned int function_find_cap(const struct function *fn, uint8_t id)
@@ -100,7 +104,8 @@ static unsigned int rule_base(const struct function *fn, const struct track_rule
 
 struct change { unsigned int offset, size; uint32_t old, new; };
 
-static bool rule_hit(const struct function *fn, const struct track_rule *rule, const struct change *c)
+static bool rule_hit(
+	const struct function *fn, const struct track_rule *rule, const struct change *c)
 {
 	bool found;
 	unsigned int base = rule_base(fn, rule, &found);
@@ -119,13 +124,15 @@ static bool rule_hit(const struct function *fn, const struct track_rule *rule, c
 		if (rule->effect == TRACK_D3 && old != new && new == PM_D3HOT &&
 		    !(function_config(fn, base, 2) & PCI_PM_CTRL_NO_SOFT_RESET))
 			return true;
-		if ((rule->effect == TRACK_CHANGE || rule->effect == TRACK_LOCKED_MSIX) && old != new)
+		if ((rule->effect == TRACK_CHANGE || rule->effect == TRACK_LOCKED_MSIX) &&
+			old != new)
 			return true;
 	}
 	return false;
 }
 
-static void rule_apply(const struct dsm *dsm, const struct function *fn, const struct track_rule *rule)
+static void rule_apply(
+	const struct dsm *dsm, const struct function *fn, const struct track_rule *rule)
 {
 	for (const struct tdi *tdi = dsm->tdis; tdi; tdi = tdi->next) {
 		if (tdi->rid != fn->rid && !(rule->vfs && fn->rid == dsm->rid))
@@ -144,7 +151,8 @@ static void track_ide(const struct dsm *dsm, const struct function *fn, const st
 	unsigned int base = IDE_SEL_BASE(fn->cap_ide, 0), index, in_block;
 	uint8_t stream;
 
-	if (!fn->cap_ide || c->old == c->new || c->offset < base || c->offset >= base + DSM_STREAMS * block)
+	if (!fn->cap_ide || c->old == c->new || c->offset < base ||
+		c->offset >= base + DSM_STREAMS * block)
 		return;
 	index = (c->offset - base) / block;
 	in_block = (c->offset - base) % block;

@@ -56,7 +56,7 @@ static bool job_write(struct job *job, uint64_t address, const void *from, uint6
 	return ok;
 }
 
-/* The next readable run at an address: in place, or through the buffer where no memory is behind it. */
+/* The next readable run at an address: in place, or through the buffer where there is no memory. */
 static const void *job_look(const struct job *job, uint64_t address, uint64_t *len, void *bounce)
 {
 	const void *ram;
@@ -190,10 +190,11 @@ static const struct { const char *name; bool (*run)(struct job *job); } jobs[] =
 	[ENGINE_FILL] = { "engine FILL", run_fill },
 };
 
+/* VFs share the PF's PASID capability. */
 static bool pasid_ok(const struct engine *engine)
 {
 	const struct function *fn = function_find(engine->rid);
-	const struct function *pf = fn ? function_find(fn->pf_rid) : NULL;	/* VFs share its capability */
+	const struct function *pf = fn ? function_find(fn->pf_rid) : NULL;
 
 	if (engine->pasid == ENGINE_NONE)
 		return true;
