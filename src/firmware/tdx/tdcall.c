@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's gate: what a TD may ask, believe and accept. */
 #include "firmware/tdx/internal.h"
-#include "swtio/uapi/ghci.h"
 
 struct tdcall {
 	const struct vcpu_hw *vcpu;
@@ -272,7 +271,7 @@ static struct trace_call call_traced(enum tdcall_leaf leaf, const struct tdcall_
 	struct trace_arg named[TRACE_ARGS];
 
 	if (leaf == TDG_VP_VMCALL)
-		return TRACE_CALL(LANE_GUEST_TSM, LANE_KVM, args->r11 == GHCI_VMCALL_TDCM ? "VMCALL<TDCM>" : "VMCALL",
+		return TRACE_CALL(LANE_GUEST_TSM, LANE_KVM, "TDG.VP.VMCALL",
 				  A("fn", args->r11), A("r12", args->r12), A("r13", args->r13), A("r14", args->r14));
 	return trace_call(LANE_GUEST_TSM, LANE_FIRMWARE, TRACE_KIND_CALL, tdcall_leaf_name(leaf),
 			  row ? tdx_trace_operands(row->args, args, named) : 0, named);

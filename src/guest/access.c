@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Accesses: memory, BARs, TDCALLs, and accepting private memory before it is touched. */
+#include "guest/internal.h"
+
+#include <stdio.h>
+
+static bool extent_has(const struct guest *guest, uint64_t page)
+{
+	for (unsigned int i = 0; i < GUEST_EXTENTS; i++)
+		if (page >= guest->accepted[i].first && page < guest->accepted[i].end)
+			return true;
+	return false;
+}
+
+/* Harmless: an accepted page is accepted again, in vain. */
+void guest_forget(const struct guest_call *call)
+{
+	memset(image_write(&call->guest->accepted), 0, sizeof(call->guest->accepted));
+}
+
+static void extent_add(const struct guest *guest, uint64_t first, uint64_t end)
+{
+	const struct guest_extent *slot = NULL;
+	struct guest_extent *w;
+
+	for (unsigned int i = 0; i < GUEST_EXTENTS; i++) {
+		const struct guest_extent *e = &guest->accepted[i];
+
+		if (e->end == first && e->end != e->first) {
+			slot = e;
+			break;
+		}
+		if (e->end == e->first && !slot)
+			slot = e;
+	}
+	if (!slot)
+		slot = &guest->accepted[first / PHYS_PAGE % GUEST_EXTENTS];
+	w = image_write(slot);
+	*w = (struct guest_extent){ w->end == first && w->first != w->end ? w->first : first, end };
+}
+
+int guest_tdcall(const struct guest_call *call, enum tdcall_leaf leaf, struct tdx_args *args)
+{
+	struct guest_outcome *outcome;
+	bool exits;
+	uint64_t status = tdx_tdcall(call->vcpu, leaf, args, &exits);
+
+	if (exits && tdx_class(status) == TDX_INTERRUPTED_RESUMABLE)
+		return -EAGAIN;
+	if (!tdx_class(status))
+		return 0;
+	outcome = image_write(&call->guest->outcome);
+	outcome->status = status;
+	snprintf(outcome->text, sizeof(outcome->text), "%s", tdx_status_name(status));
+	return -EACCES;
+}
+
+int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, unsigned int level)
+{
+	uint64_t size = PHYS_PAGE << (9 * level);
+
+	for (uint64_t at = gpa; at < gpa + pages * PHYS_PAGE; at += size) {
+		struct tdx_args args = { .rcx = tdx_map(at, level) };
+		int rc;
+
+		if (extent_has(call->guest, at))
+			continue;
+		rc = guest_tdcall(call, TDG_MEM_PAGE_ACCEPT, &args);
+		if (rc == -EACCES && tdx_class(call->guest->outcome.status) == TDX_PAGE_ALREADY_ACCEPTED) {
+			memset(image_write(&call->guest->outcome), 0, sizeof(call->guest->outcome));
+			rc = 0;
+		}
+		if (rc)
+			return rc;
+		extent_add(call->guest, at, at + size);
+	}
+	return 0;
+}
+
+static int touch(const struct guest_call *call, uint64_t gpa, bool shared, uint64_t len)
+{
+	uint64_t first = gpa & ~(uint64_t)(PHYS_PAGE - 1);
+
+	if (shared || !call->vcpu->tdr || !len)
+		return 0;
+	return guest_accept(call, first, (gpa + len - first + PHYS_PAGE - 1) / PHYS_PAGE, 0);
+}
+
+int guest_read(const struct guest_call *call, uint64_t gpa, bool shared, void *to, uint64_t len)
+{
+	int rc = touch(call, gpa, shared, len);
+
+	return rc ? rc : cpu_guest_read(call->vcpu, gpa | (shared ? guest_shared_bit(call->vcpu) : 0), to, len);
+}
+
+int guest_write(const struct guest_call *call, uint64_t gpa, bool shared, const void *from, uint64_t len)
+{
+	int rc = touch(call, gpa, shared, len);
+
+	return rc ? rc : cpu_guest_write(call->vcpu, gpa | (shared ? guest_shared_bit(call->vcpu) : 0), from, len);
+}
+
+static uint64_t bar_gpa(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t)
+{
+	return (call->guest->place.bar[bar % GUEST_BARS] + offset) | (t ? 0 : guest_shared_bit(call->vcpu));
+}
+
+int guest_bar_read(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t, uint64_t *value, unsigned int len)
+{
+	uint8_t bytes[8];
+	struct reader r = reader_of(bytes, len);
+	int rc = cpu_guest_read(call->vcpu, bar_gpa(call, bar, offset, t), bytes, len);
+
+	if (!rc)
+		*value = get_le(&r, len);
+	return rc;
+}
+
+int guest_bar_write(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t, uint64_t value, unsigned int len)
+{
+	uint8_t bytes[8];
+	struct writer w = writer_of(bytes, sizeof(bytes));
+
+	put_le(&w, value, len);
+	return cpu_guest_write(call->vcpu, bar_gpa(call, bar, offset, t), bytes, len);
+}
+
+uint64_t guest_splitmix(uint64_t *seed)
+{
+	uint64_t z = *seed += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
