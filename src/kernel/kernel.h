@@ -77,6 +77,7 @@ struct mmap_request {
 	int prot, flags;
 	const void *memory;		/* out: image memory to map, or NULL */
 	uint64_t hpa;			/* out: its host-physical address when it is MMIO, else 0 */
+	bool revoked;			/* out: the mapping begins revoked */
 };
 
 struct file_ops {

@@ -80,13 +80,11 @@ static ssize_t sysfs_write(const struct file *file, uint64_t from, size_t len, u
 	char text[SYSFS_TEXT];
 	int rc;
 
-	(void)position;
-	if (len >= sizeof(text))
-		len = sizeof(text) - 1;
+	if (len > sizeof(text))
+		len = sizeof(text);
 	if (copy_from_user(text, from, len))
 		return -EFAULT;
-	text[len] = '\0';
-	rc = pci_sysfs_write(sysfs->path, text, len);
+	rc = pci_sysfs_pwrite(sysfs->path, text, len, position);
 	return rc < 0 ? rc : (ssize_t)len;
 }
 

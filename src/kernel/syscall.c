@@ -396,7 +396,7 @@ static long do_mmap(struct call *call)
 		vma = image_write(&call->task->vmas[i]);
 		*vma = (struct vma){ .start = at, .len = len, .file = call->file, .offset = call->offset,
 				     .memory = request.memory, .hpa = request.hpa, .prot = (uint8_t)call->cmd,
-				     .shared = call->flags & MAP_SHARED };
+				     .shared = call->flags & MAP_SHARED, .revoked = request.revoked };
 		if (call->file)
 			file_get(call->file);
 		*call->out = at;

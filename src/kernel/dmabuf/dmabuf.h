@@ -47,6 +47,7 @@ int dmabuf_provider(const struct dmabuf *buf, struct dmabuf_provider *provider);
 /* Exporter side: revoke tells and waits for importers; restore lets new attaches in. */
 void dmabuf_revoke(const struct dmabuf *buf);
 void dmabuf_restore(const struct dmabuf *buf);
+bool dmabuf_quiet(const struct dmabuf *buf);	/* revoked, and no importer has anything mapped */
 void dmabuf_exporter_gone(const struct dmabuf *buf);
 
 #endif

@@ -7,21 +7,50 @@
 #include "hardware/function.h"
 #include "kernel/kernel.h"
 
+struct pci_saved {			/* what a reset takes and the core puts back */
+	uint16_t command, devctl, devctl2, vf_ctrl, vf_count;
+	uint32_t bar[6], vf_bar[6], vf_page_size;
+	uint8_t cache_line, latency, irq_line;
+};
+
+enum pci_msi { PCI_MSI_OFF, PCI_MSI_MSI, PCI_MSI_MSIX };
+
 struct pci_dev {
 	uint16_t rid;
 	uint16_t group;			/* IOMMU group number */
 	bool is_virtfn;
+	bool is_bridge;
 	bool reset_blocked;		/* bound and the policy says so */
+	bool doe_pending;		/* an object was sent and its answer never collected */
+	uint16_t pf_rid;		/* of a VF; else own */
+	uint16_t root_port;
+	uint16_t cap_pcie, cap_pm, cap_msi, cap_msix;	/* found by enumeration; 0: none */
+	uint16_t cap_doe, cap_ide, cap_sriov;
+	uint8_t msi;			/* enum pci_msi */
+	uint16_t msi_count;		/* vectors in use */
+	struct pci_saved saved;
 	const void *tsm;		/* struct pci_tsm, or NULL */
 	const void *vfio;		/* struct vfio_device when the driver is vfio-pci */
-	struct klock doe_lock;
+	struct klock doe_lock;		/* one exchange a mailbox; taken on the function that owns it */
 };
 
 int pci_power_on(void);			/* enumerates functions into pci_devs */
+int pci_rescan(void);			/* adds functions that were not there before; 0 or -ENOMEM */
 const struct pci_dev *pci_dev_find(uint16_t rid);
 const struct pci_dev *pci_dev_next(uint16_t *rid);
 int pci_parse(const char *bdf, uint16_t *rid);		/* "0000:01:00.1"; 0 or -EINVAL */
 void pci_name(uint16_t rid, char out[13]);
+
+/* A BAR as it is now; NULL: the device has none there, or is gone. */
+const struct function_bar *pci_bar(const struct pci_dev *pdev, unsigned int bar);
+uint16_t pci_find_cap(uint16_t rid, uint8_t id);	/* offset, 0: none */
+uint16_t pci_find_ext_cap(uint16_t rid, uint16_t id);
+bool pci_is_tee(const struct pci_dev *pdev);		/* TEE-IO bit of the device capabilities */
+/* Config write of an administrator (setpci, sysfs): by the policy of a bound device. 0, -EBUSY,
+ * -EINVAL, -ENODEV. */
+int pci_config_write_user(const struct pci_dev *pdev, unsigned int offset, unsigned int size, uint32_t value);
+/* Is this write one that a bound device must not see? PCIe 6.x 11.2.6, the causes of ERROR. */
+bool pci_config_breaks_tdi(const struct pci_dev *pdev, unsigned int offset, unsigned int size, uint32_t value);
 
 /* One DOE exchange on function 0's (or the PF's) mailbox; `from` is the lane for the trace. Waits at
  * IMAGE_WAIT_DOE. rsp whole object. Bytes of the answer, or -EIO, -EBUSY, -EINVAL, -ENXIO no mailbox. */
@@ -34,13 +63,37 @@ void pci_ide_disable(const struct pci_dev *pdev, uint8_t stream_id);
 int pci_ide_stream_alloc(const struct pci_dev *pdev);			/* id, or -ENXIO, -EBUSY */
 void pci_ide_stream_free(const struct pci_dev *pdev, uint8_t stream_id);
 
-/* Attributes under /sys/bus/pci/devices/BDF/ and /sys/class/tsm/: bytes of text, or -ENOENT, -EACCES
- * (write-only); a write acts and gives 0 or the attribute's -errno. */
+/* Message interrupts: vector n is a write of n to PCI_MSI_ADDRESS (the remapping is not modelled: the
+ * requester's id says whose it is). 0, -EINVAL, -ENOSPC more vectors than the device has. */
+#define PCI_MSI_ADDRESS 0xfee00000u
+int pci_msi_enable(const struct pci_dev *pdev, enum pci_msi mode, unsigned int count);
+void pci_msi_disable(const struct pci_dev *pdev);
+unsigned int pci_msi_vectors(const struct pci_dev *pdev, enum pci_msi mode);	/* what it has */
+/* The pages of a BAR that hold the MSI-X table or PBA: [*first, *end) in bytes; false: none there. */
+bool pci_msix_pages(const struct pci_dev *pdev, unsigned int bar, uint64_t *first, uint64_t *end);
+
+/* The bytes of the table alone; an empty range when it is in another BAR. */
+void pci_msix_table(const struct pci_dev *pdev, unsigned int bar, uint64_t *first, uint64_t *end);
+
+/* Attributes under /sys/bus/pci/, /sys/class/tsm/ and /sys/kernel/iommu_groups/: bytes of text, or
+ * -ENOENT, -EACCES (write-only), -EISDIR (a directory, or a link to one). A write acts and gives 0 or
+ * the attribute's -errno. */
 int pci_sysfs_read(const char *path, char *text, size_t len);
 int pci_sysfs_write(const char *path, const char *text, size_t len);
+int pci_sysfs_pwrite(const char *path, const char *data, size_t len, uint64_t offset);
+/* Names in a directory, one a line; -ENOENT, -ENOTDIR, -ENOSPC. */
+int pci_sysfs_list(const char *path, char *text, size_t len);
+/* Where a symbolic link points, as Linux prints it; -EINVAL not a link, -ENOENT. */
+int pci_sysfs_link(const char *path, char *text, size_t len);
 
 /* FLR and friends, by policy of a bound device: 0, -EBUSY (blocked), -ENOTTY. */
 int pci_reset_function(const struct pci_dev *pdev);
 int pci_reset_bus(const struct pci_dev *pdev);
+/* A binding that the policy keeps as it is. What is quarantined may be reset: that is its way out. */
+bool pci_reset_blocked(const struct pci_dev *pdev);
+bool pci_reset_allowed(const struct pci_dev *pdev);	/* neither it nor what resets with it is so kept */
+bool pci_can_flr(const struct pci_dev *pdev);
+/* An uncorrectable error was reported: the driver is told, then the slot is reset, by policy. */
+int pci_error_recover(const struct pci_dev *pdev);
 
 #endif

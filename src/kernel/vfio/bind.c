@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device and its iommufd: BIND, ATTACH, DETACH, and the way back. The way back may be cut short by
+ * a kill and is then run again, so every step looks at what there still is to undo.
+ */
+#include "kernel/vfio/internal.h"
+
+#define PASID_LAST 0xfffffu		/* 20 bits, PCIe 6.x 6.20 */
+
+/* -- close ------------------------------------------------------------------------------------- */
+
+static void pasid_forget(const struct vfio_file *vfile, uint32_t pasid)
+{
+	const struct vfio_pasid *before = NULL, *at = vfile->pasids;
+
+	for (; at && at->pasid != pasid; at = at->next)
+		before = at;
+	if (!at)
+		return;
+	if (before) {
+		struct vfio_pasid *w = image_write(before);
+
+		w->next = at->next;
+	} else {
+		struct vfio_file *w = image_write(vfile);
+
+		w->pasids = at->next;
+	}
+	image_free(at);
+}
+
+static int pasid_remember(const struct vfio_file *vfile, uint32_t pasid)
+{
+	struct vfio_pasid *new;
+	struct vfio_file *w;
+
+	for (const struct vfio_pasid *at = vfile->pasids; at; at = at->next)
+		if (at->pasid == pasid)
+			return 0;
+	new = image_alloc(sizeof(*new), IMAGE_TYPE_BYTES);
+	if (!new)
+		return -ENOMEM;
+	new->pasid = pasid;
+	new->next = vfile->pasids;
+	w = image_write(vfile);
+	w->pasids = new;
+	return 0;
+}
+
+/* The binding to a TVM ends before anything it stands on: the TDI is stopped, the secure mappings
+ * go, then the host's own take-down can begin. */
+static void tsm_unbind(const struct vfio_device *vdev)
+{
+	if (vdev->tsm_state == VFIO_SHARED && !pci_tsm_busy(vdev->pdev))
+		return;
+	pci_tsm_unbind(vdev->pdev);
+	iommufd_tsm_gone(vdev->pdev);
+	/* What the firmware still holds stays out of reach until a reset ends the quarantine. */
+	if (!pci_tsm_busy(vdev->pdev))
+		vfio_tsm_event(vdev->pdev, VFIO_TSM_UNBOUND);
+}
+
+static void dmabufs_gone(const struct vfio_device *vdev)
+{
+	while (vdev->dmabufs) {
+		const struct dmabuf *buf = vdev->dmabufs;
+		struct vfio_device *w;
+
+		file_get(buf->file);
+		dmabuf_revoke(buf);
+		if (vdev->dmabufs == buf) {
+			w = image_write(vdev);
+			w->dmabufs = buf->next;
+			dmabuf_exporter_gone(buf);
+		}
+		file_put(buf->file);
+	}
+}
+
+static void device_close(const struct vfio_device *vdev)
+{
+	int rc;
+
+	tsm_unbind(vdev);
+	vfio_low_power_exit(vdev);
+	rc = vfio_memory_lock(vdev, KLOCK_WRITE);
+	vfio_memory_off(vdev);
+	dmabufs_gone(vdev);
+	vfio_device_disable(vdev);
+	if (!rc)
+		vfio_memory_unlock(vdev, KLOCK_WRITE);
+}
+
+static void iommufd_close(const struct vfio_file *vfile)
+{
+	struct vfio_file *w;
+
+	while (vfile->pasids) {
+		iommufd_device_detach(vfile->idev, vfile->pasids->pasid);
+		pasid_forget(vfile, vfile->pasids->pasid);
+	}
+	if (iommufd_device_attached(vfile->idev))
+		iommufd_device_detach(vfile->idev, TLP_NO_PASID);
+	iommufd_device_unbind(vfile->idev);
+	w = image_write(vfile);
+	w->idev = NULL;
+}
+
+void vfio_unbind(const struct vfio_file *vfile)
+{
+	const struct vfio_device *vdev = vfile->vdev;
+	struct vfio_device *wd;
+	struct vfio_file *w;
+
+	if (vfile->idev) {
+		device_close(vdev);
+		iommufd_close(vfile);
+	}
+	if (vdev->kvm) {
+		const struct file *file = kvm_file(vdev->kvm);
+
+		wd = image_write(vdev);
+		wd->kvm = NULL;
+		file_put(file);
+	}
+	if (vfile->iommufd) {
+		const struct file *file = vfile->iommufd;
+
+		w = image_write(vfile);
+		w->iommufd = NULL;
+		file_put(file);
+	}
+	w = image_write(vfile);
+	w->bound = false;
+	wd = image_write(vdev);
+	wd->opener = NULL;
+	image_commit();
+}
+
+/* -- BIND -------------------------------------------------------------------------------------- */
+
+static int bind_read(uint64_t arg, struct vfio_device_bind_iommufd *bind)
+{
+	const size_t least = offsetof(struct vfio_device_bind_iommufd, token_uuid_ptr);
+	uint32_t argsz;
+	int rc;
+
+	if (copy_from_user(&argsz, arg, sizeof(argsz)))
+		return -EFAULT;
+	if (argsz < least)
+		return -EINVAL;
+	rc = copy_struct_from_user(bind, sizeof(*bind), arg, argsz);
+	if (rc)
+		return rc;
+	return bind->iommufd < 0 || bind->flags & ~(uint32_t)VFIO_DEVICE_BIND_FLAG_TOKEN ? -EINVAL : 0;
+}
+
+/* No device here has a VF token, since VFs were enabled before VFIO took the PF: giving one is wrong. */
+static int bind_check(const struct vfio_file *vfile, const struct vfio_device_bind_iommufd *bind)
+{
+	const struct file *file = fd_file(bind->iommufd);
+
+	if (vfile->bound || vfile->vdev->opener || bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN)
+		return -EINVAL;
+	if (!file)
+		return -EBADF;
+	return iommufd_ctx_of_file(file) ? 0 : -EBADFD;
+}
+
+/* From here on what is half made is on record: a kill runs release, and that vfio_unbind(). */
+static int bind_open(const struct vfio_file *vfile, const struct file *iommufd)
+{
+	const struct vfio_device *vdev = vfile->vdev;
+	struct vfio_device *wd = image_write(vdev);
+	struct vfio_file *w = image_write(vfile);
+	const struct iommufd_device *idev;
+	uint32_t devid;
+	int rc;
+
+	wd->opener = vfile;
+	w->iommufd = iommufd;
+	file_get(iommufd);
+	if (vfile->kvm) {
+		file_get(kvm_file(vfile->kvm));
+		wd->kvm = vfile->kvm;
+	}
+	rc = iommufd_device_bind(iommufd_ctx_of_file(iommufd), vdev->pdev, &idev, &devid);
+	if (rc)
+		return rc;
+	w = image_write(vfile);
+	w->idev = idev;
+	w->devid = devid;
+	return vfio_device_enable(vdev);
+}
+
+long vfio_bind(const struct vfio_file *vfile, uint64_t arg)
+{
+	struct vfio_device_bind_iommufd bind;
+	struct vfio_file *w;
+	int rc = bind_read(arg, &bind);
+
+	if (!rc)
+		rc = bind_check(vfile, &bind);
+	if (rc)
+		return rc;
+	/* A device whose state is not known to the host is nobody's until a reset. */
+	if (pci_tsm_quarantined(vfile->vdev->pdev, NULL))
+		return -EIO;
+	rc = bind_open(vfile, fd_file(bind.iommufd));
+	if (!rc && copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid), &vfile->devid,
+				sizeof(vfile->devid)))
+		rc = -EFAULT;
+	if (rc) {
+		vfio_unbind(vfile);
+		return rc;
+	}
+	w = image_write(vfile);
+	w->bound = true;
+	return 0;
+}
+
+/* -- ATTACH, DETACH ---------------------------------------------------------------------------- */
+
+long vfio_attach(const struct vfio_file *vfile, uint64_t arg)
+{
+	const size_t least = offsetof(struct vfio_device_attach_iommufd_pt, pasid);
+	struct vfio_device_attach_iommufd_pt attach = { 0 };
+	uint32_t pasid = TLP_NO_PASID;
+	int rc;
+
+	if (copy_from_user(&attach, arg, least))
+		return -EFAULT;
+	if (attach.argsz < least || attach.flags & ~(uint32_t)VFIO_DEVICE_ATTACH_PASID)
+		return -EINVAL;
+	if (attach.flags & VFIO_DEVICE_ATTACH_PASID) {
+		if (attach.argsz < sizeof(attach))
+			return -EINVAL;
+		if (copy_from_user(&attach, arg, sizeof(attach)))
+			return -EFAULT;
+		if (attach.pasid > PASID_LAST)
+			return -EINVAL;
+		pasid = attach.pasid;
+		rc = pasid_remember(vfile, pasid);
+		if (rc)
+			return rc;
+	}
+	rc = iommufd_device_attach(vfile->idev, pasid, &attach.pt_id);
+	if (rc)
+		return rc;
+	if (!copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id), &attach.pt_id,
+			  sizeof(attach.pt_id)))
+		return 0;
+	iommufd_device_detach(vfile->idev, pasid);
+	if (pasid != TLP_NO_PASID)
+		pasid_forget(vfile, pasid);
+	image_commit();
+	return -EFAULT;
+}
+
+static bool pasid_attached(const struct vfio_file *vfile, uint32_t pasid)
+{
+	const struct vfio_pasid *at = vfile->pasids;
+
+	while (at && at->pasid != pasid)
+		at = at->next;
+	return at;
+}
+
+long vfio_detach(const struct vfio_file *vfile, uint64_t arg)
+{
+	const size_t least = offsetof(struct vfio_device_detach_iommufd_pt, pasid);
+	struct vfio_device_detach_iommufd_pt detach = { 0 };
+
+	if (copy_from_user(&detach, arg, least))
+		return -EFAULT;
+	if (detach.argsz < least || detach.flags & ~(uint32_t)VFIO_DEVICE_DETACH_PASID)
+		return -EINVAL;
+	if (!(detach.flags & VFIO_DEVICE_DETACH_PASID)) {
+		if (iommufd_device_attached(vfile->idev))
+			iommufd_device_detach(vfile->idev, TLP_NO_PASID);
+		return 0;
+	}
+	if (detach.argsz < sizeof(detach))
+		return -EINVAL;
+	if (copy_from_user(&detach, arg, sizeof(detach)))
+		return -EFAULT;
+	if (!pasid_attached(vfile, detach.pasid))
+		return 0;
+	iommufd_device_detach(vfile->idev, detach.pasid);
+	pasid_forget(vfile, detach.pasid);
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of VFIO share: the device, an open of it, and the few things all must agree on. */
+#ifndef SWTIO_KERNEL_VFIO_INTERNAL_H
+#define SWTIO_KERNEL_VFIO_INTERNAL_H
+
+#include <linux/pci_regs.h>
+#include <string.h>
+
+#include "kernel/iommufd/iommufd.h"
+#include "kernel/kvm/kvm.h"
+#include "kernel/tsm/tsm.h"
+#include "kernel/vfio/vfio.h"
+#include "swtio/uapi/vfio.h"
+
+#define VFIO_DEVICES 256u
+#define VFIO_OFFSET_SHIFT 40		/* region index is in the offset above this bit */
+#define VFIO_OFFSET_MASK ((1ull << VFIO_OFFSET_SHIFT) - 1)
+#define VFIO_CONFIG_SIZE PCI_CFG_SPACE_EXP_SIZE
+
+struct vfio_irqs {			/* one interrupt index in use */
+	uint32_t count;
+	struct event_ref trigger[];
+};
+
+enum vfio_tsm_state {
+	VFIO_SHARED,			/* the host may use every page */
+	VFIO_LOCKING,			/* from BINDING: no page, for the layout is not known */
+	VFIO_LOCKED,			/* from BOUND: pages that are not TEE memory */
+	VFIO_UNLOCKING			/* from UNBIND to UNBOUND */
+};
+
+struct vfio_device {
+	const struct pci_dev *pdev;
+	uint32_t number;		/* vfioN */
+	const struct vfio_file *opener;	/* the open that is bound; one at a time */
+	const struct kvm *kvm;		/* reference on its file held */
+	struct klock memory_lock;	/* writer: decode, reset and revoke; readers: accesses */
+	const struct dmabuf *dmabufs;	/* exported; through struct dmabuf's next. Under memory_lock */
+	uint8_t tsm_state;		/* enum vfio_tsm_state */
+	bool low_power;			/* the client asked for it, and gave up access */
+	uint8_t irq_type;		/* enum vfio_irq_type */
+	bool intx_masked;
+	const struct vfio_irqs *irqs;	/* NULL: none in use */
+	struct event_ref err, req, unmask, wakeup;
+	uint32_t real_bar[FUNCTION_BARS];	/* to tell, and mend, a reset behind our back */
+	uint8_t config[VFIO_CONFIG_SIZE];	/* what the client sees where `virt` says so */
+	uint8_t virt[VFIO_CONFIG_SIZE];		/* bits served from config[] */
+	uint8_t write[VFIO_CONFIG_SIZE];	/* bits the client may change */
+};
+
+enum vfio_irq_type { VFIO_IRQ_NONE, VFIO_IRQ_INTX, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
+
+struct vfio_pasid {
+	uint32_t pasid;
+	const struct vfio_pasid *next;
+};
+
+struct vfio_file {			/* one open of the cdev */
+	const struct vfio_device *vdev;
+	const struct file *file;
+	bool bound;			/* BIND_IOMMUFD succeeded: everything else is allowed */
+	const struct kvm *kvm;		/* KVM's word; no reference: KVM takes it back before it goes */
+	const struct file *iommufd;
+	const struct iommufd_device *idev;
+	uint32_t devid;
+	const struct vfio_pasid *pasids;	/* attached ones */
+};
+
+/* device.c */
+int vfio_device_enable(const struct vfio_device *vdev);
+void vfio_device_disable(const struct vfio_device *vdev);
+long vfio_get_info(const struct vfio_file *vfile, uint64_t arg);
+
+/* bind.c */
+long vfio_bind(const struct vfio_file *vfile, uint64_t arg);
+long vfio_attach(const struct vfio_file *vfile, uint64_t arg);
+long vfio_detach(const struct vfio_file *vfile, uint64_t arg);
+void vfio_unbind(const struct vfio_file *vfile);
+
+/* memory.c: decode, access and revocation */
+int vfio_memory_lock(const struct vfio_device *vdev, enum klock_mode mode);
+void vfio_memory_unlock(const struct vfio_device *vdev, enum klock_mode mode);
+bool vfio_memory_enabled(const struct vfio_device *vdev);
+/* May the host touch these bytes of a BAR: not TEE memory of a bound device, nor of one that is
+ * private for its whole life. */
+bool vfio_host_may(const struct vfio_device *vdev, unsigned int bar, uint64_t offset, uint64_t len);
+bool vfio_is_tee(const struct vfio_device *vdev, unsigned int bar, uint64_t offset, uint64_t len);
+/* Mappings and dma-bufs follow the state: revoked all (memory_off), or each as it may be now. */
+void vfio_memory_off(const struct vfio_device *vdev);
+void vfio_memory_update(const struct vfio_device *vdev);
+
+/* region.c */
+long vfio_get_region_info(const struct vfio_file *vfile, uint64_t arg);
+ssize_t vfio_file_read(const struct file *file, uint64_t to, size_t len, uint64_t position);
+ssize_t vfio_file_write(const struct file *file, uint64_t from, size_t len, uint64_t position);
+int vfio_file_mmap(const struct file *file, struct mmap_request *request);
+
+/* config.c: bytes, or -errno */
+int vfio_config_init(const struct vfio_device *vdev);
+ssize_t vfio_config_read(const struct vfio_device *vdev, uint64_t to, size_t len, uint64_t offset);
+ssize_t vfio_config_write(const struct vfio_device *vdev, uint64_t from, size_t len, uint64_t offset);
+uint32_t vfio_config_virtual(const struct vfio_device *vdev, unsigned int offset, unsigned int size);
+void vfio_config_virtual_set(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value);
+/* Special registers (config_special.c): before a read refreshes config[]; a write's effects. */
+void vfio_config_refresh(const struct vfio_device *vdev, unsigned int offset, unsigned int size);
+int vfio_config_special_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+			      uint32_t value, bool *done);
+void vfio_config_default_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value);
+
+/* irq.c */
+long vfio_get_irq_info(const struct vfio_file *vfile, uint64_t arg);
+long vfio_set_irqs(const struct vfio_file *vfile, uint64_t arg);
+void vfio_irqs_off(const struct vfio_device *vdev);
+unsigned int vfio_irq_count(const struct vfio_device *vdev, unsigned int index);
+
+/* reset.c */
+long vfio_reset(const struct vfio_file *vfile, uint64_t arg);
+long vfio_hot_reset_info(const struct vfio_file *vfile, uint64_t arg);
+long vfio_hot_reset(const struct vfio_file *vfile, uint64_t arg);
+/* The memory_lock is held for writing. */
+int vfio_reset_locked(const struct vfio_device *vdev);
+
+/* feature.c, export.c */
+long vfio_feature(const struct vfio_file *vfile, uint64_t arg);
+int vfio_feature_check(uint32_t flags, size_t len, uint32_t supported, size_t least);	/* 1: go on */
+long vfio_feature_dma_buf(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len);
+long vfio_feature_layout(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len);
+void vfio_low_power_exit(const struct vfio_device *vdev);
+
+#endif
