@@ -102,6 +102,7 @@ struct spdm_requester {
 	uint8_t sent;			/* the answer to `step` is outstanding */
 	uint8_t error;			/* of the last SPDM ERROR */
 	uint8_t connected;		/* algorithms are agreed on */
+	uint8_t own_root;		/* no anchor: the chain's own root will do */
 	uint8_t allow_clear;		/* offers HANDSHAKE_IN_THE_CLEAR */
 	uint8_t vendor_protocol;
 	uint8_t measure_op, measure_sign, measure_count;

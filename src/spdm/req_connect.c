@@ -178,7 +178,7 @@ static int chain_complete(struct spdm_requester *ctx)
 		return rc;
 	if (!spdm_equal(t->chain_hash, ctx->digest, SPDM_HASH))
 		return -EACCES;
-	rc = spdm_chain_verify(ctx->anchor, ctx->anchor_len, ctx->chain, ctx->chain_len, &leaf);
+	rc = req_chain_verify(ctx, &leaf);
 	if (rc)
 		return rc;
 	EVP_PKEY_free(leaf);		/* the cache keeps it */

@@ -65,6 +65,11 @@ void spdm_requester_allow_clear_handshake(struct spdm_requester *ctx, bool allow
 	ctx->allow_clear = allow;
 }
 
+void spdm_requester_trust_own_root(struct spdm_requester *ctx, bool trust)
+{
+	ctx->own_root = trust;
+}
+
 void spdm_requester_measure(struct spdm_requester *ctx, uint8_t operation, bool sign)
 {
 	ctx->measure_op = operation;
@@ -279,12 +284,32 @@ int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in, 
 	return rc;
 }
 
+/* What the chain must end at: the anchor, or the first certificate of the chain itself. */
+static const uint8_t *root_of(const struct spdm_requester *ctx, size_t *len)
+{
+	size_t head = 4 + SPDM_HASH;	/* length, reserved, root hash */
+
+	*len = ctx->anchor_len;
+	if (!ctx->own_root || ctx->anchor_len || ctx->chain_len <= head)
+		return ctx->anchor;
+	*len = spdm_certificate_length(ctx->chain + head, ctx->chain_len - head);
+	return ctx->chain + head;
+}
+
+int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf)
+{
+	size_t len;
+	const uint8_t *root = root_of(ctx, &len);
+
+	return spdm_chain_verify(root, len, ctx->chain, ctx->chain_len, leaf);
+}
+
 int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purpose,
 	enum spdm_transcript_part part, const uint8_t *signature)
 {
 	uint8_t hash[SPDM_HASH];
 	EVP_PKEY *key;
-	int rc = spdm_chain_verify(ctx->anchor, ctx->anchor_len, ctx->chain, ctx->chain_len, &key);
+	int rc = req_chain_verify(ctx, &key);
 
 	if (rc)
 		return rc;

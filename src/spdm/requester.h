@@ -32,6 +32,7 @@ static inline void req_answer_note(struct spdm_requester *ctx, const struct req_
 }
 
 /* A signature of the device, by the chain in the context, over one transcript. */
+int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf);
 int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purpose,
 			enum spdm_transcript_part part, const uint8_t *signature);
 

@@ -43,6 +43,9 @@ enum spdm_op {
 };
 /* An anchor longer than 2048 bytes is none: no chain will verify. */
 void spdm_requester_init(struct spdm_requester *ctx, const uint8_t *trust_anchor_der, size_t len);
+/* Without an anchor: take the self-signed root the chain brings along. For a requester whose user
+ * judges the chain himself, as a TD judges what the TDX module passes on. */
+void spdm_requester_trust_own_root(struct spdm_requester *ctx, bool trust);
 /* Both ends' choice to offer HANDSHAKE_IN_THE_CLEAR: FINISH travels unencrypted when both do. Off
  * after init. */
 void spdm_requester_allow_clear_handshake(struct spdm_requester *ctx, bool allow);

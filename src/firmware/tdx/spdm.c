@@ -85,6 +85,7 @@ static bool anchor_set(const struct tdx_spdm *spdm, uint64_t conf)
 
 	if (!conf) {
 		spdm_requester_init(spdm_requester_write(spdm), NULL, 0);
+		spdm_requester_trust_own_root(spdm_requester_write(spdm), true);
 		return true;
 	}
 	if (phys_read(conf, page, sizeof(page), 0))
@@ -96,6 +97,7 @@ static bool anchor_set(const struct tdx_spdm *spdm, uint64_t conf)
 	if (!anchor)
 		return false;
 	spdm_requester_init(spdm_requester_write(spdm), anchor, len);
+	spdm_requester_trust_own_root(spdm_requester_write(spdm), !len);
 	return true;
 }
 
