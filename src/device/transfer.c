@@ -12,6 +12,7 @@
 #include "trace/trace.h"
 
 #define BOUNCE 16384u
+#define FILL_BUFFER (1u << 20)	/* one traced write each */
 
 struct job {
 	const struct engine *engine;
@@ -169,10 +170,11 @@ static uint64_t splitmix64(uint64_t *seed)
 static bool run_fill(struct job *job)
 {
 	const struct engine *e = job->engine;
-	uint64_t seed = e->src, words[BOUNCE / 8];
+	static uint64_t words[FILL_BUFFER / 8];	/* of this process; used up before anything waits */
+	uint64_t seed = e->src;
 
 	while (job->done < e->len) {
-		uint64_t left = e->len - job->done, run = left < BOUNCE ? left : BOUNCE;
+		uint64_t left = e->len - job->done, run = left < FILL_BUFFER ? left : FILL_BUFFER;
 
 		for (uint64_t i = 0; i < (run + 7) / 8; i++)
 			words[i] = splitmix64(&seed);
