@@ -284,6 +284,7 @@ struct kvm_run {			/* at offset 0 of a vCPU's mapping */
  */
 #define KVM_SWTIO_VERSION 1
 #define KVM_CAP_SWTIO 0x54494f00
+#define KVM_CAP_SWTIO_VM 0x54494f01	/* on a VM: its number in traces and inspection */
 #define KVM_MEM_DMABUF (1UL << 8)
 #define KVM_MEM_DMABUF_PRIVATE (1UL << 9)
 

@@ -90,6 +90,8 @@ static long check_extension(const struct kvm *kvm, uint64_t cap)
 		return vm_types();
 	case KVM_CAP_SWTIO:
 		return kernel_options()->extensions ? KVM_SWTIO_VERSION : 0;
+	case KVM_CAP_SWTIO_VM:
+		return kvm && kernel_options()->extensions ? (long)kvm->number : 0;
 	case KVM_CAP_MEMORY_ATTRIBUTES:
 		return !kvm || kvm_is_confidential(kvm) ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0;
 	case KVM_CAP_GUEST_MEMFD_FLAGS:

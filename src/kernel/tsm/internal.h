@@ -25,6 +25,7 @@ struct pci_tsm {			/* one a function; written under tsm_rwsem or the DSM's lock 
 	uint8_t link;			/* enum tsm_link; of the DSM's function only */
 	uint8_t tdi;			/* enum tsm_tdi */
 	bool unbind_wanted;		/* an unbind that could not wait for the lock: its holder does it */
+	bool vfio_waits;		/* quarantined: VFIO was not told that all is shared again */
 	uint16_t link_phase, tdi_phase;
 	const struct kvm *kvm;		/* a reference on its file while tdi is not NONE */
 	uint32_t tdi_id;

@@ -47,7 +47,8 @@ static int step_rc(uint64_t status)
 }
 
 /* -- steps of a link ----------------------------------------------------------------------------
- * make: 0 or -errno. unmake: holds also when make did not happen, or happened half way.
+ * make: 0 or -errno. unmake: holds also when make did not happen, or happened half way; refused while a
+ * function of the DSM is still stuck on the link.
  */
 static int iommu_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
@@ -81,11 +82,12 @@ static int iommu_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	return 0;
 }
 
-static void iommu_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int iommu_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	/* The trusted IOMMU stays set up: other links, and TDs that had devices, rely on it. */
 	(void)tsm;
 	(void)link;
+	return 0;
 }
 
 static int spdm_make(const struct pci_tsm *tsm, const struct tdx_link *link)
@@ -106,14 +108,18 @@ static int spdm_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	return 0;
 }
 
-static void spdm_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int spdm_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	struct tdx_args args = { .rcx = link->spdm_id };
 
+	uint64_t status = 0;
+
 	(void)tsm;
 	if (phys_owner(link->spdm_pages[0]))
-		tdx_host_call(LANE_TSM, TDX_SPDM_DELETE, &args);
-	tdx_pages_free(link->spdm_pages, TDX_SPDM_PAGES);
+		status = tdx_host_call(LANE_TSM, TDX_SPDM_DELETE, &args);
+	if (!status)
+		tdx_pages_free(link->spdm_pages, TDX_SPDM_PAGES);
+	return step_rc(status);
 }
 
 static int session_make(const struct pci_tsm *tsm, const struct tdx_link *link)
@@ -126,12 +132,13 @@ static int session_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	return step_rc(status);
 }
 
-static void session_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int session_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	struct tdx_args args = { .rcx = link->spdm_id };
 
 	if (phys_owner(link->spdm_pages[0]))
 		tdx_relay_run(tsm, TDX_SPDM_DISCONNECT, &args);
+	return 0;
 }
 
 static int ide_make(const struct pci_tsm *tsm, const struct tdx_link *link)
@@ -147,16 +154,17 @@ static int ide_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	return pci_ide_setup(tsm->pdev, (uint8_t)id);
 }
 
-static void ide_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int ide_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	struct tdx_link *w;
 
 	if (!link->stream_taken)
-		return;
+		return 0;
 	pci_ide_disable(tsm->pdev, link->stream);
 	pci_ide_stream_free(tsm->pdev, link->stream);
 	w = image_write(link);
 	w->stream_taken = false;
+	return 0;
 }
 
 /* The selective block of the root port that pci_ide_setup() gave to this stream; 0: none. */
@@ -208,17 +216,21 @@ static int stream_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	return 0;
 }
 
-static void stream_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int stream_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	struct tdx_args args = { .rcx = link->stream_handle };
 
+	uint64_t status = 0;
+
 	(void)tsm;
 	if (phys_owner(link->ide_pages[0])) {
-		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_BLOCK, &args);
+		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_BLOCK, &args);	/* refused when it is blocked already */
 		args = (struct tdx_args){ .rcx = link->stream_handle };
-		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_DELETE, &args);
+		status = tdx_host_call(LANE_TSM, TDX_IDE_STREAM_DELETE, &args);
 	}
-	tdx_pages_free(link->ide_pages, TDX_IDE_PAGES);
+	if (!status)
+		tdx_pages_free(link->ide_pages, TDX_IDE_PAGES);
+	return step_rc(status);
 }
 
 static int keys_make(const struct pci_tsm *tsm, const struct tdx_link *link)
@@ -228,12 +240,13 @@ static int keys_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	return step_rc(tdx_relay_run(tsm, TDX_IDE_STREAM_KM, &args));
 }
 
-static void keys_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int keys_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	struct tdx_args args = { .rcx = link->stream_handle, .rdx = TDX_KM_STOP };
 
 	if (!link->session_lost && phys_owner(link->ide_pages[0]))
 		tdx_relay_run(tsm, TDX_IDE_STREAM_KM, &args);
+	return 0;
 }
 
 static int enable_make(const struct pci_tsm *tsm, const struct tdx_link *link)
@@ -241,15 +254,16 @@ static int enable_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	return pci_ide_enable(tsm->pdev, link->stream);
 }
 
-static void enable_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int enable_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	(void)tsm;
-	(void)link;		/* ide_unmake() disables: K_SET_STOP still needs the ports as they are */
+	(void)link;
+	return 0;		/* ide_unmake() disables: K_SET_STOP still needs the ports as they are */
 }
 
 static const struct {
 	int (*make)(const struct pci_tsm *tsm, const struct tdx_link *link);
-	void (*unmake)(const struct pci_tsm *tsm, const struct tdx_link *link);
+	int (*unmake)(const struct pci_tsm *tsm, const struct tdx_link *link);
 } link_steps[] = {
 	{ iommu_make, iommu_unmake }, { spdm_make, spdm_unmake }, { session_make, session_unmake },
 	{ ide_make, ide_unmake }, { stream_make, stream_unmake }, { keys_make, keys_unmake },
@@ -330,10 +344,23 @@ static void tdx_disconnect(const struct pci_dev *pdev)
 
 	tdx_relay_abandon(tsm);
 	while (tsm->link_phase) {
-		link_steps[tsm->link_phase - 1].unmake(tsm, tsm->link_driver);
+		if (link_steps[tsm->link_phase - 1].unmake(tsm, tsm->link_driver))
+			return;
 		link_phase(tsm, tsm->link_phase - 1u);
 	}
 	link_free(tsm);
+}
+
+static void tdx_reset(const struct pci_dev *pdev)
+{
+	const struct tdx_link *link = pci_tsm_of(pdev)->link_driver;
+	struct tdx_link *w;
+
+	if (!link)
+		return;
+	w = image_write(link);
+	w->session_lost = true;
+	w->was_reset = true;
 }
 
 const struct pci_tsm_ops tdx_tsm_ops = {
@@ -342,6 +369,7 @@ const struct pci_tsm_ops tdx_tsm_ops = {
 	.remove = tdx_remove,
 	.connect = tdx_connect,
 	.disconnect = tdx_disconnect,
+	.reset = tdx_reset,
 	.bind = tdx_tdi_bind,
 	.unbind = tdx_tdi_unbind,
 	.guest_req = tdx_guest_req,

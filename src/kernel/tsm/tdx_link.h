@@ -30,6 +30,8 @@ struct tdx_link {			/* one a DSM */
 	uint8_t stream;			/* IDE stream id on the wire */
 	bool stream_taken;
 	bool session_lost;		/* the SPDM session died: only a new connect helps */
+	bool was_reset;			/* ... by a reset, which also unlocked every TDI */
+	bool stream_blocked;
 	uint64_t spdm_pages[TDX_SPDM_PAGES], ide_pages[TDX_IDE_PAGES];
 	const uint8_t *messages;	/* request and response, TDX_MESSAGE_SIZE each */
 	const uint8_t *list;		/* a page for LIST operands */

@@ -292,12 +292,14 @@ static void session_lost(const struct pci_dev *pdev)
 	struct tdx_args args = { .rcx = link->stream_handle };
 	struct tdx_link *w;
 
-	if (!link->session_lost) {
-		w = image_write(link);
-		w->session_lost = true;
+	if (!link->stream_blocked) {
+		tdx_relay_abandon(pdev->tsm);
 		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_BLOCK, &args);
+		w = image_write(link);
+		w->session_lost = w->stream_blocked = true;
 	}
-	pci_tsm_quarantine(pdev, "SPDM session lost while bound: state of the TDI not known");
+	if (!link->was_reset)
+		pci_tsm_quarantine(pdev, "SPDM session lost while bound: state of the TDI not known");
 }
 
 /* STOP, until the device says CONFIG_UNLOCKED. After a refusal the state is read again before the
@@ -444,7 +446,8 @@ void tdx_tdi_unbind(const struct pci_dev *pdev)
 	const struct pci_tsm *tsm = pdev->tsm;
 
 	/* What was in flight when a caller died ends first; how it ended, the TDI's state will tell. */
-	tdx_relay_finish(tsm);
+	if (!link_of(pdev)->session_lost)
+		tdx_relay_finish(tsm);
 	while (tsm->tdi_phase) {
 		const struct tdi_step *step = unbind_step(tsm->tdi_phase);
 

@@ -204,6 +204,17 @@ static const struct kvm *tdi_forget(const struct pci_tsm *tsm)
 	return kvm;
 }
 
+/* VFIO gets its MMIO back, but not while it is not known what the TDI would do with it. */
+static void vfio_release(const struct pci_dev *pdev)
+{
+	const struct pci_tsm *tsm = pdev->tsm;
+	struct pci_tsm *w = image_write(tsm);
+
+	w->vfio_waits = tsm->cause[0];
+	if (!tsm->cause[0])
+		vfio_tsm_event(pdev, VFIO_TSM_UNBOUND);
+}
+
 /* Takes down whatever a bind did or may have done. Locks held. Answers the VM to let go of; NULL when
  * there was none, or when something of it is left with the firmware: then the function is quarantined. */
 static const struct kvm *tdi_unwind(const struct pci_dev *pdev)
@@ -220,7 +231,7 @@ static const struct kvm *tdi_unwind(const struct pci_dev *pdev)
 		pci_tsm_quarantine(pdev, "unbind did not come to its end");
 		return NULL;
 	}
-	vfio_tsm_event(pdev, VFIO_TSM_UNBOUND);
+	vfio_release(pdev);
 	TRACE_STATE(LANE_TSM, "tdi unbound", A("rid", pdev->rid));
 	return tdi_forget(tsm);
 }
@@ -399,9 +410,13 @@ static void link_destroy(const struct pci_dev *pdev)
 	w = image_write(tsm);
 	w->link = TSM_LINK_DISCONNECTING;
 	tsm_ops()->disconnect(pdev);
-	w = image_write(tsm);
-	w->link = TSM_LINK_NONE;
+	if (!tsm->link_phase) {
+		w = image_write(tsm);
+		w->link = TSM_LINK_NONE;
+	}
 	dsm_unlock(tsm);
+	if (tsm->link != TSM_LINK_NONE)
+		return;			/* a quarantined function is stuck on it: until its reset */
 	each_subfunction(pdev, context_destroy);
 	context_destroy(pdev);
 }
@@ -417,7 +432,10 @@ static int connect_locked(const struct pci_dev *pdev, unsigned int number)
 	if (number || !dsm_capable(pdev))
 		return -ENXIO;
 	if (tsm && tsm->link != TSM_LINK_NONE)
-		link_destroy(pdev);		/* left by a caller that died in connect */
+		link_destroy(pdev);		/* left by a caller that died in connect, or stuck */
+	tsm = pci_tsm_of(pdev);
+	if (tsm && tsm->link != TSM_LINK_NONE)
+		return -EBUSY;
 	rc = context_create(pdev, pdev);
 	if (rc)
 		return rc == -ENOMEM ? rc : -ENXIO;
@@ -497,20 +515,31 @@ void pci_tsm_destroy(const struct pci_dev *pdev)
 	image_commit();
 }
 
-/* A reset is what ends a quarantine: what could not be undone is tried again, now that the device
- * has forgotten everything. */
+/* What a quarantine left undone, now that the device has forgotten everything. Locks held. */
+static const struct kvm *quarantine_end(const struct pci_dev *pdev)
+{
+	const struct pci_tsm *tsm = pdev->tsm;
+	const struct kvm *leaving;
+	char *cause = image_log(tsm->cause, sizeof(tsm->cause));
+
+	memset(cause, 0, sizeof(tsm->cause));
+	leaving = tdi_unwind(pdev);
+	if (tsm->vfio_waits)
+		vfio_release(pdev);
+	return leaving;
+}
+
 void pci_tsm_reset_done(const struct pci_dev *pdev)
 {
 	const struct pci_tsm *tsm = pci_tsm_of(pdev);
-	const struct kvm *leaving = NULL;
-	char *cause;
 
-	if (!tsm || !tsm->cause[0])
+	if (!tsm)
 		return;
-	cause = image_log(tsm->cause, sizeof(tsm->cause));
-	memset(cause, 0, sizeof(tsm->cause));
-	if (tsm->tdi != TSM_TDI_NONE && !function_lock(pdev)) {
-		leaving = tdi_unwind(pdev);
+	if (tsm->link != TSM_LINK_NONE && tsm_ops()->reset)
+		tsm_ops()->reset(pdev);
+	if (tsm->cause[0] && !function_lock(pdev)) {
+		const struct kvm *leaving = quarantine_end(pdev);
+
 		function_unlock(pdev);
 		kvm_put(leaving);
 	}

@@ -24,6 +24,8 @@ struct pci_tsm_ops {			/* a platform driver: static table in its own file */
 	void (*remove)(const struct pci_dev *pdev);
 	int (*connect)(const struct pci_dev *pdev);
 	void (*disconnect)(const struct pci_dev *pdev);
+	/* A conventional reset went through the DSM: sessions and keys are gone. Takes no lock. */
+	void (*reset)(const struct pci_dev *pdev);
 	int (*bind)(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
 	void (*unbind)(const struct pci_dev *pdev);
 	ssize_t (*guest_req)(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in, size_t in_len,
@@ -41,7 +43,8 @@ int pci_tsm_disconnect(const struct pci_dev *pdev, const char *tsm_name);
 int pci_tsm_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
 /* Idempotent; cannot fail. Also takes down what a bind left whose caller died: call it whatever the
  * bind came to. Tells VFIO VFIO_TSM_UNBIND once the TDI is stopped and VFIO_TSM_UNBOUND at the end;
- * no lock after KLOCK_DSM may be held. Commits, as all of these. */
+ * no lock after KLOCK_DSM may be held. A quarantined function stays with VFIO as it was at UNBIND, until
+ * pci_tsm_reset_done(). Commits, as all of these. */
 void pci_tsm_unbind(const struct pci_dev *pdev);
 /* The residue: bytes of out not used, or of in when there is no out; or -EINVAL scope or request,
  * -ENXIO not bound, -EPERM START asks for STATE_CHANGE, -EMSGSIZE out too small, or the firmware's error.
@@ -55,8 +58,9 @@ bool pci_tsm_connected(const struct pci_dev *pdev);
 const struct kvm *pci_tsm_kvm(const struct pci_dev *pdev);
 void pci_tsm_destroy(const struct pci_dev *pdev);	/* device removal */
 
-/* The PCI core's word after a reset that brought the device back to CONFIG_UNLOCKED (hot reset, power):
- * what a quarantine left undone is undone, and the quarantine ends. Takes the locks of unbind. */
+/* The PCI core's word, for each function, after a reset that brought the device back to CONFIG_UNLOCKED
+ * (hot reset, power): a link is broken from then on, and what a quarantine left undone is undone, and the
+ * quarantine ends. Takes the locks of unbind when there is one. */
 void pci_tsm_reset_done(const struct pci_dev *pdev);
 
 /* The layout the TDISP report gave at bind, for VFIO's shared and private dma-bufs (R2.3). */
