@@ -183,10 +183,9 @@ static int caps_add(const struct function *fn, const struct capability *caps, si
 	return 0;
 }
 
-static int port_add(uint16_t rid, uint8_t bus)
+static int port_add(uint16_t rid)
 {
 	const struct function *fn = function_add(rid, MODEL_ROOT_PORT);
-	uint64_t base = PHYS_MMIO + (bus - 1u) * BUS_WINDOW, last = base + BUS_WINDOW - 1;
 	int rc;
 
 	if (!fn)
@@ -195,14 +194,7 @@ static int port_add(uint16_t rid, uint8_t bus)
 	rc = caps_add(fn, ROWS(port_caps));
 	if (rc)
 		return rc;
-	if (!ide_add(fn, DSM_STREAMS, DSM_STREAM_ASSOC))
-		return -ENOMEM;
-	config_write(rid, PCI_PRIMARY_BUS, 4, (uint32_t)bus << 16 | (uint32_t)bus << 8);
-	config_write(rid, PCI_PREF_MEMORY_BASE, 4,
-		(uint32_t)(last >> 16 & 0xfff0) << 16 | (uint32_t)(base >> 16 & 0xfff0));
-	config_write(rid, PCI_PREF_BASE_UPPER32, 4, (uint32_t)(base >> 32));
-	config_write(rid, PCI_PREF_LIMIT_UPPER32, 4, (uint32_t)(last >> 32));
-	return 0;
+	return ide_add(fn, DSM_STREAMS, DSM_STREAM_ASSOC) ? 0 : -ENOMEM;
 }
 
 /* The engine behind a function: BARs, its own state, its TDI. */
@@ -276,6 +268,18 @@ static int pf_add(uint16_t rid, uint16_t port, unsigned int vfs)
 	return rc;
 }
 
+/* Config requests commit: nothing is enumerated before everything is built. */
+static void port_enumerate(uint16_t rid, uint8_t bus)
+{
+	uint64_t base = PHYS_MMIO + (bus - 1u) * BUS_WINDOW, last = base + BUS_WINDOW - 1;
+
+	config_write(rid, PCI_PRIMARY_BUS, 4, (uint32_t)bus << 16 | (uint32_t)bus << 8);
+	config_write(rid, PCI_PREF_MEMORY_BASE, 4,
+		(uint32_t)(last >> 16 & 0xfff0) << 16 | (uint32_t)(base >> 16 & 0xfff0));
+	config_write(rid, PCI_PREF_BASE_UPPER32, 4, (uint32_t)(base >> 32));
+	config_write(rid, PCI_PREF_LIMIT_UPPER32, 4, (uint32_t)(last >> 32));
+}
+
 static void bar_assign(uint16_t rid, unsigned int at, uint64_t address)
 {
 	config_write(rid, at, 4, (uint32_t)address);
@@ -306,12 +310,14 @@ int device_add_engine(uint8_t bus, unsigned int vfs)
 		return -EINVAL;
 	if (function_find(rid) || function_find(port))
 		return -EEXIST;
-	rc = port_add(port, bus);
+	rc = port_add(port);
 	if (!rc)
 		rc = pf_add(rid, port, vfs);
-	if (!rc)
-		engine_enumerate(function_find(rid), bus, vfs);
-	return rc;
+	if (rc)
+		return rc;
+	port_enumerate(port, bus);
+	engine_enumerate(function_find(rid), bus, vfs);
+	return 0;
 }
 
 int device_machine_default(void)
