@@ -4,6 +4,7 @@
 #include "hardware/cpu.h"
 #include "hardware/function.h"
 #include "hardware/iommu.h"
+#include "vmm/vmm.h"
 
 #define WEAK __attribute__((weak))
 
@@ -37,4 +38,33 @@ WEAK int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_
 WEAK void guest_run(const struct vcpu_hw *vcpu)
 {
 	(void)vcpu;
+}
+
+WEAK int64_t vmm_verb(struct vmm *vmm, const struct vmm_sys *sys, const char *verb, const struct vmm_args *args)
+{
+	(void)vmm, (void)sys, (void)verb, (void)args;
+	return -38;
+}
+
+WEAK bool vmm_verb_known(const char *verb)
+{
+	(void)verb;
+	return false;
+}
+
+WEAK void vmm_init(struct vmm *vmm)
+{
+	(void)vmm;
+}
+
+WEAK uint32_t vmm_vm_number(const struct vmm *vmm)
+{
+	(void)vmm;
+	return 0;
+}
+
+WEAK int vmm_run(struct vmm *vmm, const struct vmm_sys *sys)
+{
+	(void)vmm, (void)sys;
+	return -38;
 }

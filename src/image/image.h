@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #define IMAGE_BASE 0x550000000000ull
@@ -38,7 +39,9 @@ struct image_opts {
 
 /* -- life of an image; all return 0 or -errno ------------------------------------------------ */
 int image_create(const struct image_opts *opts);
-int image_attach(int fd);		/* checks magic, version, layout hash and checksum: -EUCLEAN, -EPROTO */
+/* -EPROTO: not an image, or of another build; -EUCLEAN: damaged; -ENOMEM: more of it is in use than
+ * this process can map. The descriptor stays the caller's and is not needed afterwards. */
+int image_attach(int fd);
 int image_attach_path(const char *path);
 void image_detach(void);		/* the image lives on while another process maps it */
 bool image_present(void);
@@ -67,7 +70,8 @@ void image_free(const void *object);			/* NULL is fine; cannot fail */
 enum image_type image_typeof(const void *object);
 size_t image_sizeof(const void *object);
 uint64_t image_live(enum image_type type);		/* live objects of a type: leak counts */
-/* Calls fn for every live object of a type; stops at and returns the first non-zero answer. */
+/* Calls fn for every live object of a type, which it may free; stops at and returns the first
+ * non-zero answer. */
 int image_each(enum image_type type, int (*fn)(const void *object, void *arg), void *arg);
 bool image_contains(const void *p, size_t len);
 
@@ -94,8 +98,43 @@ const void *image_root(enum image_root root);
 void image_root_set(enum image_root root, const void *object);
 
 /* -- writing ---------------------------------------------------------------------------------- */
-void *image_log(const void *p, size_t len);		/* logs old bytes, returns p writable */
 #define image_write(p) image_log((p), sizeof(*(p)))
+
+/*
+ * A record of the journal is the old bytes, padded to 16, and then what follows: it is read
+ * backwards. Only whole records lie below `head`, so a kill between any two instructions leaves
+ * either no record and an untouched object, or a record that undoes.
+ */
+struct image_record {
+	uint64_t address;
+	uint32_t len;
+	uint16_t kind;		/* 0: old bytes; the others are the journal's own */
+	uint16_t magic;
+};
+#define IMAGE_RECORD_MAGIC 0x4a4c
+struct image_journal {
+	uint8_t *head;		/* where the next record goes */
+	uint8_t *end;		/* of the journal segment that head is in */
+};
+#define IMAGE_JOURNAL ((struct image_journal *)(IMAGE_BASE + IMAGE_PAGE))
+void *image_log_slow(const void *p, size_t len);
+
+/* Logs the old bytes and returns p writable. Inline, so that a constant length is a few stores. */
+static inline void *image_log(const void *p, size_t len)
+{
+	struct image_journal *journal = IMAGE_JOURNAL;
+	uint8_t *to = journal->head, *record = to + ((len + 15) & ~(size_t)15);
+
+	if (len > IMAGE_PAGE || record + sizeof(struct image_record) > journal->end)
+		return image_log_slow(p, len);
+	memcpy(to, p, len);
+	*(struct image_record *)record = (struct image_record){
+		.address = (uintptr_t)p, .len = (uint32_t)len, .magic = IMAGE_RECORD_MAGIC };
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	journal->head = record + sizeof(struct image_record);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return (void *)(uintptr_t)p;
+}
 int image_reserve(uint64_t journal_bytes);		/* 0 or -ENOMEM: so much may be logged without fail */
 
 /* -- calls -------------------------------------------------------------------------------------
