@@ -62,6 +62,7 @@ static void doe_pending_set(const struct pci_dev *mailbox, bool pending)
 	struct pci_dev *w = image_write(mailbox);
 
 	w->doe_pending = pending;
+	w->doe_serial += pending;
 }
 
 static int doe_abort(const struct pci_dev *mailbox)
@@ -121,27 +122,31 @@ static int doe_receive(const struct pci_dev *mailbox, uint32_t type, uint8_t *rs
 	return (int)w.at;
 }
 
+/* The answer to what was sent. */
+static int doe_collect(const struct pci_dev *mailbox, const uint8_t *req, uint8_t *rsp, size_t cap)
+{
+	struct reader r = reader_of(req, 4);
+	uint32_t type = get_le32(&r) & 0xffffff;
+	int rc = -EIO;
+
+	if (doe_poll(mailbox, DOE_STATUS_READY | DOE_STATUS_ERROR) &&
+	    !(doe_read(mailbox, DOE_STATUS) & DOE_STATUS_ERROR))
+		rc = doe_receive(mailbox, type, rsp, cap);
+	if (rc < 0)
+		doe_abort(mailbox);
+	else
+		doe_pending_set(mailbox, false);
+	return rc;
+}
+
 static int doe_exchange(const struct pci_dev *mailbox, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap)
 {
-	struct reader r = reader_of(req, len);
-	uint32_t type = get_le32(&r) & 0xffffff;
 	int rc = mailbox->doe_pending ? doe_abort(mailbox) : 0;
 
 	if (!rc)
 		rc = doe_send(mailbox, req, len);
-	if (rc)
-		goto abort;
-	rc = -EIO;
-	if (!doe_poll(mailbox, DOE_STATUS_READY | DOE_STATUS_ERROR))
-		goto abort;
-	if (doe_read(mailbox, DOE_STATUS) & DOE_STATUS_ERROR)
-		goto abort;
-	rc = doe_receive(mailbox, type, rsp, cap);
-	if (rc < 0)
-		goto abort;
-	doe_pending_set(mailbox, false);
-	return rc;
-abort:
+	if (!rc)
+		return doe_collect(mailbox, req, rsp, cap);
 	doe_abort(mailbox);
 	return rc;
 }
@@ -171,6 +176,37 @@ int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size
 	trace_return(&call, rc, NULL);
 	klock_release(&mailbox->doe_lock, KLOCK_WRITE);
 	/* The exchange cannot be undone, nor may its failure bring the lock back. */
+	image_commit();
+	return rc;
+}
+
+uint32_t pci_doe_serial(const struct pci_dev *pdev)
+{
+	const struct pci_dev *mailbox = doe_mailbox(pdev);
+
+	return mailbox ? mailbox->doe_serial : 0;
+}
+
+int pci_doe_resume(const struct pci_dev *pdev, enum lane from, uint32_t serial, const uint8_t *req,
+		   uint8_t *rsp, size_t cap)
+{
+	const struct pci_dev *mailbox = doe_mailbox(pdev);
+	struct trace_call call;
+	int rc;
+
+	if (!mailbox)
+		return -ENXIO;
+	if (mailbox->doe_serial == serial)
+		return -ENODATA;
+	if (mailbox->doe_serial != serial + 1 || !mailbox->doe_pending)
+		return -EIO;
+	rc = klock_acquire(&mailbox->doe_lock, KLOCK_DOE, KLOCK_WRITE);
+	if (rc)
+		return rc;
+	call = TRACE_CALL(from, LANE_HARDWARE, "DOE answer", A("rid", mailbox->rid));
+	rc = doe_collect(mailbox, req, rsp, cap);
+	trace_return(&call, rc, NULL);
+	klock_release(&mailbox->doe_lock, KLOCK_WRITE);
 	image_commit();
 	return rc;
 }

@@ -22,6 +22,7 @@ struct pci_dev {
 	bool is_bridge;
 	bool reset_blocked;		/* bound and the policy says so */
 	bool doe_pending;		/* an object was sent and its answer never collected */
+	uint32_t doe_serial;		/* of the object sent last */
 	uint16_t pf_rid;		/* of a VF; else own */
 	uint16_t root_port;
 	uint16_t cap_pcie, cap_pm, cap_msi, cap_msix;	/* found by enumeration; 0: none */
@@ -55,6 +56,11 @@ bool pci_config_breaks_tdi(const struct pci_dev *pdev, unsigned int offset, unsi
 /* One DOE exchange on function 0's (or the PF's) mailbox; `from` is the lane for the trace. Waits at
  * IMAGE_WAIT_DOE. rsp whole object. Bytes of the answer, or -EIO, -EBUSY, -EINVAL, -ENXIO no mailbox. */
 int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap);
+/* The end of an exchange whose caller died in pci_doe(): `serial` is pci_doe_serial() before that call.
+ * As pci_doe(); -ENODATA it was never sent; -EIO its answer is lost. */
+int pci_doe_resume(const struct pci_dev *pdev, enum lane from, uint32_t serial, const uint8_t *req,
+		   uint8_t *rsp, size_t cap);
+uint32_t pci_doe_serial(const struct pci_dev *pdev);
 
 /* Selective stream between the endpoint and its root port: registers only, not keys. */
 int pci_ide_setup(const struct pci_dev *pdev, uint8_t stream_id);	/* associations, no enable */

@@ -20,6 +20,8 @@ struct tdx_relay {
 	uint8_t state;			/* enum relay_state: what comes next */
 	uint32_t leaf;			/* enum tdx_leaf */
 	uint32_t request_len;		/* RELAY_EXCHANGE: bytes for the device */
+	bool sent;			/* RELAY_EXCHANGE: on its way, as the mailbox's object after this one */
+	uint32_t serial;
 	uint64_t response_len;		/* RELAY_CALL: bytes for the module, or TDX_MESSAGE_LOST */
 	struct tdx_args args;
 	uint64_t status;		/* RELAY_IDLE: how it ended */

@@ -53,6 +53,24 @@ static struct tdx_relay *relay_write(const struct tdx_link *link)
 	return image_write(&link->relay);
 }
 
+/* The request to the device, or the answer to one a dead caller has sent. */
+static int relay_exchange_once(const struct pci_tsm *tsm, const struct tdx_link *link, uint8_t *answer)
+{
+	struct tdx_relay *w;
+	int n;
+
+	if (link->relay.sent) {
+		n = pci_doe_resume(tsm->dsm, LANE_TSM, link->relay.serial, link->messages, answer,
+				   TDX_MESSAGE_SIZE);
+		if (n != -ENODATA)
+			return n;
+	}
+	w = relay_write(link);
+	w->sent = true;
+	w->serial = pci_doe_serial(tsm->dsm);
+	return pci_doe(tsm->dsm, LANE_TSM, link->messages, link->relay.request_len, answer, TDX_MESSAGE_SIZE);
+}
+
 /* Carries the request to the device and leaves the answer for the module. */
 static void relay_exchange(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
@@ -63,14 +81,14 @@ static void relay_exchange(const struct pci_tsm *tsm, const struct tdx_link *lin
 	int n;
 
 	do
-		n = pci_doe(tsm->dsm, LANE_TSM, link->messages, link->relay.request_len, answer,
-			    sizeof(answer));
+		n = relay_exchange_once(tsm, link, answer);
 	while (n == -EBUSY && tdx_host_wait(TDX_OPERAND_BUSY, &tries));
 	if (n > 0)
 		memcpy(image_bulk_write(response, (size_t)n), answer, (size_t)n);
 	w = relay_write(link);
 	w->response_len = n > 0 ? (uint64_t)n : TDX_MESSAGE_LOST;
 	w->state = RELAY_CALL;
+	w->sent = false;
 }
 
 /* One call of the module; whether the operation goes on. An answer stays in r11 until the module
