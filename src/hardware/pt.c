@@ -26,6 +26,9 @@ uint64_t pt_page_alloc(const struct pt *pt)
 
 	if (!page)
 		return 0;
+	/* Entries go through the log. This tells the image that the page is no longer zero, so that it
+	 * is cleared before anybody has it next. */
+	image_bulk_write(page, PHYS_PAGE);
 	hw_set(&pt->pages, pt->pages + 1);
 	return phys_of(page);
 }
