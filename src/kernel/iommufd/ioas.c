@@ -305,8 +305,8 @@ int iommufd_ioctl_unmap(struct iommufd_cmd *cmd)
 		if (__builtin_add_overflow(args->iova, args->length - 1, &last))
 			return -EOVERFLOW;
 		rc = iopt_unmap(ioas, args->iova, last, &bytes);
-		if (rc)
-			return rc;
+		if (rc || !bytes)
+			return -ENOENT;
 	}
 	args->length = bytes;
 	return respond_kept(cmd, sizeof(*args));

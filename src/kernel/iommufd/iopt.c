@@ -205,7 +205,9 @@ int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, u
 	bool cut;
 
 	*bytes = 0;
-	if (!itree_find(&ioas->areas, first, last, &low) || low.start < first)
+	if (!itree_find(&ioas->areas, first, last, &low))
+		return 0;
+	if (low.start < first)
 		return -ENOENT;
 	itree_find_below(&ioas->areas, last, &high);
 	cut = high.last > last;

@@ -129,8 +129,8 @@ int iopt_choose(struct iopt_map *map);		/* checks map->iova, or chooses it */
 int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint64_t offset);
 int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);	/* map->address is the user's */
 int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file, uint64_t start);
-/* Whole areas of [first, last]; *bytes counts. -ENOENT at a cut (or nothing there), where what came
- * before the cut is gone. Commits. */
+/* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; what came before the
+ * cut is gone. Commits. */
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes);
 void iopt_unmap_all(const struct iommufd_ioas *ioas, uint64_t *bytes);
 int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova);	/* an area that spans it becomes two */

@@ -169,33 +169,25 @@ static int unmap_cutting(const struct iommufd_ioas *ioas, uint64_t first, uint64
 	return rc;
 }
 
-static int unmap_range(const struct iommufd_ioas *ioas, struct vfio_iommu_type1_dma_unmap *args)
+static int unmap_range(const struct iommufd_ioas *ioas, const struct vfio_iommu_type1_dma_unmap *args,
+		       uint64_t *last)
 {
-	uint64_t last, bytes;
-	int rc;
-
 	if (args->flags & VFIO_DMA_UNMAP_FLAG_ALL) {
-		if (args->iova || args->size)
-			return -EINVAL;
-		iopt_unmap_all(ioas, &bytes);
-		args->size = bytes;
-		return 0;
+		*last = UINT64_MAX;
+		return args->iova || args->size ? -EINVAL : 0;
 	}
 	if (!args->size)
 		return -EINVAL;
-	if (__builtin_add_overflow(args->iova, args->size - 1, &last))
+	if (__builtin_add_overflow(args->iova, args->size - 1, last))
 		return -EOVERFLOW;
-	rc = unmap_cutting(ioas, args->iova, last);
-	if (rc)
-		return rc;
-	rc = iopt_unmap(ioas, args->iova, last, &bytes);
-	args->size = bytes;
-	return rc == -ENOENT ? 0 : rc;
+	return unmap_cutting(ioas, args->iova, *last);
 }
 
+/* How much was unmapped is told even when the range ended in a cut. */
 static long vfio_unmap(const struct iommufd_ctx *ctx, uint64_t arg)
 {
 	struct vfio_iommu_type1_dma_unmap args;
+	uint64_t last, bytes;
 	int rc;
 
 	if (copy_from_user(&args, arg, sizeof(args)))
@@ -204,11 +196,12 @@ static long vfio_unmap(const struct iommufd_ctx *ctx, uint64_t arg)
 		return -EINVAL;
 	if (!ctx->vfio_ioas)
 		return -ENODEV;
-	rc = unmap_range(ctx->vfio_ioas, &args);
+	rc = unmap_range(ctx->vfio_ioas, &args, &last);
 	if (rc)
 		return rc;
-	image_commit();
-	return copy_to_user(arg, &args, sizeof(args));
+	rc = iopt_unmap(ctx->vfio_ioas, args.iova, last, &bytes);
+	args.size = bytes;
+	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : rc;
 }
 
 long iommufd_vfio_ioctl(const struct iommufd_ctx *ctx, unsigned int number, uint64_t arg)
