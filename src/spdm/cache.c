@@ -12,7 +12,10 @@
 
 /* Guards slots and next; held over copies only. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct { uint8_t id[SPDM_HASH]; EVP_PKEY *key; } slots[CACHE_SLOTS];
+static struct {
+	uint8_t id[SPDM_HASH];
+	EVP_PKEY *key;
+} slots[CACHE_SLOTS];
 static unsigned int next;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 

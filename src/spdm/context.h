@@ -28,19 +28,18 @@ enum spdm_transcript_part {
 };
 
 struct spdm_transcript {
-	uint32_t len[SPDM_PARTS];	/* above the capacity: overflowed, no hash until it is reset */
+	uint32_t len[SPDM_PARTS];	/* above the capacity: overflowed, until reset */
 	uint8_t chain_hash[SPDM_HASH];
 	uint8_t vca[1024];
-	uint8_t chain[6144];
-	uint8_t measure[6144];
+	uint8_t attest[6144];		/* CHAIN or MEASURE: each forgets the other */
 	uint8_t keys[3072];
 };
 
 bool spdm_transcript_sane(const struct spdm_transcript *t);
 void spdm_transcript_reset(struct spdm_transcript *t, enum spdm_transcript_part part);
-void spdm_transcript_add(struct spdm_transcript *t, enum spdm_transcript_part part, const void *data,
-			 size_t len);
-/* The hash of VCA, with the chain hash when part is KEYS, and part; -EMSGSIZE when it overflowed. */
+void spdm_transcript_add(struct spdm_transcript *t, enum spdm_transcript_part part,
+			 const void *data, size_t len);
+/* The hash of VCA, the chain hash when part is KEYS, and part; -EMSGSIZE when it overflowed. */
 int spdm_transcript_hash(const struct spdm_transcript *t, enum spdm_transcript_part part,
 			 uint8_t out[SPDM_HASH]);
 
@@ -87,7 +86,8 @@ int spdm_record_seal(struct spdm_keys *keys, uint32_t session, const uint8_t *me
 int spdm_record_session(const struct spdm_wire *in, uint32_t *session);
 /* Opens a record into message (SPDM_MAX_MESSAGE bytes). -EBADMSG malformed, -EACCES not authentic;
  * the sequence number counts on in success only. */
-int spdm_record_open(struct spdm_keys *keys, const struct spdm_wire *in, uint8_t *message, size_t *len);
+int spdm_record_open(struct spdm_keys *keys, const struct spdm_wire *in, uint8_t *message,
+		     size_t *len);
 
 /* -- secured-message opaque data (opaque.c) --------------------------------------------------- */
 void spdm_opaque_put_supported(struct writer *w);
@@ -133,7 +133,7 @@ struct spdm_responder {
 	uint16_t next_session;
 	uint16_t pad;
 	uint32_t peer_flags, peer_transfer;
-	uint32_t measure_session;	/* whose run of measurements the transcript holds; 0: outside */
+	uint32_t measure_session;	/* whose measurements the transcript holds; 0: outside */
 	struct spdm_session session;
 	struct spdm_transcript transcript;
 };

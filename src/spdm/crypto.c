@@ -50,7 +50,7 @@ int spdm_hash_parts(const struct spdm_part *parts, size_t count, uint8_t out[SPD
 
 int spdm_requester_digest(const uint8_t *data, size_t len, uint8_t out[SPDM_HASH])
 {
-	const struct spdm_part part = { data, len };
+	const struct spdm_part part = {data, len};
 	int rc;
 
 	ERR_set_mark();
@@ -62,7 +62,10 @@ int spdm_requester_digest(const uint8_t *data, size_t len, uint8_t out[SPDM_HASH
 /* OSSL_PARAM cannot hold pointers to const although these parameters are only read. */
 static OSSL_PARAM param_bytes(const char *name, const void *data, size_t len)
 {
-	union { const void *in; void *out; } p = { .in = data };
+	union {
+		const void *in;
+		void *out;
+	} p = {.in = data};
 
 	return OSSL_PARAM_construct_octet_string(name, p.out, len);
 }
@@ -77,11 +80,11 @@ static OSSL_PARAM param_sha384(const char *name)
 int spdm_hmac(const uint8_t key[SPDM_HASH], const void *data, size_t len, uint8_t out[SPDM_HASH])
 {
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
-	const OSSL_PARAM params[] = { param_sha384(OSSL_MAC_PARAM_DIGEST), OSSL_PARAM_END };
+	const OSSL_PARAM params[] = {param_sha384(OSSL_MAC_PARAM_DIGEST), OSSL_PARAM_END};
 	EVP_MAC_CTX *ctx = lib ? EVP_MAC_CTX_new(lib->hmac) : NULL;
 	size_t out_len;
-	int ok = ctx && EVP_MAC_init(ctx, key, SPDM_HASH, params) && EVP_MAC_update(ctx, data, len) &&
-		 EVP_MAC_final(ctx, out, &out_len, SPDM_HASH);
+	int ok = ctx && EVP_MAC_init(ctx, key, SPDM_HASH, params) &&
+		 EVP_MAC_update(ctx, data, len) && EVP_MAC_final(ctx, out, &out_len, SPDM_HASH);
 
 	EVP_MAC_CTX_free(ctx);
 	return ok ? 0 : -EIO;
@@ -90,8 +93,8 @@ int spdm_hmac(const uint8_t key[SPDM_HASH], const void *data, size_t len, uint8_
 static int hkdf_run(int mode, OSSL_PARAM key, OSSL_PARAM other, uint8_t *out, size_t len)
 {
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
-	const OSSL_PARAM params[] = { OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		param_sha384(OSSL_KDF_PARAM_DIGEST), key, other, OSSL_PARAM_END };
+	const OSSL_PARAM params[] = {OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+		param_sha384(OSSL_KDF_PARAM_DIGEST), key, other, OSSL_PARAM_END};
 	EVP_KDF_CTX *ctx = lib ? EVP_KDF_CTX_new(lib->hkdf) : NULL;
 	int ok = ctx && EVP_KDF_derive(ctx, out, len, params) == 1;
 
@@ -99,17 +102,18 @@ static int hkdf_run(int mode, OSSL_PARAM key, OSSL_PARAM other, uint8_t *out, si
 	return ok ? 0 : -EIO;
 }
 
-int spdm_hkdf_extract(const uint8_t salt[SPDM_HASH], const uint8_t *ikm, size_t len,
-	uint8_t out[SPDM_HASH])
+int spdm_hkdf_extract(
+	const uint8_t salt[SPDM_HASH], const uint8_t *ikm, size_t len, uint8_t out[SPDM_HASH])
 {
 	return hkdf_run(EVP_KDF_HKDF_MODE_EXTRACT_ONLY, param_bytes(OSSL_KDF_PARAM_KEY, ikm, len),
 		param_bytes(OSSL_KDF_PARAM_SALT, salt, SPDM_HASH), out, SPDM_HASH);
 }
 
-int spdm_hkdf_expand(const uint8_t prk[SPDM_HASH], const void *info, size_t info_len, uint8_t *out,
-	size_t len)
+int spdm_hkdf_expand(
+	const uint8_t prk[SPDM_HASH], const void *info, size_t info_len, uint8_t *out, size_t len)
 {
-	return hkdf_run(EVP_KDF_HKDF_MODE_EXPAND_ONLY, param_bytes(OSSL_KDF_PARAM_KEY, prk, SPDM_HASH),
+	return hkdf_run(EVP_KDF_HKDF_MODE_EXPAND_ONLY,
+		param_bytes(OSSL_KDF_PARAM_KEY, prk, SPDM_HASH),
 		param_bytes(OSSL_KDF_PARAM_INFO, info, info_len), out, len);
 }
 
@@ -129,19 +133,20 @@ int spdm_gcm_seal(const uint8_t key[SPDM_KEY], const uint8_t iv[SPDM_IV], const 
 }
 
 int spdm_gcm_open(const uint8_t key[SPDM_KEY], const uint8_t iv[SPDM_IV], const void *aad,
-	size_t aad_len, const uint8_t *cipher, size_t len, const uint8_t tag[SPDM_TAG], uint8_t *plain)
+	size_t aad_len, const uint8_t *cipher, size_t len, const uint8_t tag[SPDM_TAG],
+	uint8_t *plain)
 {
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
 	EVP_CIPHER_CTX *ctx = lib ? EVP_CIPHER_CTX_new() : NULL;
-	uint8_t copy[SPDM_TAG];		/* the ctrl call wants it writable */
+	uint8_t copy[SPDM_TAG]; /* the ctrl call wants it writable */
 	int n, rc = -EIO;
 
 	for (size_t i = 0; i < SPDM_TAG; i++)
 		copy[i] = tag[i];
 	if (ctx && EVP_DecryptInit_ex2(ctx, lib->gcm, key, iv, NULL) &&
-	    EVP_DecryptUpdate(ctx, NULL, &n, aad, (int)aad_len) &&
-	    EVP_DecryptUpdate(ctx, plain, &n, cipher, (int)len) &&
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SPDM_TAG, copy))
+		EVP_DecryptUpdate(ctx, NULL, &n, aad, (int)aad_len) &&
+		EVP_DecryptUpdate(ctx, plain, &n, cipher, (int)len) &&
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SPDM_TAG, copy))
 		rc = EVP_DecryptFinal_ex(ctx, plain + len, &n) == 1 ? 0 : -EACCES;
 	EVP_CIPHER_CTX_free(ctx);
 	if (rc)

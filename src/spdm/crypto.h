@@ -4,7 +4,8 @@
  * own (libctx.c): the process we live in may use libcrypto's default one as it likes.
  *
  * All return 0 or -errno: -ENODEV without an image (there are no random numbers then), -EIO when
- * libcrypto fails, -EACCES when a signature, chain or tag is wrong, -EBADMSG for keys off the curve.
+ * libcrypto fails, -EACCES when a signature, chain or tag is wrong, -EBADMSG for a key off the
+ * curve.
  */
 #ifndef SWTIO_SPDM_CRYPTO_H
 #define SWTIO_SPDM_CRYPTO_H
@@ -27,7 +28,8 @@ struct spdm_libcrypto {
 	EVP_KDF *hkdf;
 	EVP_CIPHER *gcm;
 };
-const struct spdm_libcrypto *spdm_libcrypto(void);	/* made at the first call; NULL when it failed */
+/* Made at the first call; NULL when that failed. */
+const struct spdm_libcrypto *spdm_libcrypto(void);
 /* Between these, random numbers come from a fixed sequence instead of the image. For work whose
  * result a cache may hold (parsing, verifying): it needs no chance, only libcrypto's blinding draws
  * some, and the image's generator must not tell a cache hit from a miss. */
@@ -72,7 +74,7 @@ int spdm_chain_verify(const uint8_t *anchor, size_t anchor_len, const uint8_t *b
 		      EVP_PKEY **leaf);
 
 /* -- per-process cache of parsed keys, by hash of what they were parsed from (cache.c) --------- */
-EVP_PKEY *spdm_cache_get(const uint8_t id[SPDM_HASH]);		/* a new reference, or NULL */
-void spdm_cache_put(const uint8_t id[SPDM_HASH], EVP_PKEY *key);	/* takes a reference of its own */
+EVP_PKEY *spdm_cache_get(const uint8_t id[SPDM_HASH]);	/* a new reference, or NULL */
+void spdm_cache_put(const uint8_t id[SPDM_HASH], EVP_PKEY *key);	/* refers itself */
 
 #endif

@@ -19,7 +19,7 @@
 #define SIGN_VERSION "dmtf-spdm-v1.2.*"
 #define SIGN_PREFIX 100u
 #define SIGN_MESSAGE (SIGN_PREFIX + SPDM_HASH)
-#define SIGNATURE_DER 112u		/* longest DER form: two 49-byte integers and their headers */
+#define SIGNATURE_DER 112u /* longest DER form: two 49-byte integers and their headers */
 
 int spdm_ecdh_make(uint8_t scalar[SPDM_SCALAR], uint8_t point[SPDM_DHE])
 {
@@ -35,9 +35,10 @@ int spdm_ecdh_make(uint8_t scalar[SPDM_SCALAR], uint8_t point[SPDM_DHE])
 	if (lib)
 		key = EVP_PKEY_Q_keygen(lib->ctx, NULL, "EC", CURVE);
 	if (key && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &bn) &&
-	    BN_bn2binpad(bn, scalar, SPDM_SCALAR) == SPDM_SCALAR &&
-	    EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded),
-		    &len) && len == sizeof(encoded) && encoded[0] == POINT_UNCOMPRESSED) {
+		BN_bn2binpad(bn, scalar, SPDM_SCALAR) == SPDM_SCALAR &&
+		EVP_PKEY_get_octet_string_param(
+			key, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded), &len) &&
+		len == sizeof(encoded) && encoded[0] == POINT_UNCOMPRESSED) {
 		memcpy(point, encoded + 1, SPDM_DHE);
 		rc = 0;
 	}
@@ -53,7 +54,7 @@ static EVP_PKEY *curve_key(const uint8_t *scalar, const uint8_t point[SPDM_DHE])
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
 	OSSL_PARAM_BLD *build = lib ? OSSL_PARAM_BLD_new() : NULL;
 	EVP_PKEY_CTX *ctx = lib ? EVP_PKEY_CTX_new_from_name(lib->ctx, "EC", NULL) : NULL;
-	uint8_t encoded[POINT_ENCODED] = { POINT_UNCOMPRESSED };
+	uint8_t encoded[POINT_ENCODED] = {POINT_UNCOMPRESSED};
 	OSSL_PARAM *params = NULL;
 	EVP_PKEY *key = NULL;
 	BIGNUM *bn = NULL;
@@ -62,7 +63,8 @@ static EVP_PKEY *curve_key(const uint8_t *scalar, const uint8_t point[SPDM_DHE])
 	memcpy(encoded + 1, point, SPDM_DHE);
 	ok = build && ctx &&
 	     OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, CURVE, 0) &&
-	     OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded));
+	     OSSL_PARAM_BLD_push_octet_string(
+		     build, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded));
 	if (ok && scalar) {
 		bn = BN_secure_new();
 		ok = bn && BN_bin2bn(scalar, SPDM_SCALAR, bn) &&
@@ -71,7 +73,8 @@ static EVP_PKEY *curve_key(const uint8_t *scalar, const uint8_t point[SPDM_DHE])
 	if (ok)
 		params = OSSL_PARAM_BLD_to_param(build);
 	if (params && EVP_PKEY_fromdata_init(ctx) == 1 &&
-	    EVP_PKEY_fromdata(ctx, &key, scalar ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1)
+		EVP_PKEY_fromdata(
+			ctx, &key, scalar ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1)
 		key = NULL;
 	OSSL_PARAM_free(params);
 	BN_clear_free(bn);
@@ -101,8 +104,8 @@ int spdm_ecdh_derive(const uint8_t scalar[SPDM_SCALAR], const uint8_t point[SPDM
 	}
 	ctx = EVP_PKEY_CTX_new_from_pkey(lib->ctx, own, NULL);
 	if (ctx && EVP_PKEY_derive_init(ctx) == 1 &&
-	    EVP_PKEY_derive_set_peer_ex(ctx, other, 0) == 1 &&
-	    EVP_PKEY_derive(ctx, secret, &len) == 1 && len == SPDM_SCALAR)
+		EVP_PKEY_derive_set_peer_ex(ctx, other, 0) == 1 &&
+		EVP_PKEY_derive(ctx, secret, &len) == 1 && len == SPDM_SCALAR)
 		rc = 0;
 	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(other);
@@ -112,8 +115,8 @@ free_own:
 }
 
 /* What is signed: four times the version, zeroes, the purpose ending at 100, the hash. */
-static void sign_message(enum spdm_purpose purpose, const uint8_t hash[SPDM_HASH],
-	uint8_t out[SIGN_MESSAGE])
+static void sign_message(
+	enum spdm_purpose purpose, const uint8_t hash[SPDM_HASH], uint8_t out[SIGN_MESSAGE])
 {
 	static const char *const purposes[] = {
 		[SPDM_SIGN_CHALLENGE] = "responder-challenge_auth signing",
@@ -132,7 +135,7 @@ static void sign_message(enum spdm_purpose purpose, const uint8_t hash[SPDM_HASH
 
 static EVP_PKEY *private_key(const struct spdm_libcrypto *lib, const uint8_t *der, size_t len)
 {
-	const struct spdm_part parts[] = { { "private", 7 }, { der, len } };
+	const struct spdm_part parts[] = {{"private", 7}, {der, len}};
 	const uint8_t *p = der;
 	uint8_t id[SPDM_HASH];
 	EVP_PKEY *key;
@@ -164,10 +167,10 @@ int spdm_sign(const uint8_t *key_der, size_t key_len, enum spdm_purpose purpose,
 
 	sign_message(purpose, hash, message);
 	if (ctx && EVP_DigestSignInit_ex(ctx, NULL, "SHA2-384", lib->ctx, NULL, key, NULL) == 1 &&
-	    EVP_DigestSign(ctx, der, &len, message, sizeof(message)) == 1)
+		EVP_DigestSign(ctx, der, &len, message, sizeof(message)) == 1)
 		parsed = d2i_ECDSA_SIG(NULL, &p, (long)len);
 	if (parsed && BN_bn2binpad(ECDSA_SIG_get0_r(parsed), signature, SPDM_SIG / 2) > 0 &&
-	    BN_bn2binpad(ECDSA_SIG_get0_s(parsed), signature + SPDM_SIG / 2, SPDM_SIG / 2) > 0)
+		BN_bn2binpad(ECDSA_SIG_get0_s(parsed), signature + SPDM_SIG / 2, SPDM_SIG / 2) > 0)
 		rc = 0;
 	ECDSA_SIG_free(parsed);
 	EVP_MD_CTX_free(ctx);

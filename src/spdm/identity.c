@@ -17,21 +17,24 @@
 
 #define SERIAL_BYTES 16u
 #define NAME_MAX_LEN 48
-#define OID_DEVICE_INFO "1.3.6.1.4.1.412.274.1"		/* subjectAltName: manufacturer:product:serial */
-#define OID_RESPONDER_AUTH "1.3.6.1.4.1.412.274.3"	/* extended key usage */
+#define OID_DEVICE_INFO "1.3.6.1.4.1.412.274.1"	   /* subjectAltName: manufacturer:product:serial */
+#define OID_RESPONDER_AUTH "1.3.6.1.4.1.412.274.3" /* extended key usage */
 #define VALID_FROM "20240101000000Z"
-#define VALID_TO "99991231235959Z"	/* RFC 5280: no date is known */
+#define VALID_TO "99991231235959Z" /* RFC 5280: no date is known */
 
 enum { LEVEL_ROOT, LEVEL_INTERMEDIATE, LEVEL_LEAF, LEVELS };
 
-struct level { const char *suffix; const char *constraints, *usage; };
+struct level {
+	const char *suffix;
+	const char *constraints, *usage;
+};
 
 static const struct level levels[LEVELS] = {
-	[LEVEL_ROOT] = { "root CA", "critical,CA:TRUE,pathlen:1", "critical,keyCertSign,cRLSign" },
-	[LEVEL_INTERMEDIATE] = { "device CA", "critical,CA:TRUE,pathlen:0",
-		"critical,keyCertSign,cRLSign" },
-	[LEVEL_LEAF] = { "SPDM responder", "critical,CA:FALSE",
-		"critical,digitalSignature,nonRepudiation,keyAgreement" },
+	[LEVEL_ROOT] = {"root CA", "critical,CA:TRUE,pathlen:1", "critical,keyCertSign,cRLSign"},
+	[LEVEL_INTERMEDIATE] = {"device CA", "critical,CA:TRUE,pathlen:0",
+		"critical,keyCertSign,cRLSign"},
+	[LEVEL_LEAF] = {"SPDM responder", "critical,CA:FALSE",
+		"critical,digitalSignature,nonRepudiation,keyAgreement"},
 };
 
 struct identity {
@@ -45,9 +48,12 @@ static bool name_set(X509_NAME *to, const struct identity *id, int level)
 {
 	char common[NAME_MAX_LEN + 16];
 
-	snprintf(common, sizeof(common), "%.*s %s", NAME_MAX_LEN - 1, id->name, levels[level].suffix);
-	return X509_NAME_add_entry_by_txt(to, "O", MBSTRING_UTF8, (const uint8_t *)"swtio", -1, -1, 0) &&
-	       X509_NAME_add_entry_by_txt(to, "CN", MBSTRING_UTF8, (const uint8_t *)common, -1, -1, 0);
+	snprintf(common, sizeof(common), "%.*s %s", NAME_MAX_LEN - 1, id->name,
+		levels[level].suffix);
+	return X509_NAME_add_entry_by_txt(
+		       to, "O", MBSTRING_UTF8, (const uint8_t *)"swtio", -1, -1, 0) &&
+	       X509_NAME_add_entry_by_txt(
+		       to, "CN", MBSTRING_UTF8, (const uint8_t *)common, -1, -1, 0);
 }
 
 static bool serial_set(X509 *cert)
@@ -58,7 +64,7 @@ static bool serial_set(X509 *cert)
 
 	if (spdm_random(bytes, sizeof(bytes)))
 		return false;
-	bytes[0] = (uint8_t)((bytes[0] & 0x7f) | 0x40);		/* positive, of constant length */
+	bytes[0] = (uint8_t)((bytes[0] & 0x7f) | 0x40); /* positive, of constant length */
 	bn = BN_bin2bn(bytes, sizeof(bytes), NULL);
 	ok = bn && BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(cert));
 	BN_free(bn);
@@ -130,8 +136,8 @@ static bool level_make(struct identity *id, int level)
 	X509 *cert = id->certs[level] = X509_new_ex(id->lib->ctx, NULL);
 
 	id->keys[level] = EVP_PKEY_Q_keygen(id->lib->ctx, NULL, "EC", "P-384");
-	return cert && id->keys[level] && X509_set_version(cert, X509_VERSION_3) && serial_set(cert) &&
-	       name_set(X509_get_subject_name(cert), id, level) &&
+	return cert && id->keys[level] && X509_set_version(cert, X509_VERSION_3) &&
+	       serial_set(cert) && name_set(X509_get_subject_name(cert), id, level) &&
 	       X509_set_issuer_name(cert, X509_get_subject_name(id->certs[above])) &&
 	       ASN1_TIME_set_string(X509_getm_notBefore(cert), VALID_FROM) &&
 	       ASN1_TIME_set_string(X509_getm_notAfter(cert), VALID_TO) &&
@@ -163,8 +169,8 @@ static int key_put(struct writer *w, EVP_PKEY *key)
 	return i2d_PrivateKey(key, &p) == len ? 0 : -EIO;
 }
 
-static int identity_make(struct identity *id, struct writer *chain, struct writer *key,
-	struct writer *anchor)
+static int identity_make(
+	struct identity *id, struct writer *chain, struct writer *key, struct writer *anchor)
 {
 	int rc = 0;
 
@@ -183,7 +189,7 @@ static int identity_make(struct identity *id, struct writer *chain, struct write
 int spdm_make_identity(const char *name, uint8_t *chain, size_t *chain_len, uint8_t *key,
 	size_t *key_len, uint8_t *anchor, size_t *anchor_len)
 {
-	struct identity id = { .lib = spdm_libcrypto(), .name = name };
+	struct identity id = {.lib = spdm_libcrypto(), .name = name};
 	struct writer to_chain = writer_of(chain, *chain_len), to_key = writer_of(key, *key_len);
 	struct writer to_anchor = writer_of(anchor, *anchor_len);
 	int rc;

@@ -23,9 +23,14 @@
 
 static struct spdm_libcrypto libcrypto;
 static pthread_once_t libcrypto_once = PTHREAD_ONCE_INIT;
-static _Thread_local struct { bool on; uint64_t state; } fixed;
+static _Thread_local struct {
+	bool on;
+	uint64_t state;
+} fixed;
 
-struct rand_context { int state; };	/* EVP_RAND_STATE_* */
+struct rand_context {
+	int state;
+}; /* EVP_RAND_STATE_* */
 
 void spdm_random_fixed_begin(void)
 {
@@ -104,7 +109,7 @@ static int rand_generate(void *context, unsigned char *out, size_t len, unsigned
 static int rand_lock(void *context)
 {
 	(void)context;
-	return 1;		/* stateless: nothing to guard */
+	return 1; /* stateless: nothing to guard */
 }
 
 static void rand_unlock(void *context)
@@ -114,12 +119,9 @@ static void rand_unlock(void *context)
 
 static const OSSL_PARAM *rand_gettable(void *context, void *provider)
 {
-	static const OSSL_PARAM known[] = {
-		OSSL_PARAM_int(OSSL_RAND_PARAM_STATE, NULL),
+	static const OSSL_PARAM known[] = {OSSL_PARAM_int(OSSL_RAND_PARAM_STATE, NULL),
 		OSSL_PARAM_uint(OSSL_RAND_PARAM_STRENGTH, NULL),
-		OSSL_PARAM_size_t(OSSL_RAND_PARAM_MAX_REQUEST, NULL),
-		OSSL_PARAM_END
-	};
+		OSSL_PARAM_size_t(OSSL_RAND_PARAM_MAX_REQUEST, NULL), OSSL_PARAM_END};
 
 	(void)context, (void)provider;
 	return known;
@@ -139,21 +141,21 @@ static int rand_get_params(void *context, OSSL_PARAM params[])
 	return !p || OSSL_PARAM_set_size_t(p, RAND_MAX_REQUEST);
 }
 
-#define CALL(id, fn) { OSSL_FUNC_RAND_##id, (void (*)(void))(fn) }
-static const OSSL_DISPATCH rand_calls[] = {
-	CALL(NEWCTX, rand_newctx), CALL(FREECTX, rand_freectx),
+#define CALL(id, fn)                                                                               \
+	{                                                                                          \
+		OSSL_FUNC_RAND_##id, (void (*)(void))(fn)                                          \
+	}
+static const OSSL_DISPATCH rand_calls[] = {CALL(NEWCTX, rand_newctx), CALL(FREECTX, rand_freectx),
 	CALL(INSTANTIATE, rand_instantiate), CALL(UNINSTANTIATE, rand_uninstantiate),
 	CALL(GENERATE, rand_generate), CALL(ENABLE_LOCKING, rand_lock), CALL(LOCK, rand_lock),
 	CALL(UNLOCK, rand_unlock), CALL(GETTABLE_CTX_PARAMS, rand_gettable),
-	CALL(GET_CTX_PARAMS, rand_get_params), { 0, NULL }
-};
+	CALL(GET_CTX_PARAMS, rand_get_params), {0, NULL}};
 
 static const OSSL_ALGORITHM *provider_query(void *provider, int operation, int *no_cache)
 {
 	static const OSSL_ALGORITHM rands[] = {
-		{ RAND_NAME, RAND_PROPERTIES, rand_calls, "random numbers of the host image" },
-		{ NULL, NULL, NULL, NULL }
-	};
+		{RAND_NAME, RAND_PROPERTIES, rand_calls, "random numbers of the host image"},
+		{NULL, NULL, NULL, NULL}};
 
 	(void)provider;
 	*no_cache = 0;
@@ -164,8 +166,7 @@ static int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
 	const OSSL_DISPATCH **out, void **context)
 {
 	static const OSSL_DISPATCH calls[] = {
-		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))provider_query }, { 0, NULL }
-	};
+		{OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))provider_query}, {0, NULL}};
 
 	(void)core, (void)in;
 	*out = calls;
@@ -181,9 +182,9 @@ static void libcrypto_make(void)
 	if (!ctx)
 		return;
 	if (!OSSL_PROVIDER_add_builtin(ctx, RAND_PROVIDER, provider_init) ||
-	    !OSSL_PROVIDER_load(ctx, RAND_PROVIDER) || !OSSL_PROVIDER_load(ctx, "default") ||
-	    !RAND_set_DRBG_type(ctx, RAND_NAME, RAND_PROPERTIES, NULL, NULL) ||
-	    !RAND_set_seed_source_type(ctx, RAND_NAME, RAND_PROPERTIES))
+		!OSSL_PROVIDER_load(ctx, RAND_PROVIDER) || !OSSL_PROVIDER_load(ctx, "default") ||
+		!RAND_set_DRBG_type(ctx, RAND_NAME, RAND_PROPERTIES, NULL, NULL) ||
+		!RAND_set_seed_source_type(ctx, RAND_NAME, RAND_PROPERTIES))
 		goto free_ctx;
 	libcrypto.sha384 = EVP_MD_fetch(ctx, "SHA2-384", NULL);
 	libcrypto.hmac = EVP_MAC_fetch(ctx, "HMAC", NULL);

@@ -6,7 +6,7 @@
 #define ELEMENT_VERSION 1
 #define ALIGN 4u
 
-static const uint16_t versions[] = { 0x1000, 0x1100, 0x1200 };	/* ascending */
+static const uint16_t versions[] = {0x1000, 0x1100, 0x1200}; /* ascending */
 #define VERSIONS (sizeof(versions) / sizeof(*versions))
 
 static size_t padding(size_t len)
@@ -16,10 +16,10 @@ static size_t padding(size_t len)
 
 static void header_put(struct writer *w, size_t data)
 {
-	put_u8(w, 1);			/* elements */
+	put_u8(w, 1); /* elements */
 	put_space(w, 3);
 	put_u8(w, REGISTRY_DMTF);
-	put_u8(w, 0);			/* no vendor id */
+	put_u8(w, 0); /* no vendor id */
 	put_le16(w, (uint16_t)data);
 	put_u8(w, ELEMENT_VERSION);
 }

@@ -35,7 +35,8 @@ int spdm_record_seal(struct spdm_keys *keys, uint32_t session, const uint8_t *me
 	if (inner.bad || w.bad)
 		return -EMSGSIZE;
 	nonce_make(keys, nonce);
-	rc = spdm_gcm_seal(keys->key, nonce, out->data, SPDM_RECORD_HEADER, plain, inner.at, cipher, tag);
+	rc = spdm_gcm_seal(
+		keys->key, nonce, out->data, SPDM_RECORD_HEADER, plain, inner.at, cipher, tag);
 	spdm_cleanse(plain, inner.at);
 	if (rc)
 		return rc;
@@ -53,7 +54,8 @@ int spdm_record_session(const struct spdm_wire *in, uint32_t *session)
 	return r.bad ? -EBADMSG : 0;
 }
 
-int spdm_record_open(struct spdm_keys *keys, const struct spdm_wire *in, uint8_t *message, size_t *len)
+int spdm_record_open(
+	struct spdm_keys *keys, const struct spdm_wire *in, uint8_t *message, size_t *len)
 {
 	uint8_t plain[SPDM_RECORD_LENGTH + SPDM_MAX_MESSAGE], nonce[SPDM_IV];
 	struct reader r = reader_of(in->data, in->len), inner;
@@ -73,7 +75,8 @@ int spdm_record_open(struct spdm_keys *keys, const struct spdm_wire *in, uint8_t
 	if (!keys->valid || keys->sequence == UINT64_MAX)
 		return -EACCES;
 	nonce_make(keys, nonce);
-	rc = spdm_gcm_open(keys->key, nonce, in->data, SPDM_RECORD_HEADER, cipher, size, tag, plain);
+	rc = spdm_gcm_open(
+		keys->key, nonce, in->data, SPDM_RECORD_HEADER, cipher, size, tag, plain);
 	if (rc)
 		return rc;
 	keys->sequence++;
@@ -81,7 +84,7 @@ int spdm_record_open(struct spdm_keys *keys, const struct spdm_wire *in, uint8_t
 	*len = get_le16(&inner);
 	rc = *len > reader_left(&inner) ? -EBADMSG : 0;
 	if (!rc)
-		get_copy(&inner, message, *len);	/* what may follow is random filling */
+		get_copy(&inner, message, *len); /* what may follow is random filling */
 	spdm_cleanse(plain, size);
 	return rc;
 }

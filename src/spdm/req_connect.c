@@ -55,27 +55,30 @@ int req_capabilities_build(struct spdm_requester *ctx, struct writer *w)
 
 int req_capabilities_take(struct spdm_requester *ctx, struct req_answer *a)
 {
-	const uint32_t needed = SPDM_CAP_CERT | (ctx->op == SPDM_OP_CHALLENGE ? SPDM_CAP_CHAL :
-		SPDM_CAPS_SESSION);
+	const uint32_t needed =
+		SPDM_CAP_CERT | (ctx->op == SPDM_OP_CHALLENGE ? SPDM_CAP_CHAL : SPDM_CAPS_SESSION);
 	uint32_t most;
 
-	get_le32(&a->r);			/* reserved, CTExponent, reserved */
+	get_le32(&a->r); /* reserved, CTExponent, reserved */
 	ctx->peer_flags = get_le32(&a->r);
 	ctx->peer_transfer = get_le32(&a->r);
 	most = get_le32(&a->r);
 	if (!req_answer_end(a))
 		return -EBADMSG;
 	if ((ctx->peer_flags & needed) != needed || ctx->peer_transfer < SPDM_MIN_TRANSFER ||
-	    most < ctx->peer_transfer)
+		most < ctx->peer_transfer)
 		return -EPROTO;
 	req_answer_note(ctx, a, SPDM_PART_VCA);
 	return REQ_ALGORITHMS;
 }
 
-static const struct { uint8_t type; uint16_t algorithms; } tables[] = {
-	{ SPDM_TABLE_DHE, SPDM_DHE_SECP384R1 },
-	{ SPDM_TABLE_AEAD, SPDM_AEAD_AES256GCM },
-	{ SPDM_TABLE_SCHEDULE, SPDM_SCHEDULE_SPDM },
+static const struct {
+	uint8_t type;
+	uint16_t algorithms;
+} tables[] = {
+	{SPDM_TABLE_DHE, SPDM_DHE_SECP384R1},
+	{SPDM_TABLE_AEAD, SPDM_AEAD_AES256GCM},
+	{SPDM_TABLE_SCHEDULE, SPDM_SCHEDULE_SPDM},
 };
 #define TABLES (sizeof(tables) / sizeof(*tables))
 #define NEGOTIATE_SIZE 32u
@@ -90,7 +93,7 @@ int req_algorithms_build(struct spdm_requester *ctx, struct writer *w)
 	put_u8(w, SPDM_OPAQUE_FMT1);
 	put_le32(w, SPDM_ASYM_ECDSA_P384);
 	put_le32(w, SPDM_HASH_SHA384);
-	put_space(w, 16);			/* reserved; no external algorithms */
+	put_space(w, 16); /* reserved; no external algorithms */
 	for (size_t i = 0; i < TABLES; i++) {
 		put_u8(w, tables[i].type);
 		put_u8(w, SPDM_TABLE_COUNT);
@@ -106,7 +109,7 @@ static bool tables_fit(struct reader *r, unsigned int count)
 		return false;
 	for (size_t i = 0; i < TABLES; i++)
 		if (get_u8(r) != tables[i].type || get_u8(r) != SPDM_TABLE_COUNT ||
-		    get_le16(r) != tables[i].algorithms)
+			get_le16(r) != tables[i].algorithms)
 			return false;
 	return true;
 }
@@ -126,8 +129,9 @@ int req_algorithms_take(struct spdm_requester *ctx, struct req_answer *a)
 	if (fits && !req_answer_end(a))
 		return -EBADMSG;
 	if (!fits || length != ALGORITHMS_SIZE + TABLE_SIZE * TABLES || external ||
-	    asym != SPDM_ASYM_ECDSA_P384 || hash != SPDM_HASH_SHA384 || opaque != SPDM_OPAQUE_FMT1 ||
-	    (measures && (spec != SPDM_MEAS_SPEC_DMTF || meas_hash != SPDM_MEAS_HASH_SHA384)))
+		asym != SPDM_ASYM_ECDSA_P384 || hash != SPDM_HASH_SHA384 ||
+		opaque != SPDM_OPAQUE_FMT1 ||
+		(measures && (spec != SPDM_MEAS_SPEC_DMTF || meas_hash != SPDM_MEAS_HASH_SHA384)))
 		return -EPROTO;
 	req_answer_note(ctx, a, SPDM_PART_VCA);
 	ctx->connected = true;
@@ -181,7 +185,7 @@ static int chain_complete(struct spdm_requester *ctx)
 	rc = req_chain_verify(ctx, &leaf);
 	if (rc)
 		return rc;
-	EVP_PKEY_free(leaf);		/* the cache keeps it */
+	EVP_PKEY_free(leaf); /* the cache keeps it */
 	return ctx->op == SPDM_OP_CHALLENGE ? REQ_CHALLENGE : REQ_KEY_EXCHANGE;
 }
 
@@ -193,7 +197,7 @@ int req_certificate_take(struct spdm_requester *ctx, struct req_answer *a)
 	if (!bytes || !req_answer_end(a))
 		return -EBADMSG;
 	if (a->param1 || a->param2 || !portion || portion > ctx->portion ||
-	    portion + remainder > sizeof(ctx->chain) - ctx->chain_len)
+		portion + remainder > sizeof(ctx->chain) - ctx->chain_len)
 		return -EPROTO;
 	memcpy(ctx->chain + ctx->chain_len, bytes, portion);
 	ctx->chain_len += (uint32_t)portion;

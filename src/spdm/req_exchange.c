@@ -4,8 +4,7 @@
 
 #include <errno.h>
 
-#define POLICY_TERMINATE 0		/* the session ends when the device's firmware changes */
-
+#define POLICY_TERMINATE 0 /* the session ends when the device's firmware changes */
 
 static uint8_t summary_type(const struct spdm_requester *ctx)
 {
@@ -46,8 +45,8 @@ struct exchange_answer {
 	size_t signed_len;
 };
 
-static int exchange_parse(const struct spdm_requester *ctx, struct req_answer *a,
-	struct exchange_answer *x)
+static int exchange_parse(
+	const struct spdm_requester *ctx, struct req_answer *a, struct exchange_answer *x)
 {
 	const uint8_t *opaque;
 	size_t opaque_len;
@@ -66,7 +65,8 @@ static int exchange_parse(const struct spdm_requester *ctx, struct req_answer *a
 	x->verify = ctx->session.in_clear ? NULL : get_bytes(&a->r, SPDM_HASH);
 	if (!req_answer_end(a) || opaque_len > SPDM_OPAQUE_MAX)
 		return -EBADMSG;
-	if (x->mutual || x->slot || !spdm_opaque_version(opaque, opaque_len, SPDM_SECURED_SELECTION))
+	if (x->mutual || x->slot ||
+		!spdm_opaque_version(opaque, opaque_len, SPDM_SECURED_SELECTION))
 		return -EPROTO;
 	return 0;
 }

@@ -45,11 +45,12 @@ int req_measure_build(struct spdm_requester *ctx, struct writer *w)
 	uint8_t nonce[SPDM_NONCE];
 	int rc = 0;
 
-	req_header(w, SPDM_GET_MEASUREMENTS, ctx->measure_sign ? SPDM_MEASURE_SIGN : 0, ctx->measure_op);
+	req_header(w, SPDM_GET_MEASUREMENTS, ctx->measure_sign ? SPDM_MEASURE_SIGN : 0,
+		ctx->measure_op);
 	if (ctx->measure_sign) {
 		rc = spdm_random(nonce, sizeof(nonce));
 		put_bytes(w, nonce, sizeof(nonce));
-		put_u8(w, 0);		/* slot */
+		put_u8(w, 0); /* slot */
 	}
 	ctx->record_len = 0;
 	ctx->measure_count = 0;
@@ -72,7 +73,7 @@ static bool record_fits(const uint8_t *record, size_t len, unsigned int blocks, 
 		struct reader value = reader_of(get_bytes(&r, size), size);
 
 		if (r.bad || spec != SPDM_MEAS_SPEC_DMTF || !index ||
-		    (operation != SPDM_MEASURE_ALL && index != operation))
+			(operation != SPDM_MEASURE_ALL && index != operation))
 			return false;
 		get_u8(&value);
 		get_bytes(&value, get_le16(&value));

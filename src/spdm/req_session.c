@@ -8,7 +8,7 @@ int req_vendor_build(struct spdm_requester *ctx, struct writer *w)
 {
 	req_header(w, SPDM_VENDOR_DEFINED_REQUEST, 0, 0);
 	put_le16(w, SPDM_STANDARD_PCISIG);
-	put_u8(w, 2);			/* bytes of the vendor id */
+	put_u8(w, 2); /* bytes of the vendor id */
 	put_le16(w, SPDM_VENDOR_PCISIG);
 	put_le16(w, (uint16_t)(1 + ctx->message_len));
 	put_u8(w, ctx->vendor_protocol);
@@ -30,7 +30,7 @@ int req_vendor_take(struct spdm_requester *ctx, struct req_answer *a)
 	if (!req_answer_end(a) || !payload)
 		return -EBADMSG;
 	if (standard != SPDM_STANDARD_PCISIG || vendor_len != 2 || vendor != SPDM_VENDOR_PCISIG ||
-	    protocol != ctx->vendor_protocol)
+		protocol != ctx->vendor_protocol)
 		return -EPROTO;
 	ctx->message_len = payload - 1u;
 	memcpy(ctx->message, body, ctx->message_len);

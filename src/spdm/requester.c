@@ -11,11 +11,12 @@ enum req_where { REQ_IN_CLEAR, REQ_IN_SESSION, REQ_IN_EITHER, REQ_IN_HANDSHAKE }
 
 static const struct req_row {
 	uint8_t response;
-	uint8_t where;			/* enum req_where */
+	uint8_t where; /* enum req_where */
 	int (*build)(struct spdm_requester *ctx, struct writer *w);
 	int (*take)(struct spdm_requester *ctx, struct req_answer *a);
 } steps[REQ_STEPS] = {
-#define STEP(id, code, name, in) [REQ_##id] = { SPDM_##code, REQ_IN_##in, req_##name##_build, req_##name##_take }
+#define STEP(id, code, name, in)                                                                   \
+	[REQ_##id] = {SPDM_##code, REQ_IN_##in, req_##name##_build, req_##name##_take}
 	STEP(VERSION, VERSION, version, CLEAR),
 	STEP(CAPABILITIES, CAPABILITIES, capabilities, CLEAR),
 	STEP(ALGORITHMS, ALGORITHMS, algorithms, CLEAR),
@@ -35,13 +36,16 @@ static const struct req_row {
 
 enum req_need { REQ_NEEDS_NOTHING, REQ_NEEDS_CONNECTION, REQ_NEEDS_SESSION };
 
-static const struct { uint8_t step, need; uint32_t caps; } operations[SPDM_OP_MAX] = {
-	[SPDM_OP_CONNECT] = { REQ_VERSION, REQ_NEEDS_NOTHING },
-	[SPDM_OP_CHALLENGE] = { REQ_VERSION, REQ_NEEDS_NOTHING },
-	[SPDM_OP_MEASURE] = { REQ_MEASURE, REQ_NEEDS_CONNECTION, SPDM_CAP_MEAS_SIG },
-	[SPDM_OP_HEARTBEAT] = { REQ_HEARTBEAT, REQ_NEEDS_SESSION, SPDM_CAP_HBEAT },
-	[SPDM_OP_KEY_UPDATE] = { REQ_KEY_UPDATE, REQ_NEEDS_SESSION, SPDM_CAP_KEY_UPD },
-	[SPDM_OP_END] = { REQ_END, REQ_NEEDS_SESSION },
+static const struct {
+	uint8_t step, need;
+	uint32_t caps;
+} operations[SPDM_OP_MAX] = {
+	[SPDM_OP_CONNECT] = {REQ_VERSION, REQ_NEEDS_NOTHING},
+	[SPDM_OP_CHALLENGE] = {REQ_VERSION, REQ_NEEDS_NOTHING},
+	[SPDM_OP_MEASURE] = {REQ_MEASURE, REQ_NEEDS_CONNECTION, SPDM_CAP_MEAS_SIG},
+	[SPDM_OP_HEARTBEAT] = {REQ_HEARTBEAT, REQ_NEEDS_SESSION, SPDM_CAP_HBEAT},
+	[SPDM_OP_KEY_UPDATE] = {REQ_KEY_UPDATE, REQ_NEEDS_SESSION, SPDM_CAP_KEY_UPD},
+	[SPDM_OP_END] = {REQ_END, REQ_NEEDS_SESSION},
 };
 
 size_t spdm_requester_size(void)
@@ -100,16 +104,21 @@ static bool step_secured(const struct spdm_requester *ctx)
 	return false;
 }
 
-int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op)
+static void operation_drop(struct spdm_requester *ctx)
 {
-	if (op >= SPDM_OP_MAX || !operations[op].step || !context_sane(ctx))
-		return -EINVAL;
 	if (ctx->sent && step_secured(ctx))
 		spdm_session_end(&ctx->session);
 	ctx->step = REQ_DONE;
 	ctx->sent = false;
+}
+
+int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op)
+{
+	if (op >= SPDM_OP_MAX || !operations[op].step || !context_sane(ctx))
+		return -EINVAL;
+	operation_drop(ctx);
 	if ((operations[op].need == REQ_NEEDS_CONNECTION && !ctx->connected) ||
-	    (operations[op].need == REQ_NEEDS_SESSION && ctx->session.phase != SPDM_PHASE_OPEN))
+		(operations[op].need == REQ_NEEDS_SESSION && ctx->session.phase != SPDM_PHASE_OPEN))
 		return -EINVAL;
 	if ((ctx->peer_flags & operations[op].caps) != operations[op].caps)
 		return -EOPNOTSUPP;
@@ -119,12 +128,16 @@ int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op)
 	return 0;
 }
 
-int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const void *body, size_t len)
+int spdm_requester_vendor(
+	struct spdm_requester *ctx, uint8_t protocol, const void *body, size_t len)
 {
 	size_t most = ctx->peer_transfer < SPDM_MAX_MESSAGE ? ctx->peer_transfer : SPDM_MAX_MESSAGE;
 
-	if (ctx->session.phase != SPDM_PHASE_OPEN || ctx->sent || !context_sane(ctx) ||
-	    most < SPDM_VENDOR_HEADER + 1 || len > most - SPDM_VENDOR_HEADER - 1)
+	if (!context_sane(ctx))
+		return -EINVAL;
+	operation_drop(ctx);
+	if (ctx->session.phase != SPDM_PHASE_OPEN || most < SPDM_VENDOR_HEADER + 1 ||
+		len > most - SPDM_VENDOR_HEADER - 1)
 		return -EINVAL;
 	if (len)
 		memcpy(ctx->message, body, len);
@@ -137,7 +150,8 @@ int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const vo
 }
 
 /* While the keys are being updated the device may still refuse under the old ones. */
-static int record_open(struct spdm_session *s, const struct spdm_wire *in, uint8_t *plain, size_t *len)
+static int record_open(
+	struct spdm_session *s, const struct spdm_wire *in, uint8_t *plain, size_t *len)
 {
 	uint32_t session;
 	int rc = spdm_record_session(in, &session);
@@ -181,7 +195,7 @@ static int answer_take(struct spdm_requester *ctx, const struct spdm_wire *in, b
 	const struct req_row *row = &steps[ctx->step];
 	bool secured = step_secured(ctx);
 	uint8_t plain[SPDM_MAX_MESSAGE];
-	struct req_answer a = { .r = reader_of(in->data, in->len), .secured = secured };
+	struct req_answer a = {.r = reader_of(in->data, in->len), .secured = secured};
 	size_t len;
 	int rc;
 
@@ -223,8 +237,8 @@ static int request_send(struct spdm_requester *ctx, struct spdm_wire *out)
 	if (rc)
 		return rc;
 	if (secured) {
-		rc = spdm_record_seal(&ctx->session.keys[SPDM_SIDE_REQUESTER], ctx->session.id, plain,
-			w.at, out);
+		rc = spdm_record_seal(
+			&ctx->session.keys[SPDM_SIDE_REQUESTER], ctx->session.id, plain, w.at, out);
 		spdm_cleanse(plain, w.at);
 	} else {
 		memcpy(out->data, plain, w.at);
@@ -245,7 +259,7 @@ static bool session_survives(const struct spdm_requester *ctx, int rc, bool auth
 	if (ctx->step == REQ_KEY_UPDATE && (rc != -EREMOTEIO || s->old.valid))
 		return false;
 	return !step_secured(ctx) || (authentic && ctx->error != SPDM_ERROR_DECRYPT &&
-		ctx->error != SPDM_ERROR_INVALID_SESSION);
+					     ctx->error != SPDM_ERROR_INVALID_SESSION);
 }
 
 static void operation_fail(struct spdm_requester *ctx, int rc, bool authentic)
@@ -259,7 +273,8 @@ static void operation_fail(struct spdm_requester *ctx, int rc, bool authentic)
 	ctx->sent = false;
 }
 
-int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in, struct spdm_wire *out)
+int spdm_requester_next(
+	struct spdm_requester *ctx, const struct spdm_wire *in, struct spdm_wire *out)
 {
 	bool authentic = false;
 	int rc = 0;

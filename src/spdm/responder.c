@@ -13,25 +13,26 @@ enum { RSP_DROPS_CHALLENGE = 1, RSP_KEEPS_MEASURE = 2 };
 
 static const struct rsp_row {
 	uint8_t code;
-	uint8_t connection;		/* enum spdm_connection it needs; SPDM_CONNECTIONS: any */
+	uint8_t connection; /* enum spdm_connection it needs; SPDM_CONNECTIONS: any */
 	uint8_t where;
 	uint8_t effects;
 	int (*handle)(struct rsp_call *call);
 } requests[] = {
-	{ SPDM_GET_VERSION, SPDM_CONNECTIONS, RSP_CLEAR, 0, rsp_version },
-	{ SPDM_GET_CAPABILITIES, SPDM_AT_VERSION, RSP_CLEAR, 0, rsp_capabilities },
-	{ SPDM_NEGOTIATE_ALGORITHMS, SPDM_AT_CAPABILITIES, RSP_CLEAR, 0, rsp_algorithms },
-	{ SPDM_GET_DIGESTS, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_SESSION, 0, rsp_digests },
-	{ SPDM_GET_CERTIFICATE, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_SESSION, 0, rsp_certificate },
-	{ SPDM_CHALLENGE, SPDM_AT_ALGORITHMS, RSP_CLEAR, 0, rsp_challenge },
-	{ SPDM_GET_MEASUREMENTS, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_SESSION,
-		RSP_DROPS_CHALLENGE | RSP_KEEPS_MEASURE, rsp_measurements },
-	{ SPDM_KEY_EXCHANGE, SPDM_AT_ALGORITHMS, RSP_CLEAR, RSP_DROPS_CHALLENGE, rsp_key_exchange },
-	{ SPDM_FINISH, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_HANDSHAKE, RSP_DROPS_CHALLENGE, rsp_finish },
-	{ SPDM_HEARTBEAT, SPDM_AT_ALGORITHMS, RSP_SESSION, RSP_DROPS_CHALLENGE, rsp_heartbeat },
-	{ SPDM_KEY_UPDATE, SPDM_AT_ALGORITHMS, RSP_SESSION, RSP_DROPS_CHALLENGE, rsp_key_update },
-	{ SPDM_END_SESSION, SPDM_AT_ALGORITHMS, RSP_SESSION, RSP_DROPS_CHALLENGE, rsp_end },
-	{ SPDM_VENDOR_DEFINED_REQUEST, SPDM_AT_ALGORITHMS, RSP_SESSION, 0, rsp_vendor },
+	{SPDM_GET_VERSION, SPDM_CONNECTIONS, RSP_CLEAR, 0, rsp_version},
+	{SPDM_GET_CAPABILITIES, SPDM_AT_VERSION, RSP_CLEAR, 0, rsp_capabilities},
+	{SPDM_NEGOTIATE_ALGORITHMS, SPDM_AT_CAPABILITIES, RSP_CLEAR, 0, rsp_algorithms},
+	{SPDM_GET_DIGESTS, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_SESSION, 0, rsp_digests},
+	{SPDM_GET_CERTIFICATE, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_SESSION, 0, rsp_certificate},
+	{SPDM_CHALLENGE, SPDM_AT_ALGORITHMS, RSP_CLEAR, 0, rsp_challenge},
+	{SPDM_GET_MEASUREMENTS, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_SESSION,
+		RSP_DROPS_CHALLENGE | RSP_KEEPS_MEASURE, rsp_measurements},
+	{SPDM_KEY_EXCHANGE, SPDM_AT_ALGORITHMS, RSP_CLEAR, RSP_DROPS_CHALLENGE, rsp_key_exchange},
+	{SPDM_FINISH, SPDM_AT_ALGORITHMS, RSP_CLEAR | RSP_HANDSHAKE, RSP_DROPS_CHALLENGE,
+		rsp_finish},
+	{SPDM_HEARTBEAT, SPDM_AT_ALGORITHMS, RSP_SESSION, RSP_DROPS_CHALLENGE, rsp_heartbeat},
+	{SPDM_KEY_UPDATE, SPDM_AT_ALGORITHMS, RSP_SESSION, RSP_DROPS_CHALLENGE, rsp_key_update},
+	{SPDM_END_SESSION, SPDM_AT_ALGORITHMS, RSP_SESSION, RSP_DROPS_CHALLENGE, rsp_end},
+	{SPDM_VENDOR_DEFINED_REQUEST, SPDM_AT_ALGORITHMS, RSP_SESSION, 0, rsp_vendor},
 };
 
 size_t spdm_responder_size(void)
@@ -58,7 +59,8 @@ void rsp_session_end(struct spdm_responder *ctx, const struct spdm_responder_ops
 		ops->session_ended(owner, id);
 }
 
-void rsp_connection_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner)
+void rsp_connection_reset(
+	struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner)
 {
 	for (int part = 0; part < SPDM_PARTS; part++)
 		spdm_transcript_reset(&ctx->transcript, (enum spdm_transcript_part)part);
@@ -70,7 +72,8 @@ void rsp_connection_reset(struct spdm_responder *ctx, const struct spdm_responde
 	rsp_session_end(ctx, ops, owner);
 }
 
-void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner)
+void spdm_responder_reset(
+	struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner)
 {
 	rsp_connection_reset(ctx, ops, owner);
 }
@@ -82,8 +85,8 @@ uint32_t spdm_responder_session_id(const struct spdm_responder *ctx)
 
 size_t rsp_most(const struct spdm_responder *ctx)
 {
-	return ctx->peer_transfer && ctx->peer_transfer < SPDM_MAX_MESSAGE ? ctx->peer_transfer :
-									      SPDM_MAX_MESSAGE;
+	return ctx->peer_transfer && ctx->peer_transfer < SPDM_MAX_MESSAGE ? ctx->peer_transfer
+									   : SPDM_MAX_MESSAGE;
 }
 
 /* An image may come from a file of somebody else's making. */
@@ -162,7 +165,8 @@ static int request_handle(struct rsp_call *call)
 	if (!rc && call->w.bad)
 		rc = SPDM_ERROR_RESPONSE_TOO_LARGE;
 	if (rc)
-		error_put(call, (uint8_t)rc, rc == SPDM_ERROR_UNSUPPORTED_REQUEST ? code : 0, version);
+		error_put(call, (uint8_t)rc, rc == SPDM_ERROR_UNSUPPORTED_REQUEST ? code : 0,
+			version);
 	return 0;
 }
 
@@ -174,7 +178,8 @@ static void clear_send(const struct rsp_call *call, struct spdm_wire *out)
 }
 
 /* Opens a record into plain. 0, or an SPDM error code to be told in the clear. */
-static int session_open(struct rsp_call *call, const struct spdm_wire *in, uint8_t *plain, size_t *len)
+static int session_open(
+	struct rsp_call *call, const struct spdm_wire *in, uint8_t *plain, size_t *len)
 {
 	struct spdm_session *s = &call->ctx->session;
 	uint32_t id;
@@ -211,9 +216,9 @@ static int secured_handle(struct rsp_call *call, const struct spdm_wire *in, str
 	rc = request_handle(call);
 	spdm_cleanse(plain, sizeof(plain));
 	if (!rc && (s->phase == SPDM_PHASE_NONE || s->id != id))
-		rc = -ENOMSG;		/* the owner ended the session while it answered */
-	if (!rc && spdm_record_seal(call->seal.valid ? &call->seal : &s->keys[SPDM_SIDE_RESPONDER], id,
-		    call->w.p, call->w.at, out))
+		rc = -ENOMSG; /* the owner ended the session while it answered */
+	if (!rc && spdm_record_seal(call->seal.valid ? &call->seal : &s->keys[SPDM_SIDE_RESPONDER],
+			   id, call->w.p, call->w.at, out))
 		rc = -ENOMSG;
 	spdm_cleanse(&call->seal, sizeof(call->seal));
 	if (call->ends_session)
@@ -223,7 +228,7 @@ static int secured_handle(struct rsp_call *call, const struct spdm_wire *in, str
 
 static int clear_handle(struct rsp_call *call, const struct spdm_wire *in, struct spdm_wire *out)
 {
-	uint8_t request[SPDM_MAX_WIRE];		/* in and out may be one buffer */
+	uint8_t request[SPDM_MAX_WIRE]; /* in and out may be one buffer */
 	int rc;
 
 	memcpy(request, in->data, in->len);
@@ -241,7 +246,7 @@ int spdm_responder_handle(struct spdm_responder *ctx, const struct spdm_identity
 	struct spdm_wire *out)
 {
 	uint8_t answer[SPDM_MAX_MESSAGE];
-	struct rsp_call call = { .ctx = ctx, .identity = identity, .ops = ops, .owner = owner };
+	struct rsp_call call = {.ctx = ctx, .identity = identity, .ops = ops, .owner = owner};
 	int rc = -ENOMSG;
 
 	if (!image_present())

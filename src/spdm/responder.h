@@ -16,7 +16,7 @@ struct rsp_call {
 	bool secured;			/* came in the session */
 	bool old_keys;			/* under keys that KEY_UPDATE already replaced */
 	bool ends_session;		/* once the answer is sealed */
-	struct spdm_keys seal;		/* what the answer is sealed with, when not with the session's keys */
+	struct spdm_keys seal;		/* for the answer, when not the session's own */
 };
 
 /* Whole request read, but for what DOE may pad it with. */
@@ -33,18 +33,22 @@ static inline void rsp_header(struct rsp_call *call, uint8_t code, uint8_t param
 	put_u8(&call->w, param2);
 }
 
-/* The request as far as read, and the answer as far as written. */
-static inline void rsp_note(struct rsp_call *call, enum spdm_transcript_part part)
+/* Notes the request as far as read, and the answer as far as written; 0 or an SPDM error code. */
+static inline int rsp_note(struct rsp_call *call, enum spdm_transcript_part part)
 {
+	if (call->w.bad)
+		return SPDM_ERROR_RESPONSE_TOO_LARGE;
 	spdm_transcript_add(&call->ctx->transcript, part, call->r.p, call->r.at);
 	spdm_transcript_add(&call->ctx->transcript, part, call->w.p, call->w.at);
+	return 0;
 }
 
 /* The most bytes an answer may have. */
 size_t rsp_most(const struct spdm_responder *ctx);
 /* Ends the session, telling the owner when it had been open. */
 void rsp_session_end(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner);
-void rsp_connection_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner);
+void rsp_connection_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops,
+			  void *owner);
 /* The chain blob into out (SPDM_CHAIN_MAX bytes): its length, or 0; and its hash. */
 size_t rsp_chain_blob(const struct spdm_identity *identity, uint8_t *out);
 int rsp_chain_hash(const struct spdm_identity *identity, uint8_t out[SPDM_HASH]);

@@ -11,19 +11,20 @@ int rsp_version(struct rsp_call *call)
 	rsp_connection_reset(call->ctx, call->ops, call->owner);
 	rsp_header(call, SPDM_VERSION, 0, 0);
 	put_u8(&call->w, 0);
-	put_u8(&call->w, 1);			/* entries */
+	put_u8(&call->w, 1); /* entries */
 	put_le16(&call->w, SPDM_VERSION_ENTRY_12);
-	rsp_note(call, SPDM_PART_VCA);
 	call->ctx->connection = SPDM_AT_VERSION;
-	return 0;
+	return rsp_note(call, SPDM_PART_VCA);
 }
 
 /* Flags that make no sense without others (DSP0274 1.2, Requester flag fields). */
 static bool flags_consistent(uint32_t flags)
 {
-	static const struct { uint32_t with, needs; } rules[] = {
-		{ SPDM_CAP_KEY_EX, SPDM_CAP_ENCRYPT | SPDM_CAP_MAC },
-		{ SPDM_CAP_CLEAR_HANDSHAKE, SPDM_CAP_KEY_EX },
+	static const struct {
+		uint32_t with, needs;
+	} rules[] = {
+		{SPDM_CAP_KEY_EX, SPDM_CAP_ENCRYPT | SPDM_CAP_MAC},
+		{SPDM_CAP_CLEAR_HANDSHAKE, SPDM_CAP_KEY_EX},
 	};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
@@ -37,12 +38,12 @@ int rsp_capabilities(struct rsp_call *call)
 	struct spdm_responder *ctx = call->ctx;
 	uint32_t flags, transfer, most;
 
-	get_le32(&call->r);			/* reserved, CTExponent, reserved */
+	get_le32(&call->r); /* reserved, CTExponent, reserved */
 	flags = get_le32(&call->r);
 	transfer = get_le32(&call->r);
 	most = get_le32(&call->r);
 	if (!rsp_call_end(call) || transfer < SPDM_MIN_TRANSFER || most < transfer ||
-	    (!(flags & SPDM_CAP_CHUNK) && most != transfer) || !flags_consistent(flags))
+		(!(flags & SPDM_CAP_CHUNK) && most != transfer) || !flags_consistent(flags))
 		return SPDM_ERROR_INVALID_REQUEST;
 	ctx->peer_flags = flags;
 	ctx->peer_transfer = transfer;
@@ -53,28 +54,31 @@ int rsp_capabilities(struct rsp_call *call)
 	put_le32(&call->w, SPDM_CAPS_RESPONDER | (ctx->allow_clear ? SPDM_CAP_CLEAR_HANDSHAKE : 0));
 	put_le32(&call->w, SPDM_MAX_MESSAGE);
 	put_le32(&call->w, SPDM_MAX_MESSAGE);
-	rsp_note(call, SPDM_PART_VCA);
 	ctx->connection = SPDM_AT_CAPABILITIES;
-	return 0;
+	return rsp_note(call, SPDM_PART_VCA);
 }
 
-static const struct { uint8_t type; uint16_t ours; bool for_exchange; } tables[] = {
-	{ SPDM_TABLE_DHE, SPDM_DHE_SECP384R1, true },
-	{ SPDM_TABLE_AEAD, SPDM_AEAD_AES256GCM, true },
-	{ SPDM_TABLE_REQ_ASYM, 0, false },	/* no mutual authentication */
-	{ SPDM_TABLE_SCHEDULE, SPDM_SCHEDULE_SPDM, true },
+static const struct {
+	uint8_t type;
+	uint16_t ours;
+	bool for_exchange;
+} tables[] = {
+	{SPDM_TABLE_DHE, SPDM_DHE_SECP384R1, true},
+	{SPDM_TABLE_AEAD, SPDM_AEAD_AES256GCM, true},
+	{SPDM_TABLE_REQ_ASYM, 0, false}, /* no mutual authentication */
+	{SPDM_TABLE_SCHEDULE, SPDM_SCHEDULE_SPDM, true},
 };
 #define TABLES (sizeof(tables) / sizeof(*tables))
 #define TABLE_SIZE 4u
 #define ALGORITHMS_SIZE 36u
-#define NEGOTIATE_MAX 128u		/* bytes a requester may send */
+#define NEGOTIATE_MAX 128u /* bytes a requester may send */
 
 struct offer {
 	size_t length;
 	uint8_t spec, opaque;
 	uint32_t asym, hash;
 	bool seen[TABLES];
-	uint16_t table[TABLES];		/* what both have */
+	uint16_t table[TABLES]; /* what both have */
 };
 
 /* One table of the offer: false when it is malformed or out of order. */
@@ -132,7 +136,7 @@ static void algorithms_put(struct rsp_call *call, const struct offer *offer, boo
 	put_le32(w, measures ? SPDM_MEAS_HASH_SHA384 : 0);
 	put_le32(w, SPDM_ASYM_ECDSA_P384);
 	put_le32(w, SPDM_HASH_SHA384);
-	put_space(w, 16);			/* reserved; no external algorithms */
+	put_space(w, 16); /* reserved; no external algorithms */
 	for (size_t i = 0; i < TABLES; i++) {
 		if (!offer->seen[i])
 			continue;
@@ -145,20 +149,23 @@ static void algorithms_put(struct rsp_call *call, const struct offer *offer, boo
 int rsp_algorithms(struct rsp_call *call)
 {
 	struct spdm_responder *ctx = call->ctx;
-	struct offer offer = { 0 };
+	struct offer offer = {0};
 	bool exchange;
+	int rc;
 
 	if (!offer_parse(call, &offer) || !(offer.asym & SPDM_ASYM_ECDSA_P384) ||
-	    !(offer.hash & SPDM_HASH_SHA384))
+		!(offer.hash & SPDM_HASH_SHA384))
 		return SPDM_ERROR_INVALID_REQUEST;
 	exchange = (offer.opaque & SPDM_OPAQUE_FMT1) &&
 		   (ctx->peer_flags & SPDM_CAPS_SESSION) == SPDM_CAPS_SESSION;
 	for (size_t i = 0; i < TABLES; i++)
 		exchange = exchange && (!tables[i].for_exchange || offer.table[i]);
+	algorithms_put(call, &offer, offer.spec & SPDM_MEAS_SPEC_DMTF);
+	rc = rsp_note(call, SPDM_PART_VCA);
+	if (rc)
+		return rc;
 	ctx->can_exchange = exchange;
 	ctx->can_measure = offer.spec & SPDM_MEAS_SPEC_DMTF;
-	algorithms_put(call, &offer, ctx->can_measure);
-	rsp_note(call, SPDM_PART_VCA);
 	ctx->connection = SPDM_AT_ALGORITHMS;
 	return 0;
 }
@@ -170,7 +177,7 @@ size_t rsp_chain_blob(const struct spdm_identity *identity, uint8_t *out)
 	uint8_t digest[SPDM_HASH];
 
 	if (!root || root > identity->chain_len ||
-	    spdm_requester_digest(identity->chain, root, digest))
+		spdm_requester_digest(identity->chain, root, digest))
 		return 0;
 	put_le16(&w, (uint16_t)(SPDM_CHAIN_HEADER + identity->chain_len));
 	put_le16(&w, 0);
@@ -195,13 +202,12 @@ int rsp_digests(struct rsp_call *call)
 		return SPDM_ERROR_INVALID_REQUEST;
 	if (rsp_chain_hash(call->identity, digest))
 		return SPDM_ERROR_UNSPECIFIED;
-	rsp_header(call, SPDM_DIGESTS, 0, 1);	/* slot 0 */
+	rsp_header(call, SPDM_DIGESTS, 0, 1); /* slot 0 */
 	put_bytes(&call->w, digest, sizeof(digest));
 	if (call->secured)
 		return 0;
 	spdm_transcript_reset(&call->ctx->transcript, SPDM_PART_CHAIN);
-	rsp_note(call, SPDM_PART_CHAIN);
-	return 0;
+	return rsp_note(call, SPDM_PART_CHAIN);
 }
 
 int rsp_certificate(struct rsp_call *call)
@@ -225,7 +231,5 @@ int rsp_certificate(struct rsp_call *call)
 	put_le16(&call->w, (uint16_t)length);
 	put_le16(&call->w, (uint16_t)(total - offset - length));
 	put_bytes(&call->w, blob + offset, length);
-	if (!call->secured)
-		rsp_note(call, SPDM_PART_CHAIN);
-	return 0;
+	return call->secured ? 0 : rsp_note(call, SPDM_PART_CHAIN);
 }

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#define MEASURE_RAW 2			/* request attribute: raw values if there are any */
+#define MEASURE_RAW 2 /* request attribute: raw values if there are any */
 #define MEASURE_SLOT_MASK 0x0f
 #define SLOT_0 1
 
@@ -44,7 +44,7 @@ int rsp_summary_put(struct rsp_call *call, uint8_t type)
 		return SPDM_ERROR_INVALID_REQUEST;
 	for (size_t i = 0; i < id->measurement_count; i++)
 		if (type == SPDM_SUMMARY_ALL ||
-		    (id->measurements[i].type & SPDM_MEAS_TYPE) == SPDM_MEAS_IMMUTABLE_ROM)
+			(id->measurements[i].type & SPDM_MEAS_TYPE) == SPDM_MEAS_IMMUTABLE_ROM)
 			rsp_block_put(&w, &id->measurements[i]);
 	if (w.bad || spdm_requester_digest(blocks, w.at, digest))
 		return SPDM_ERROR_UNSPECIFIED;
@@ -67,10 +67,11 @@ int rsp_challenge(struct rsp_call *call)
 	put_bytes(&call->w, digest, sizeof(digest));
 	put_bytes(&call->w, nonce, sizeof(nonce));
 	rc = rsp_summary_put(call, call->param2);
-	put_le16(&call->w, 0);			/* opaque data */
+	put_le16(&call->w, 0); /* opaque data */
+	if (!rc)
+		rc = rsp_note(call, SPDM_PART_CHAIN);
 	if (rc)
 		return rc;
-	rsp_note(call, SPDM_PART_CHAIN);
 	rc = rsp_sign_put(call, SPDM_SIGN_CHALLENGE, SPDM_PART_CHAIN);
 	spdm_transcript_reset(t, SPDM_PART_CHAIN);
 	return rc;
@@ -96,6 +97,7 @@ static bool blocks_put(struct rsp_call *call, struct writer *w, unsigned int *co
 static int measurements_answer(struct rsp_call *call)
 {
 	bool sign = call->param1 & SPDM_MEASURE_SIGN;
+	int rc;
 	uint8_t nonce[SPDM_NONCE], blocks[SPDM_MAX_MESSAGE], slot = 0;
 	struct writer w = writer_of(blocks, sizeof(blocks));
 	unsigned int count;
@@ -105,22 +107,24 @@ static int measurements_answer(struct rsp_call *call)
 		slot = get_u8(&call->r);
 	}
 	if (!rsp_call_end(call) || (call->param1 & ~(SPDM_MEASURE_SIGN | MEASURE_RAW)) ||
-	    (slot & MEASURE_SLOT_MASK) || !call->ctx->can_measure || !blocks_put(call, &w, &count))
+		(slot & MEASURE_SLOT_MASK) || !call->ctx->can_measure ||
+		!blocks_put(call, &w, &count))
 		return SPDM_ERROR_INVALID_REQUEST;
 	if (w.bad)
 		return SPDM_ERROR_RESPONSE_TOO_LARGE;
 	if (spdm_random(nonce, sizeof(nonce)))
 		return SPDM_ERROR_UNSPECIFIED;
-	rsp_header(call, SPDM_MEASUREMENTS, call->param2 == SPDM_MEASURE_COUNT ?
-		(uint8_t)call->identity->measurement_count : 0, 0);
+	rsp_header(call, SPDM_MEASUREMENTS,
+		call->param2 == SPDM_MEASURE_COUNT ? (uint8_t)call->identity->measurement_count : 0,
+		0);
 	put_u8(&call->w, (uint8_t)count);
 	put_le24(&call->w, (uint32_t)w.at);
 	put_bytes(&call->w, blocks, w.at);
 	put_bytes(&call->w, nonce, sizeof(nonce));
-	put_le16(&call->w, 0);			/* opaque data */
-	if (call->w.bad)
-		return SPDM_ERROR_RESPONSE_TOO_LARGE;
-	rsp_note(call, SPDM_PART_MEASURE);
+	put_le16(&call->w, 0); /* opaque data */
+	rc = rsp_note(call, SPDM_PART_MEASURE);
+	if (rc)
+		return rc;
 	return sign ? rsp_sign_put(call, SPDM_SIGN_MEASUREMENTS, SPDM_PART_MEASURE) : 0;
 }
 

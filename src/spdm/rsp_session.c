@@ -4,13 +4,12 @@
 
 #include <errno.h>
 
-#define HEARTBEAT_PERIOD 0		/* never ends a session for want of heartbeats */
-
+#define HEARTBEAT_PERIOD 0 /* never ends a session for want of heartbeats */
 
 struct exchange {
 	uint16_t session;
 	const uint8_t *peer;
-	uint16_t version;		/* of secured messages */
+	uint16_t version; /* of secured messages */
 	uint8_t scalar[SPDM_SCALAR], point[SPDM_DHE];
 };
 
@@ -21,7 +20,7 @@ static int exchange_parse(struct rsp_call *call, struct exchange *x)
 	size_t opaque_len;
 
 	x->session = get_le16(&call->r);
-	get_le16(&call->r);			/* policy, reserved */
+	get_le16(&call->r); /* policy, reserved */
 	get_bytes(&call->r, SPDM_NONCE);
 	x->peer = get_bytes(&call->r, SPDM_DHE);
 	opaque_len = get_le16(&call->r);
@@ -50,14 +49,14 @@ static int exchange_put(struct rsp_call *call, struct exchange *x)
 		ctx->next_session = 1;
 	rsp_header(call, SPDM_KEY_EXCHANGE_RSP, HEARTBEAT_PERIOD, 0);
 	put_le16(&call->w, ctx->next_session);
-	put_le16(&call->w, 0);			/* no mutual authentication, no slot */
+	put_le16(&call->w, 0); /* no mutual authentication, no slot */
 	put_bytes(&call->w, random, sizeof(random));
 	put_bytes(&call->w, x->point, sizeof(x->point));
 	rc = rsp_summary_put(call, call->param1);
 	spdm_opaque_put_selection(&o, x->version);
 	put_le16(&call->w, (uint16_t)o.at);
 	put_bytes(&call->w, opaque, o.at);
-	return rc ? rc : call->w.bad ? SPDM_ERROR_RESPONSE_TOO_LARGE : 0;
+	return rc;
 }
 
 /* Signature, handshake keys, verify data. */
@@ -71,8 +70,9 @@ static int exchange_prove(struct rsp_call *call, const struct exchange *x)
 	spdm_transcript_reset(t, SPDM_PART_KEYS);
 	if (rsp_chain_hash(call->identity, t->chain_hash))
 		return SPDM_ERROR_UNSPECIFIED;
-	rsp_note(call, SPDM_PART_KEYS);
-	rc = rsp_sign_put(call, SPDM_SIGN_KEY_EXCHANGE, SPDM_PART_KEYS);
+	rc = rsp_note(call, SPDM_PART_KEYS);
+	if (!rc)
+		rc = rsp_sign_put(call, SPDM_SIGN_KEY_EXCHANGE, SPDM_PART_KEYS);
 	if (rc || call->w.bad)
 		return rc ? rc : SPDM_ERROR_RESPONSE_TOO_LARGE;
 	spdm_transcript_add(t, SPDM_PART_KEYS, call->w.p + call->w.at - SPDM_SIG, SPDM_SIG);
@@ -92,7 +92,7 @@ static int exchange_prove(struct rsp_call *call, const struct exchange *x)
 int rsp_key_exchange(struct rsp_call *call)
 {
 	struct spdm_responder *ctx = call->ctx;
-	struct exchange x = { 0 };
+	struct exchange x = {0};
 	int rc = exchange_parse(call, &x);
 
 	if (rc)
@@ -179,8 +179,10 @@ static int update_begin(struct rsp_call *call)
 	int rc;
 
 	if (s->updating)
-		return call->old_keys && s->updating == call->param1 && s->update_tag == call->param2 ?
-			       0 : SPDM_ERROR_UNEXPECTED_REQUEST;
+		return call->old_keys && s->updating == call->param1 &&
+				       s->update_tag == call->param2
+			       ? 0
+			       : SPDM_ERROR_UNEXPECTED_REQUEST;
 	s->old = s->keys[SPDM_SIDE_REQUESTER];
 	rc = spdm_session_update(s, SPDM_SIDE_REQUESTER);
 	if (!rc && call->param1 == SPDM_KEY_UPDATE_ALL)

@@ -11,7 +11,8 @@ static int owner_ask(struct rsp_call *call, uint8_t protocol, const uint8_t *bod
 	int n = -EOPNOTSUPP;
 
 	if (call->ops && call->ops->vendor)
-		n = call->ops->vendor(call->owner, call->ctx->session.id, protocol, body, len, reply, cap);
+		n = call->ops->vendor(
+			call->owner, call->ctx->session.id, protocol, body, len, reply, cap);
 	if (n == -EOPNOTSUPP)
 		return SPDM_ERROR_UNSUPPORTED_REQUEST;
 	if (n == -ENOMSG)
@@ -20,7 +21,7 @@ static int owner_ask(struct rsp_call *call, uint8_t protocol, const uint8_t *bod
 		return SPDM_ERROR_UNSPECIFIED;
 	rsp_header(call, SPDM_VENDOR_DEFINED_RESPONSE, 0, 0);
 	put_le16(&call->w, SPDM_STANDARD_PCISIG);
-	put_u8(&call->w, 2);			/* bytes of the vendor id */
+	put_u8(&call->w, 2); /* bytes of the vendor id */
 	put_le16(&call->w, SPDM_VENDOR_PCISIG);
 	put_le16(&call->w, (uint16_t)(1 + n));
 	put_u8(&call->w, protocol);

@@ -8,8 +8,8 @@
 #define INFO_MAX (2 + 8 + 16 + SPDM_HASH)
 
 static const uint8_t zeroes[SPDM_HASH];
-static const char *const handshake_labels[SPDM_SIDES] = { "req hs data", "rsp hs data" };
-static const char *const data_labels[SPDM_SIDES] = { "req app data", "rsp app data" };
+static const char *const handshake_labels[SPDM_SIDES] = {"req hs data", "rsp hs data"};
+static const char *const data_labels[SPDM_SIDES] = {"req app data", "rsp app data"};
 
 /* HKDF-Expand(secret, bin(label, context, len)); context is a hash or NULL. */
 static int expand(const uint8_t secret[SPDM_HASH], const char *label, const uint8_t *context,
@@ -38,8 +38,8 @@ static int keys_make(struct spdm_keys *keys)
 	return rc;
 }
 
-int spdm_session_handshake(struct spdm_session *s, const struct spdm_transcript *t,
-	const uint8_t shared[SPDM_SCALAR])
+int spdm_session_handshake(
+	struct spdm_session *s, const struct spdm_transcript *t, const uint8_t shared[SPDM_SCALAR])
 {
 	uint8_t th1[SPDM_HASH];
 	int rc = spdm_transcript_hash(t, SPDM_PART_KEYS, th1);
@@ -49,7 +49,8 @@ int spdm_session_handshake(struct spdm_session *s, const struct spdm_transcript 
 	for (int side = 0; side < SPDM_SIDES && !rc; side++) {
 		struct spdm_keys *keys = &s->keys[side];
 
-		rc = expand(s->handshake_secret, handshake_labels[side], th1, keys->secret, SPDM_HASH);
+		rc = expand(
+			s->handshake_secret, handshake_labels[side], th1, keys->secret, SPDM_HASH);
 		if (!rc)
 			rc = expand(keys->secret, "finished", NULL, s->finished[side], SPDM_HASH);
 		if (!rc)

@@ -19,7 +19,7 @@
 #define SPDM_SIG 96u			/* ECDSA P-384, r||s */
 #define SPDM_DHE 96u			/* secp384r1, X||Y */
 
-struct spdm_requester;			/* opaque, spdm_requester_size() bytes, no pointers inside */
+struct spdm_requester;		/* opaque, spdm_requester_size() bytes, no pointers inside */
 struct spdm_responder;
 size_t spdm_requester_size(void);
 size_t spdm_responder_size(void);
@@ -58,20 +58,23 @@ int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op);
 void spdm_requester_measure(struct spdm_requester *ctx, uint8_t operation, bool sign);
 /* Starts SPDM_OP_VENDOR with a protocol id (0 IDE_KM, 1 TDISP) and body; 0 or -EINVAL (no session,
  * too long). */
-int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const void *body, size_t len);
+int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const void *body,
+			  size_t len);
 /* Feeds `in` (NULL at the first call of an operation) and returns 1: send *out, 0: the operation
  * is done, or -EPROTO/-EBADMSG (malformed), -EACCES (signature, chain or MAC wrong), -EREMOTEIO
- * (SPDM ERROR; code in spdm_requester_error), -EINVAL (no operation, or `in` out of turn), -ENODEV (no
- * image), -EIO (libcrypto), -EUCLEAN (damaged context). An error ends the operation; the session
- * outlives it only when the failing answer was authentic. */
-int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in, struct spdm_wire *out);
+ * (SPDM ERROR; code in spdm_requester_error), -EINVAL (no operation, or `in` out of turn), -ENODEV
+ * (no image), -EIO (libcrypto), -EUCLEAN (damaged context). An error ends the operation; the
+ * session outlives it only when the failing answer was authentic. */
+int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in,
+			struct spdm_wire *out);
 uint8_t spdm_requester_error(const struct spdm_requester *ctx);
 bool spdm_requester_session(const struct spdm_requester *ctx);
 uint32_t spdm_requester_session_id(const struct spdm_requester *ctx);
-/* Results of finished operations; pointers into the context. */
-const uint8_t *spdm_requester_vendor_reply(const struct spdm_requester *ctx, size_t *len); /* after protocol id */
-const uint8_t *spdm_requester_chain(const struct spdm_requester *ctx, size_t *len);	/* SPDM chain blob */
-const uint8_t *spdm_requester_measurements(const struct spdm_requester *ctx, size_t *len);	/* blocks */
+/* Results of finished operations, pointers into the context: the vendor reply behind its protocol
+ * id, the SPDM chain blob, the measurement blocks. */
+const uint8_t *spdm_requester_vendor_reply(const struct spdm_requester *ctx, size_t *len);
+const uint8_t *spdm_requester_chain(const struct spdm_requester *ctx, size_t *len);
+const uint8_t *spdm_requester_measurements(const struct spdm_requester *ctx, size_t *len);
 uint8_t spdm_requester_measurement_count(const struct spdm_requester *ctx);
 int spdm_requester_digest(const uint8_t *data, size_t len, uint8_t out[SPDM_HASH]);
 /* Random numbers for a requester's own keys (IDE keys), from libcrypto over image_random(). */
@@ -79,7 +82,7 @@ int spdm_random(void *buf, size_t len);
 
 /* -- responder ------------------------------------------------------------------------------- */
 struct spdm_measurement { uint8_t index, type; uint16_t len; const uint8_t *value; };
-struct spdm_identity {		/* what the device owns; the pointed-to bytes outlive the context's use */
+struct spdm_identity {		/* what the device owns; the bytes outlive the context's use */
 	const uint8_t *chain;	/* DER certificates root..leaf */
 	size_t chain_len;
 	const uint8_t *key;	/* leaf private key, DER (SEC1 or PKCS#8) */
@@ -88,27 +91,29 @@ struct spdm_identity {		/* what the device owns; the pointed-to bytes outlive th
 	size_t measurement_count;
 };
 struct spdm_responder_ops {	/* static table of the owner */
-	/* A PCI-SIG vendor-defined request in session `session`; body after the protocol id. Returns
-	 * the reply's length (>= 0), or -ENOMSG: no answer, or -EOPNOTSUPP: SPDM ERROR unsupported. */
-	int (*vendor)(void *owner, uint32_t session, uint8_t protocol, const uint8_t *body, size_t len,
-		      uint8_t *reply, size_t cap);
+	/* A PCI-SIG vendor-defined request in session `session`; body after the protocol id.
+	 * Returns the reply's length (>= 0), or -ENOMSG: no answer, or -EOPNOTSUPP: SPDM ERROR
+	 * unsupported. */
+	int (*vendor)(void *owner, uint32_t session, uint8_t protocol, const uint8_t *body,
+		      size_t len, uint8_t *reply, size_t cap);
 	void (*session_ended)(void *owner, uint32_t session);
 };
 void spdm_responder_init(struct spdm_responder *ctx);
 void spdm_responder_allow_clear_handshake(struct spdm_responder *ctx, bool allow);
-/* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input; -ENODEV
- * without an image, -EUCLEAN for a damaged context. A record in the session that is not authentic
- * ends the session, as DSP0277 asks. */
+/* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input;
+ * -ENODEV without an image, -EUCLEAN for a damaged context. A record in the session that is not
+ * authentic ends the session, as DSP0277 asks. */
 int spdm_responder_handle(struct spdm_responder *ctx, const struct spdm_identity *identity,
 			  const struct spdm_responder_ops *ops, void *owner,
 			  const struct spdm_wire *in, struct spdm_wire *out);
 /* Conventional or function reset: connection and session are gone; session ids are not reused. */
-void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner);
+void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops,
+			  void *owner);
 uint32_t spdm_responder_session_id(const struct spdm_responder *ctx);	/* 0: none */
 
 /* Makes a P-384 chain (root, intermediate, leaf) and its leaf key with random numbers of the image;
  * 0 or -errno. Buffers are the caller's; *_len in: capacity, out: length. */
-int spdm_make_identity(const char *name, uint8_t *chain, size_t *chain_len, uint8_t *key, size_t *key_len,
-		       uint8_t *anchor, size_t *anchor_len);
+int spdm_make_identity(const char *name, uint8_t *chain, size_t *chain_len, uint8_t *key,
+		       size_t *key_len, uint8_t *anchor, size_t *anchor_len);
 
 #endif

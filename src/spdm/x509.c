@@ -10,7 +10,7 @@
 #include <openssl/x509_vfy.h>
 
 #define CHAIN_HEADER (4u + SPDM_HASH)
-#define CHAIN_DEPTH 8			/* certificates we look at */
+#define CHAIN_DEPTH 8 /* certificates we look at */
 #define LEAF_CURVE "secp384r1"
 
 static X509 *certificate_parse(const struct spdm_libcrypto *lib, struct reader *r)
@@ -21,7 +21,7 @@ static X509 *certificate_parse(const struct spdm_libcrypto *lib, struct reader *
 	if (!cert)
 		return NULL;
 	if (!d2i_X509(&cert, &p, (long)(r->len - r->at))) {
-		X509_free(cert);	/* set to NULL by libcrypto when it freed it */
+		X509_free(cert); /* set to NULL by libcrypto when it freed it */
 		return NULL;
 	}
 	r->at = (size_t)(p - r->p);
@@ -37,7 +37,7 @@ size_t spdm_certificate_length(const uint8_t *der, size_t len)
 	if (!der || len > LONG_MAX)
 		return 0;
 	if (ASN1_get_object(&p, &body, &tag, &class, (long)len) != V_ASN1_CONSTRUCTED ||
-	    tag != V_ASN1_SEQUENCE || class != V_ASN1_UNIVERSAL)
+		tag != V_ASN1_SEQUENCE || class != V_ASN1_UNIVERSAL)
 		return 0;
 	return (size_t)(p - der) + (size_t)body;
 }
@@ -53,7 +53,7 @@ static bool leaf_key_fits(EVP_PKEY *key)
 }
 
 /* The path libcrypto found must use every certificate, in the chain's own order. */
-static bool path_in_order(X509_STORE_CTX *verify, STACK_OF(X509) *certs, X509 *anchor)
+static bool path_in_order(X509_STORE_CTX *verify, STACK_OF(X509) * certs, X509 *anchor)
 {
 	STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(verify);
 	int count = sk_X509_num(certs), len = sk_X509_num(path);
@@ -67,7 +67,7 @@ static bool path_in_order(X509_STORE_CTX *verify, STACK_OF(X509) *certs, X509 *a
 	return true;
 }
 
-static int path_verify(const struct spdm_libcrypto *lib, X509 *anchor, STACK_OF(X509) *certs)
+static int path_verify(const struct spdm_libcrypto *lib, X509 *anchor, STACK_OF(X509) * certs)
 {
 	X509 *leaf = sk_X509_value(certs, sk_X509_num(certs) - 1);
 	X509_STORE_CTX *verify = X509_STORE_CTX_new_ex(lib->ctx, NULL);
@@ -76,7 +76,7 @@ static int path_verify(const struct spdm_libcrypto *lib, X509 *anchor, STACK_OF(
 	int rc = -EIO;
 
 	if (!verify || !store || !X509_STORE_add_cert(store, anchor) ||
-	    !X509_STORE_CTX_init(verify, store, leaf, certs))
+		!X509_STORE_CTX_init(verify, store, leaf, certs))
 		goto free_store;
 	param = X509_STORE_CTX_get0_param(verify);
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME);
@@ -95,7 +95,7 @@ static void certificate_free(X509 *cert)
 
 /* Root hash and certificates of the blob. */
 static int chain_parse(const struct spdm_libcrypto *lib, const uint8_t *anchor, size_t anchor_len,
-	const uint8_t *blob, size_t len, STACK_OF(X509) *certs)
+	const uint8_t *blob, size_t len, STACK_OF(X509) * certs)
 {
 	struct reader r = reader_of(blob, len);
 	uint8_t digest[SPDM_HASH];
@@ -149,13 +149,13 @@ free_certs:
 	return rc;
 }
 
-int spdm_chain_verify(const uint8_t *anchor, size_t anchor_len, const uint8_t *blob, size_t len,
-	EVP_PKEY **leaf)
+int spdm_chain_verify(
+	const uint8_t *anchor, size_t anchor_len, const uint8_t *blob, size_t len, EVP_PKEY **leaf)
 {
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
 	const uint64_t split = anchor_len;
-	const struct spdm_part parts[] = { { "chain", 5 }, { &split, sizeof(split) },
-		{ anchor, anchor_len }, { blob, len } };
+	const struct spdm_part parts[] = {
+		{"chain", 5}, {&split, sizeof(split)}, {anchor, anchor_len}, {blob, len}};
 	uint8_t id[SPDM_HASH];
 	int rc;
 
