@@ -302,13 +302,12 @@ int spdm_requester_next(
 /* What the chain must end at: the anchor, or the first certificate of the chain itself. */
 static const uint8_t *root_of(const struct spdm_requester *ctx, size_t *len)
 {
-	size_t head = 4 + SPDM_HASH;	/* length, reserved, root hash */
-
 	*len = ctx->anchor_len;
-	if (!ctx->own_root || ctx->anchor_len || ctx->chain_len <= head)
+	if (!ctx->own_root || ctx->anchor_len || ctx->chain_len <= SPDM_CHAIN_HEADER)
 		return ctx->anchor;
-	*len = spdm_certificate_length(ctx->chain + head, ctx->chain_len - head);
-	return ctx->chain + head;
+	*len = spdm_certificate_length(
+		ctx->chain + SPDM_CHAIN_HEADER, ctx->chain_len - SPDM_CHAIN_HEADER);
+	return ctx->chain + SPDM_CHAIN_HEADER;
 }
 
 int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf)

@@ -31,8 +31,9 @@ static inline void req_answer_note(struct spdm_requester *ctx, const struct req_
 	spdm_transcript_add(&ctx->transcript, part, a->r.p, a->r.at);
 }
 
-/* A signature of the device, by the chain in the context, over one transcript. */
+/* The key of the chain in the context, which the caller frees, if the chain is good. */
 int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf);
+/* A signature by that key over one transcript. */
 int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purpose,
 			enum spdm_transcript_part part, const uint8_t *signature);
 

@@ -28,10 +28,10 @@ struct pair {
 	uint8_t values[3][SPDM_HASH];
 	struct spdm_measurement measurements[3];
 	struct spdm_identity identity;
-	unsigned int vendor_calls, ended;	/* what the responder's owner saw */
+	unsigned int vendor_calls, ended; /* what the responder's owner saw */
 	uint32_t ended_session;
-	int vendor_answer;			/* other than the echo, when negative */
-	unsigned int messages;			/* requests and answers logged */
+	int vendor_answer;     /* other than the echo, when negative */
+	unsigned int messages; /* requests and answers logged */
 	struct spdm_wire log[PAIR_LOG_MAX];
 };
 
@@ -67,19 +67,26 @@ static inline void pair_setup(struct pair *pair, uint64_t seed)
 	static const uint8_t types[3] = {0x00, 0x01, 0x84};
 
 	memset(pair, 0, sizeof(*pair));
+	image_detach(); /* a test may want a second pair, in an image of its own */
 	assert_int_equal(image_create(&opts), 0);
 	pair->chain_len = sizeof(pair->chain);
 	pair->key_len = sizeof(pair->key);
 	pair->anchor_len = sizeof(pair->anchor);
 	assert_int_equal(spdm_make_identity("test device", pair->chain, &pair->chain_len, pair->key,
-				 &pair->key_len, pair->anchor, &pair->anchor_len), 0);
+				 &pair->key_len, pair->anchor, &pair->anchor_len),
+		0);
 	for (unsigned int i = 0; i < 3; i++) {
 		memset(pair->values[i], (int)i + 1, SPDM_HASH);
 		pair->measurements[i] = (struct spdm_measurement){.index = (uint8_t)(i + 1),
-			.type = types[i], .len = i == 2 ? 5 : SPDM_HASH, .value = pair->values[i]};
+			.type = types[i],
+			.len = i == 2 ? 5 : SPDM_HASH,
+			.value = pair->values[i]};
 	}
-	pair->identity = (struct spdm_identity){.chain = pair->chain, .chain_len = pair->chain_len,
-		.key = pair->key, .key_len = pair->key_len, .measurements = pair->measurements,
+	pair->identity = (struct spdm_identity){.chain = pair->chain,
+		.chain_len = pair->chain_len,
+		.key = pair->key,
+		.key_len = pair->key_len,
+		.measurements = pair->measurements,
 		.measurement_count = 3};
 	spdm_requester_init(&pair->q, pair->anchor, pair->anchor_len);
 	spdm_responder_init(&pair->p);
@@ -149,8 +156,8 @@ static inline void assert_spdm_error(const struct spdm_wire *wire, uint8_t code)
 }
 
 /* A plain request sealed as the requester would, and the answer opened. */
-static inline int pair_secured(struct pair *pair, const void *bytes, size_t len, uint8_t *answer,
-	size_t *answer_len)
+static inline int pair_secured(
+	struct pair *pair, const void *bytes, size_t len, uint8_t *answer, size_t *answer_len)
 {
 	struct spdm_session *s = &pair->q.session;
 	struct spdm_wire request, sealed;

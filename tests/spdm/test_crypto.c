@@ -70,7 +70,8 @@ static void hmac_rfc4231(void **state)
 			"8e2240ca5e69e2c78b3239ecfab21649");
 }
 
-static void raw_hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len, uint8_t *out)
+static void raw_hmac(
+	const uint8_t *key, size_t key_len, const uint8_t *data, size_t len, uint8_t *out)
 {
 	unsigned int n = SPDM_HASH;
 
@@ -114,16 +115,20 @@ static void gcm_test_case_16(void **state)
 	unhex("cafebabefacedbaddecaf888", iv);
 	unhex("feedfacedeadbeeffeedfacedeadbeefabaddad2", aad);
 	unhex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
-	      "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39", plain);
-	assert_int_equal(spdm_gcm_seal(key, iv, aad, sizeof(aad), plain, sizeof(plain), cipher, tag), 0);
+	      "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+		plain);
+	assert_int_equal(
+		spdm_gcm_seal(key, iv, aad, sizeof(aad), plain, sizeof(plain), cipher, tag), 0);
 	assert_hex(cipher, "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
 			   "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662");
 	assert_hex(tag, "76fc6ece0f4e1768cddf8853bb2d551b");
-	assert_int_equal(spdm_gcm_open(key, iv, aad, sizeof(aad), cipher, sizeof(cipher), tag, back), 0);
+	assert_int_equal(
+		spdm_gcm_open(key, iv, aad, sizeof(aad), cipher, sizeof(cipher), tag, back), 0);
 	assert_memory_equal(back, plain, sizeof(plain));
 	tag[15] ^= 1;
 	assert_int_equal(
-		spdm_gcm_open(key, iv, aad, sizeof(aad), cipher, sizeof(cipher), tag, back), -EACCES);
+		spdm_gcm_open(key, iv, aad, sizeof(aad), cipher, sizeof(cipher), tag, back),
+		-EACCES);
 }
 
 /* RFC 5903 8.2: the 384-bit random ECP group. */
@@ -133,15 +138,18 @@ static void ecdh_rfc5903(void **state)
 
 	(void)state;
 	unhex("099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655"
-	      "e35b538041e649ee3faef896783ab194", i);
+	      "e35b538041e649ee3faef896783ab194",
+		i);
 	unhex("667842d7d180ac2cde6f74f37551f55755c7645c20ef73e31634fe72b4c55ee6"
 	      "de3ac808acb4bdb4c88732aee95f41aa"
 	      "9482ed1fc0eeb9cafc4984625ccfc23f65032149e0e144ada024181535a0f38e"
-	      "eb9fcff3c2c947dae69b4c634573a81c", gi);
+	      "eb9fcff3c2c947dae69b4c634573a81c",
+		gi);
 	unhex("e558dbef53eecde3d3fccfc1aea08a89a987475d12fd950d83cfa41732bc509d"
 	      "0d1ac43a0336def96fda41d0774a3571"
 	      "dcfbec7aacf3196472169e838430367f66eebe3c6e70c416dd5f0c68759dd1ff"
-	      "f83fa40142209dff5eaad96db9e6386c", gr);
+	      "f83fa40142209dff5eaad96db9e6386c",
+		gr);
 	assert_int_equal(spdm_ecdh_derive(i, gi, gr, secret), 0);
 	assert_hex(secret, "11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4"
 			   "d603135569b9e9d09cf5d4a270f59746");
@@ -181,8 +189,7 @@ static void signature_covers_prefix_and_hash(void **state)
 	pair_setup(pair, 3);
 	p = pair->key;
 	memset(hash, 0x77, sizeof(hash));
-	assert_int_equal(
-		spdm_sign(pair->key, pair->key_len, SPDM_SIGN_KEY_EXCHANGE, hash, sig), 0);
+	assert_int_equal(spdm_sign(pair->key, pair->key_len, SPDM_SIGN_KEY_EXCHANGE, hash, sig), 0);
 	for (int i = 0; i < 4; i++)
 		memcpy(message + 16 * i, "dmtf-spdm-v1.2.*", 16);
 	memcpy(message + 100 - strlen(context), context, strlen(context));
@@ -237,7 +244,8 @@ static void caches_do_not_show(void **state)
 			spdm_chain_verify(pair->anchor, pair->anchor_len, blob, len, &leaf), 0);
 		EVP_PKEY_free(leaf);
 		assert_int_equal(
-			spdm_sign(pair->key, pair->key_len, SPDM_SIGN_CHALLENGE, hash, sig[round]), 0);
+			spdm_sign(pair->key, pair->key_len, SPDM_SIGN_CHALLENGE, hash, sig[round]),
+			0);
 		spdm_random(after[round], sizeof(after[round]));
 	}
 	assert_memory_equal(sig[0], sig[1], SPDM_SIG);
@@ -293,15 +301,20 @@ static void identity_needs_room(void **state)
 	size_t chain_len = sizeof(chain), key_len = sizeof(key), anchor_len = sizeof(anchor);
 
 	(void)state;
-	assert_int_equal(spdm_make_identity("x", chain, &chain_len, key, &key_len, anchor, &anchor_len),
+	assert_int_equal(
+		spdm_make_identity("x", chain, &chain_len, key, &key_len, anchor, &anchor_len),
 		-ENOSPC);
 	image_detach();
-	assert_int_equal(spdm_make_identity("x", chain, &chain_len, key, &key_len, anchor, &anchor_len),
+	assert_int_equal(
+		spdm_make_identity("x", chain, &chain_len, key, &key_len, anchor, &anchor_len),
 		-ENODEV);
 	with_image(NULL);
 }
 
-#define TEST(name, fn) {name, fn, with_image, without_image, NULL}
+#define TEST(name, fn)                                                                             \
+	{                                                                                          \
+		name, fn, with_image, without_image, NULL                                          \
+	}
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,8 +324,10 @@ int main(void)
 		TEST("R6.4 AES-256-GCM is test case 16's", gcm_test_case_16),
 		TEST("R6.4 ECDH is RFC 5903's, and refuses points off the curve", ecdh_rfc5903),
 		TEST("R6.4 ECDH agrees at both ends", ecdh_both_ends_agree),
-		TEST("R6.4 signatures cover version, purpose and hash", signature_covers_prefix_and_hash),
-		TEST("R7.3 random numbers are the image's, and none without it", randomness_is_the_images),
+		TEST("R6.4 signatures cover version, purpose and hash",
+			signature_covers_prefix_and_hash),
+		TEST("R7.3 random numbers are the image's, and none without it",
+			randomness_is_the_images),
 		TEST("R7.3 key caches do not show in the image", caches_do_not_show),
 		TEST("R6.4 an identity is a proper chain", identity_is_a_proper_chain),
 		TEST("R6.4 an identity needs room and an image", identity_needs_room),

@@ -32,8 +32,8 @@ static uint32_t dice(uint32_t below)
 }
 
 /* Goes on from a request or an answer that was tampered with: the last word of the requester. */
-static int go_on(struct pair *pair, struct spdm_wire *request, struct spdm_wire *answer,
-	bool at_request)
+static int go_on(
+	struct pair *pair, struct spdm_wire *request, struct spdm_wire *answer, bool at_request)
 {
 	int rc = 1;
 
@@ -54,8 +54,8 @@ static bool is_advice(const struct spdm_wire *wire, size_t at)
 }
 
 /* Flips one bit of every byte of one message, from the same state each time. */
-static void tamper_message(struct pair *pair, const struct pair *before, const struct spdm_wire *wire,
-	bool is_request)
+static void tamper_message(
+	struct pair *pair, const struct pair *before, const struct spdm_wire *wire, bool is_request)
 {
 	struct spdm_wire request, answer;
 
@@ -128,7 +128,8 @@ static void no_byte_of_a_signed_answer_can_change(void **state)
 		int rc;
 
 		assert_int_equal(
-			spdm_requester_start(&pair->q, round ? SPDM_OP_MEASURE : SPDM_OP_CHALLENGE), 0);
+			spdm_requester_start(&pair->q, round ? SPDM_OP_MEASURE : SPDM_OP_CHALLENGE),
+			0);
 		rc = spdm_requester_next(&pair->q, NULL, &request);
 		while (rc == 1) {
 			assert_int_equal(pair_answer(pair, &request, &answer), 0);
@@ -257,8 +258,16 @@ static void wrong_chains(void **state)
 	struct pair *pair = *state, *other = calloc(1, sizeof(*other));
 	uint8_t chain[3][4096];
 	size_t root, middle, leaf;
-	const struct { int order[4]; int n; } cases[] = {
-		{{0, 2}, 2}, {{0, 2, 1}, 3}, {{0, 1}, 2}, {{0}, 1}, {{0, 0, 1, 2}, 4}, {{1, 2}, 2},
+	const struct {
+		int order[4];
+		int n;
+	} cases[] = {
+		{{0, 2}, 2},
+		{{0, 2, 1}, 3},
+		{{0, 1}, 2},
+		{{0}, 1},
+		{{0, 0, 1, 2}, 4},
+		{{1, 2}, 2},
 		{{0, 1, 2, 2}, 4},
 	};
 
@@ -278,13 +287,30 @@ static void wrong_chains(void **state)
 		assert_true(pair_do(pair, SPDM_OP_CONNECT) < 0);
 		assert_false(spdm_requester_session(&pair->q));
 	}
-	pair_setup(other, 889);		/* a foreign leaf below our root */
+	pair_setup(other, 889); /* a foreign leaf below our root */
 	memcpy(pair->chain + root + middle, other->chain + other->chain_len - leaf, leaf);
 	memcpy(pair->chain, chain[0], root);
 	memcpy(pair->chain + root, chain[1], middle);
 	pair->identity.chain_len = root + middle + leaf;
 	assert_true(pair_do(pair, SPDM_OP_CONNECT) < 0);
 	free(other);
+}
+
+/* Without an anchor, whole chains of anybody's are taken when asked to, and still no others. */
+static void own_root(void **state)
+{
+	struct pair *pair = *state;
+
+	spdm_requester_init(&pair->q, NULL, 0);
+	spdm_requester_trust_own_root(&pair->q, true);
+	pair_connect(pair);
+	assert_int_equal(pair_do(pair, SPDM_OP_END), 0);
+	pair->chain[pair->chain_len - 1] ^= 1;
+	assert_int_equal(pair_do(pair, SPDM_OP_CONNECT), -EACCES);
+	pair->chain[pair->chain_len - 1] ^= 1;
+	pair->identity.chain += pair->anchor_len; /* no root in it */
+	pair->identity.chain_len -= pair->anchor_len;
+	assert_int_equal(pair_do(pair, SPDM_OP_CONNECT), -EACCES);
 }
 
 static void mutate(struct spdm_wire *wire)
@@ -414,9 +440,15 @@ static void fuzz_inside_the_session(void **state)
 /* Likewise for the requester: a device that has the keys and answers anything. */
 static void fuzz_answers_inside_the_session(void **state)
 {
-	static const struct { enum spdm_op op; uint8_t code; } ops[] = {
-		{SPDM_OP_VENDOR, 0x7e}, {SPDM_OP_MEASURE, 0x60}, {SPDM_OP_HEARTBEAT, 0x68},
-		{SPDM_OP_KEY_UPDATE, 0x69}, {SPDM_OP_END, 0x6c},
+	static const struct {
+		enum spdm_op op;
+		uint8_t code;
+	} ops[] = {
+		{SPDM_OP_VENDOR, 0x7e},
+		{SPDM_OP_MEASURE, 0x60},
+		{SPDM_OP_HEARTBEAT, 0x68},
+		{SPDM_OP_KEY_UPDATE, 0x69},
+		{SPDM_OP_END, 0x6c},
 	};
 	struct pair *pair = *state, *before = malloc(sizeof(*before));
 	uint8_t message[SPDM_MAX_MESSAGE];
@@ -480,12 +512,16 @@ static void fuzz_parsers(void **state)
 	}
 }
 
-#define TEST(name, fn) {name, fn, setup, teardown, NULL}
+#define TEST(name, fn)                                                                             \
+	{                                                                                          \
+		name, fn, setup, teardown, NULL                                                    \
+	}
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST("R3.5 no byte of a connection can change", no_byte_of_a_connection_can_change),
-		TEST("R3.5 nor of one with a clear handshake", no_byte_of_a_clear_handshake_can_change),
+		TEST("R3.5 nor of one with a clear handshake",
+			no_byte_of_a_clear_handshake_can_change),
 		TEST("R3.5 nor of a signed answer", no_byte_of_a_signed_answer_can_change),
 		TEST("R3.5 tampered records end the session", tampered_records_end_the_session),
 		TEST("R3.5 no replay, no reflection", records_cannot_be_replayed_or_reflected),
@@ -493,6 +529,7 @@ int main(void)
 		TEST("R3.5 a clear answer is none in a session", clear_answers_in_a_session),
 		TEST("R3.5 the wrong anchor, the wrong key", wrong_anchor),
 		TEST("R3.5 the wrong chain below the right root", wrong_chains),
+		TEST("R3.5 a chain up to its own root", own_root),
 		TEST("R3.5 fuzzed connections", fuzz_connections),
 		TEST("R3.5 fuzzed messages", fuzz_messages),
 		TEST("R3.5 fuzzed requests inside the session", fuzz_inside_the_session),

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Key schedule and secured records against computations made here from HMAC, SHA-384 and GCM alone. */
+/* Key schedule and secured records against computations made here from HMAC, SHA-384 and GCM alone.
+ */
 #include "pair.h"
 
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
-struct expected { uint8_t secret[2][SPDM_HASH], finished[2][SPDM_HASH], key[2][32], iv[2][12]; };
+struct expected {
+	uint8_t secret[2][SPDM_HASH], finished[2][SPDM_HASH], key[2][32], iv[2][12];
+};
 
 static void mac(const uint8_t key[48], const uint8_t *data, size_t len, uint8_t out[48])
 {
@@ -15,8 +18,8 @@ static void mac(const uint8_t key[48], const uint8_t *data, size_t len, uint8_t 
 }
 
 /* HKDF-Expand of at most one block, with the label bytes as DSP0274 lays them out. */
-static void expand(const uint8_t secret[48], const char *label, const uint8_t *hash, uint8_t len,
-	uint8_t *out)
+static void expand(
+	const uint8_t secret[48], const char *label, const uint8_t *hash, uint8_t len, uint8_t *out)
 {
 	uint8_t info[128] = {len, 0}, full[48];
 	size_t n = 2;
@@ -140,8 +143,8 @@ static void transcript_overflow_gives_no_hash(void **state)
 /* The opaque data both ends of DMTF's emulator send, byte for byte. */
 static void opaque_layout(void **state)
 {
-	static const uint8_t supported[] = {1, 0, 0, 0, 0, 0, 9, 0, 1, 1, 3, 0x00, 0x10, 0x00, 0x11,
-		0x00, 0x12, 0, 0, 0};
+	static const uint8_t supported[] = {
+		1, 0, 0, 0, 0, 0, 9, 0, 1, 1, 3, 0x00, 0x10, 0x00, 0x11, 0x00, 0x12, 0, 0, 0};
 	static const uint8_t selected[] = {1, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0x00, 0x12};
 	uint8_t out[64];
 	struct writer w = writer_of(out, sizeof(out));
@@ -171,7 +174,8 @@ static struct spdm_keys some_keys(void)
 	return keys;
 }
 
-/* Layout and nonce: an IDE_KM QUERY has 15 bytes of SPDM, and so 2 + 15 + 16 = 0x21 in its length. */
+/* Layout and nonce: an IDE_KM QUERY has 15 bytes of SPDM, and so 2 + 15 + 16 = 0x21 in its length.
+ */
 static void record_layout(void **state)
 {
 	static const uint8_t query[15] = {0x12, 0xfe, 0, 0, 3, 0, 2, 1, 0, 4, 0, 0, 0, 0, 1};
@@ -223,11 +227,11 @@ static void record_every_byte_counts(void **state)
 		assert_int_not_equal(spdm_record_open(&rx, &bad, back, &len), 0);
 	}
 	memset(wire.data + wire.len, 0, 3);
-	wire.len += 3;			/* what DOE pads */
+	wire.len += 3; /* what DOE pads */
 	assert_int_equal(spdm_record_open(&rx, &wire, back, &len), 0);
 	assert_int_equal(len, sizeof(message));
 	assert_memory_equal(back, message, len);
-	assert_int_not_equal(spdm_record_open(&rx, &wire, back, &len), 0);	/* replay */
+	assert_int_not_equal(spdm_record_open(&rx, &wire, back, &len), 0); /* replay */
 	wire.len++;
 	rx = before;
 	assert_int_equal(spdm_record_open(&rx, &wire, back, &len), -EBADMSG);
@@ -262,8 +266,9 @@ static void record_inner_length_lies(void **state)
 
 	(void)state;
 	memcpy(wire.data, "\1\0\0\0\x16\0", 6);
-	assert_int_equal(
-		spdm_gcm_seal(keys.key, keys.iv, wire.data, 6, plain, 6, wire.data + 6, wire.data + 12), 0);
+	assert_int_equal(spdm_gcm_seal(keys.key, keys.iv, wire.data, 6, plain, 6, wire.data + 6,
+				 wire.data + 12),
+		0);
 	assert_int_equal(spdm_record_open(&keys, &wire, back, &len), -EBADMSG);
 	plain[0] = 0xff;
 	plain[1] = 0xff;
@@ -272,15 +277,20 @@ static void record_inner_length_lies(void **state)
 	assert_int_equal(spdm_record_open(&keys, &wire, back, &len), -EBADMSG);
 }
 
-#define TEST(name, fn) {name, fn, NULL, NULL, NULL}
+#define TEST(name, fn)                                                                             \
+	{                                                                                          \
+		name, fn, NULL, NULL, NULL                                                         \
+	}
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST("R6.4 the key schedule, computed by hand", schedule_by_hand),
-		TEST("R6.4 an overflowed transcript gives no hash", transcript_overflow_gives_no_hash),
+		TEST("R6.4 an overflowed transcript gives no hash",
+			transcript_overflow_gives_no_hash),
 		TEST("R6.4 opaque data is as DMTF's emulator sends it", opaque_layout),
 		TEST("R6.4 a record's layout and nonce", record_layout),
-		TEST("R3.5 every bit of a record counts, and no record twice", record_every_byte_counts),
+		TEST("R3.5 every bit of a record counts, and no record twice",
+			record_every_byte_counts),
 		TEST("R6.4 records have limits", record_limits),
 		TEST("R3.5 a record's inner length cannot lie", record_inner_length_lies),
 	};
