@@ -62,8 +62,9 @@ int device_fault_by_name(const char *name);	/* enum, or -EINVAL */
 int device_firmware_update(uint16_t rid);
 /* Behaviours on which published peers disagree, off by default: "emu-function-id" (FUNCTION_ID
  * 0xbeef names function 0), "any-port" (IDE_KM ports 0..7 are the one port), "lock-any-stream"
- * (LOCK does not look at the IDE registers), "stop-unlocked-error", "req-msgs-from-bit0", "offset-in-pages"
- * (the reporting offset counts pages). 0, -ENOENT no such device, -EINVAL no such name. */
+ * (LOCK does not look at the IDE registers), "stop-unlocked-error", "req-msgs-from-bit0",
+ * "offset-in-pages" (the reporting offset counts pages). 0, -ENOENT no such device, -EINVAL no such
+ * name. */
 int device_quirk_set(uint16_t rid, const char *name, bool on);
 
 #endif

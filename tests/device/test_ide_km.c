@@ -186,7 +186,8 @@ static void R6_4_emulator_sequence(void **state)
 	assert_int_equal(tdi_state(PF), TDISP_RUN);
 	assert_int_equal(tdisp_send(0xbeef, SESSION, TDISP_STOP, NULL, 0), 0);
 	for (unsigned int i = 0; i < 6; i++)
-		assert_int_equal(km_go_stop(SESSION, IDE_KM_K_SET_STOP, 0, slot_code(0, i / 3, i % 3), 1), 0);
+		assert_int_equal(km_go_stop(SESSION, IDE_KM_K_SET_STOP, 0,
+			slot_code(0, i / 3, i % 3), 1), 0);
 }
 
 static void fuzz_ide_km(void **state)

@@ -206,6 +206,34 @@ static void hostile_objects_get_no_answer(void **state)
 	assert_int_equal(operate(SPDM_OP_CONNECT), 0);
 }
 
+/* R7.3: whatever the device did after a snapshot is undone, and happens again byte for byte. */
+static void R7_3_device_state_is_all_in_the_image(void **state)
+{
+	const uint8_t lock[20] = { 0, 0, STREAM };
+	uint8_t nonce[2][32], *before = malloc(spdm_requester_size());
+	uint64_t hash = image_hash();
+	image_mark mark = image_snapshot();
+
+	(void)state;
+	assert_non_null(before);
+	assert_int_not_equal(mark, 0);
+	memcpy(before, requester, spdm_requester_size());
+	for (unsigned int i = 0; i < 2; i++) {
+		memcpy(requester, before, spdm_requester_size());
+		assert_int_equal(operate(SPDM_OP_CONNECT), 0);
+		key_set_over_the_wire();
+		assert_int_equal(tdisp_over_the_wire(PF, TDISP_LOCK, lock, sizeof(lock), nonce[i]),
+			TDISP_LOCK - 0x80);
+		device_inject(PF, DEVICE_FAULT_DEBUG_UNLOCK, 1);
+		assert_int_not_equal(image_hash(), hash);
+		assert_int_equal(image_restore(mark), 0);
+		assert_int_equal(image_hash(), hash);
+	}
+	assert_memory_equal(nonce[0], nonce[1], 32);
+	image_release(mark);
+	free(before);
+}
+
 static void anchors_differ_by_device(void **state)
 {
 	const uint8_t *a, *b;
@@ -230,6 +258,7 @@ int main(void)
 		T(device_drops_its_session),
 		T(tdisp_in_the_clear),
 		T(hostile_objects_get_no_answer),
+		T(R7_3_device_state_is_all_in_the_image),
 		T(anchors_differ_by_device),
 	};
 
