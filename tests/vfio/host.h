@@ -141,7 +141,7 @@ static inline long dma_buf(uint32_t region, uint32_t kind, unsigned int count, c
 			       .flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF },
 		  .buf = { .region_index = region, .open_flags = O_RDWR | O_CLOEXEC, .flags = kind, .nr_ranges = count } };
 
-	for (unsigned int i = 0; i < count && i < 32; i++)
+	for (unsigned int i = 0; ranges && i < count && i < 32; i++)
 		arg.range[i] = (struct vfio_region_dma_range){ ranges[i][0], ranges[i][1] };
 	return ioctl_(host.dev, VFIO_DEVICE_FEATURE, &arg);
 }

@@ -237,7 +237,7 @@ static void feature_rules(void **state)
 static void attach_detach(void **state)
 {
 	struct vfio_device_attach_iommufd_pt attach = { .argsz = 11, .pt_id = host.ioas };
-	struct vfio_device_detach_iommufd_pt detach = { .argsz = 8 };
+	struct vfio_device_detach_iommufd_pt detach = { .argsz = 7 };
 
 	(void)state;
 	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach), -EINVAL);
