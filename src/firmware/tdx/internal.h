@@ -82,7 +82,6 @@ static inline void link_set(const void *link, const void *to)
 #define TDX_OWNER_MODULE 1u
 #define TDX_LIST_MAX 512u
 bool tdx_buffer_ok(uint64_t hpa, uint64_t len);		/* the host's own RAM, page aligned */
-bool pamt_free(uint64_t hpa, uint64_t len);	/* as above, for donation */
 uint64_t pamt_take(uint64_t hpa, uint64_t len, uint32_t owner);
 void pamt_zero(uint64_t hpa, uint64_t len, uint32_t owner);
 void pamt_give(uint64_t hpa, uint64_t len, uint32_t owner);	/* zeroed, the host's again */

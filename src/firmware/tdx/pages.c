@@ -2,22 +2,24 @@
 /* Pages the host donates and takes back. The memory controller's owner map is the PAMT. */
 #include "firmware/tdx/internal.h"
 
-bool tdx_buffer_ok(uint64_t hpa, uint64_t len)
+/* 0: the host's own RAM, whole pages; else why not. */
+static uint64_t range_check(uint64_t hpa, uint64_t len)
 {
 	if (hpa % PHYS_PAGE || hpa >= PHYS_END || phys_is_mmio(hpa))
-		return false;
+		return TDX_OPERAND_INVALID;
 	for (uint64_t at = 0; at < len; at += PHYS_PAGE) {
 		uint8_t probe;
+		int rc = phys_owner(hpa + at) ? -EACCES : phys_read(hpa + at, &probe, 1, 0);
 
-		if (phys_owner(hpa + at) || phys_read(hpa + at, &probe, 1, 0))
-			return false;
+		if (rc)
+			return rc == -EACCES ? TDX_PAGE_METADATA_INCORRECT : TDX_OPERAND_INVALID;
 	}
-	return true;
+	return TDX_SUCCESS;
 }
 
-bool pamt_free(uint64_t hpa, uint64_t len)
+bool tdx_buffer_ok(uint64_t hpa, uint64_t len)
 {
-	return len && hpa % len == 0 && tdx_buffer_ok(hpa, len);
+	return !range_check(hpa, len);
 }
 
 void pamt_zero(uint64_t hpa, uint64_t len, uint32_t owner)
@@ -30,10 +32,10 @@ void pamt_zero(uint64_t hpa, uint64_t len, uint32_t owner)
 
 uint64_t pamt_take(uint64_t hpa, uint64_t len, uint32_t owner)
 {
-	if (hpa >= PHYS_END || hpa % len || phys_is_mmio(hpa))
-		return TDX_OPERAND_INVALID;
-	if (!pamt_free(hpa, len))
-		return TDX_PAGE_METADATA_INCORRECT;
+	uint64_t status = hpa % len ? TDX_OPERAND_INVALID : range_check(hpa, len);
+
+	if (status)
+		return status;
 	return phys_owner_set(hpa, len, owner) ? TDX_NO_MEMORY : TDX_SUCCESS;
 }
 

@@ -196,8 +196,10 @@ static uint64_t mng_key_freeid(struct tdx_args *args)
 		return status | TDX_RCX;
 	/* No walk finds anything from here on, whatever the host writes into tables it gets back. */
 	if (td->sept) {
+		uint64_t root = td->sept->hpa;
+
 		sept_forget(td->sept);
-		pamt_zero(td->sept->hpa, PHYS_PAGE, td_control_owner(td));
+		pamt_zero(root, PHYS_PAGE, td_control_owner(td));
 		td_write(td)->sept = NULL;
 	}
 	td_state_set(td, TD_TEARDOWN);
