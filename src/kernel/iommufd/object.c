@@ -35,7 +35,7 @@ void *iommufd_object_new(const struct iommufd_ctx *ctx, size_t size, enum iommuf
 
 	if (!object || idtable_reserve(ctx->objects, &object->id))
 		return NULL;
-	object->kind = kind;
+	object->kind = (uint16_t)kind;
 	object->users = 1;
 	object->waits = 1;
 	return object;
