@@ -133,6 +133,30 @@ static void *slab_alloc(size_t size, enum image_type type)
 	return object;
 }
 
+static void slab_give(const struct slab *slab)
+{
+	slab_unlink(slab);
+	memset(image_log(slab, slab->first), 0, slab->first);
+	pages_give(page_of(slab));
+}
+
+bool slabs_trim(void)
+{
+	bool trimmed = false;
+
+	for (unsigned int class = 0; class < SLAB_CLASSES; class++) {
+		const struct slab *slab = HEADER->partial[class];
+
+		while (slab && slab->used)
+			slab = slab->next;
+		if (!slab)
+			continue;
+		slab_give(slab);
+		trimmed = true;
+	}
+	return trimmed;
+}
+
 static void slab_free(const struct slab *slab, unsigned int slot)
 {
 	bool full = slab->used == slab->slots;
@@ -141,11 +165,8 @@ static void slab_free(const struct slab *slab, unsigned int slot)
 	if (full)
 		slab_link(slab);
 	/* The last slab of a class stays: an object made and freed in a loop costs no pages. */
-	if (slab->used || (!slab->next && !slab->prev))
-		return;
-	slab_unlink(slab);
-	memset(image_log(slab, slab->first), 0, slab->first);
-	pages_give(page_of(slab));
+	if (!slab->used && (slab->next || slab->prev))
+		slab_give(slab);
 }
 
 /* -- objects ---------------------------------------------------------------------------------- */

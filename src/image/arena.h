@@ -34,9 +34,8 @@
 #define ARENA_DATA (ARENA_EPOCH + IMAGE_SPAN / IMAGE_PAGE * 8)
 #define CHUNK_FIRST (ARENA_DATA >> CHUNK_SHIFT)
 
-#define JOURNAL_FIXED 2u		/* segments that always exist */
+#define JOURNAL_FIXED 2u		/* segments that always exist; further ones last for one call */
 #define CHUNK_OBJECTS (CHUNK_FIRST + JOURNAL_FIXED)
-#define JOURNAL_KEEP 8u			/* segments kept over a commit */
 #define JOURNAL_PIECE 0x8000u		/* the longest run of old bytes in one record */
 #define JOURNAL_START ((uint8_t *)(IMAGE_BASE + ARENA_DATA + sizeof(struct segment)))
 
@@ -110,6 +109,9 @@ struct volatile_state {
 	uint64_t counters[IMAGE_COUNTER_MAX];
 	uint64_t fail_left;
 	uint64_t calls;		/* serial of the last image_call() */
+	uint32_t lock_serial;	/* of the last modelled lock that was used */
+	uint32_t findings;	/* about modelled locks */
+	char finding[160];	/* the last one's sentence */
 };
 
 struct mark {
@@ -236,6 +238,7 @@ int arena_each(enum image_type type, int (*fn)(const struct object *object, void
 unsigned int slab_class_of(uint64_t size);
 struct slab slab_shape(unsigned int class);	/* magic, class, slots, size, first of its slabs */
 unsigned int slab_pages(const struct slab *shape);
+bool slabs_trim(void);				/* gives empty slabs back; true if there were any */
 bool alloc_fails(void);				/* fault injection */
 
 /* pages.c */

@@ -85,7 +85,7 @@ static void segments_drop(void)
 {
 	struct image_header *header = HEADER;
 
-	while (header->segments > JOURNAL_KEEP) {
+	while (header->segments > JOURNAL_FIXED) {
 		uint64_t chunk = segment_chunk(header->segments - 1);
 
 		madvise(chunk_address(chunk), CHUNK_SIZE, MADV_REMOVE);

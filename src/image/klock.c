@@ -12,7 +12,6 @@
 #include "image/arena.h"
 
 #define HOLDS 256u
-#define TEXT 256u
 #define NO_TASK UINT32_MAX	/* task 0 as an owner, since a writer of 0 is none */
 
 struct hold {
@@ -26,11 +25,7 @@ struct hold {
 };
 
 struct klock_table {
-	uint32_t last_serial;
-	uint32_t findings;
-	uint32_t used;			/* no hold above this one is in use */
-	uint32_t spare;
-	char text[TEXT];
+	uint64_t used;			/* no hold from this one on is in use */
 	struct hold holds[HOLDS];
 };
 
@@ -78,12 +73,12 @@ static const struct klock_table *table_get(void)
 /* Findings are what a run is made for: they survive the failure of the call. */
 __attribute__((format(printf, 1, 2))) static void finding(const char *format, ...)
 {
-	struct klock_table *table = (struct klock_table *)(uintptr_t)table_find();
+	struct volatile_state *now = &HEADER->now;
 	va_list args;
 
-	table->findings++;
+	now->findings++;
 	va_start(args, format);
-	vsnprintf(table->text, sizeof(table->text), format, args);
+	vsnprintf(now->finding, sizeof(now->finding), format, args);
 	va_end(args);
 }
 
@@ -96,7 +91,7 @@ static const struct hold *hold_add(const struct klock *lock, enum klock_class cl
 				   enum klock_mode mode, bool waits)
 {
 	const struct klock_table *table = table_get();
-	unsigned int i = 0;
+	uint64_t i = 0;
 	struct hold *w;
 
 	if (!table)
@@ -106,7 +101,7 @@ static const struct hold *hold_add(const struct klock *lock, enum klock_class cl
 	if (i == HOLDS)
 		return NULL;
 	if (i == table->used) {
-		uint32_t *used = image_write(&table->used);
+		uint64_t *used = image_write(&table->used);
 
 		*used = i + 1;
 	}
@@ -143,7 +138,7 @@ static void lock_count(const struct klock *lock, enum klock_class class, enum kl
 
 	w->class = (uint16_t)class;
 	if (!w->serial)
-		w->serial = ++((struct klock_table *)(uintptr_t)table_find())->last_serial;
+		w->serial = ++HEADER->now.lock_serial;
 	if (mode == KLOCK_READ)
 		w->readers = (uint16_t)(w->readers + by);
 	else
@@ -246,9 +241,8 @@ void klock_release(const struct klock *lock, enum klock_mode mode)
 			hold_drop(hold);
 			return;
 		}
-	if (table_get())
-		finding("task %u releases %s #%u, which it does not hold", task_of_call,
-			class_names[lock->class < KLOCK_CLASS_MAX ? lock->class : 0], lock->serial);
+	finding("task %u releases %s #%u, which it does not hold", task_of_call,
+		class_names[lock->class < KLOCK_CLASS_MAX ? lock->class : 0], lock->serial);
 }
 
 bool klock_held(const struct klock *lock)
@@ -297,11 +291,9 @@ void klock_call_end(uint64_t call, bool failed)
 
 uint32_t klock_findings(char *text, size_t len)
 {
-	const struct klock_table *table = table_find();
-
 	if (text && len)
-		snprintf(text, len, "%s", table ? table->text : "");
-	return table ? table->findings : 0;
+		snprintf(text, len, "%.*s", (int)sizeof(HEADER->now.finding), HEADER->now.finding);
+	return HEADER->now.findings;
 }
 
 int klock_verify(char *why, size_t len)

@@ -47,16 +47,14 @@ static uint64_t bits_find(const uint64_t *map, uint64_t from, uint64_t end, uint
 
 /* -- chunks ----------------------------------------------------------------------------------- */
 
-uint64_t chunks_take(uint64_t count, enum chunk_kind kind, enum image_type type, uint64_t bytes)
+static uint64_t chunks_claim(uint64_t count, enum chunk_kind kind, enum image_type type, uint64_t bytes)
 {
 	struct image_header *header = HEADER;
 	uint64_t end = journal_highest() + 1, first;
 	uint32_t *chunks;
 
-	if (count > end)
-		return 0;
 	first = bits_find(header->used_map, CHUNK_OBJECTS, end, count);
-	if (first == end)
+	if (first >= end)
 		return 0;
 	if (header->chunk_high < first + count - 1)
 		header->chunk_high = (uint32_t)(first + count - 1);
@@ -72,6 +70,16 @@ uint64_t chunks_take(uint64_t count, enum chunk_kind kind, enum image_type type,
 	chunk_at(first)->bytes = bytes;
 	chunks = image_write(&header->chunks);
 	*chunks += (uint32_t)count;
+	return first;
+}
+
+uint64_t chunks_take(uint64_t count, enum chunk_kind kind, enum image_type type, uint64_t bytes)
+{
+	uint64_t first;
+
+	do {
+		first = chunks_claim(count, kind, type, bytes);
+	} while (!first && slabs_trim());
 	return first;
 }
 
@@ -120,26 +128,44 @@ static bool paged_has_room(uint64_t chunk, unsigned int count, uint64_t *page)
 	return false;
 }
 
-/* A paged chunk with a run of count free pages, and where in it; 0: none. */
-static uint64_t paged_find(unsigned int count, uint64_t *page)
+static uint64_t paged_scan(unsigned int count, uint64_t *page)
 {
 	const struct image_header *header = HEADER;
-	struct chunk *chunk;
-	uint64_t found;
 
 	for (uint64_t word = CHUNK_OBJECTS / 64; word <= header->chunk_high / 64; word++)
 		for (uint64_t left = header->paged_map[word]; left; left &= left - 1) {
-			found = word * 64 + (uint64_t)__builtin_ctzll(left);
-			if (paged_has_room(found, count, page))
-				return found;
+			uint64_t chunk = word * 64 + (uint64_t)__builtin_ctzll(left);
+
+			if (paged_has_room(chunk, count, page))
+				return chunk;
 		}
-	found = chunks_take(1, CHUNK_PAGED, IMAGE_TYPE_NONE, 0);
-	if (!found)
+	return 0;
+}
+
+static uint64_t paged_new(void)
+{
+	uint64_t number = chunks_claim(1, CHUNK_PAGED, IMAGE_TYPE_NONE, 0);
+	struct chunk *chunk = chunk_at(number);
+
+	if (!number)
 		return 0;
-	chunk = chunk_at(found);
 	chunk->free = chunk->longest = CHUNK_PAGES;
-	bits_log_set(header->paged_map, found, 1, true);
-	*page = 0;
+	bits_log_set(HEADER->paged_map, number, 1, true);
+	return number;
+}
+
+/* A paged chunk with a run of count free pages, and where in it; 0: none. */
+static uint64_t paged_find(unsigned int count, uint64_t *page)
+{
+	uint64_t found;
+
+	do {
+		found = paged_scan(count, page);
+		if (found)
+			return found;
+		*page = 0;
+		found = paged_new();
+	} while (!found && slabs_trim());
 	return found;
 }
 

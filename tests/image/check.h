@@ -13,9 +13,9 @@
 #include "image/image.h"
 
 #define assert_image_whole() do { \
-	char why[200]; \
-	if (image_verify(why, sizeof(why))) \
-		fail_msg("%s", why); \
+	char why_not[200]; \
+	if (image_verify(why_not, sizeof(why_not))) \
+		fail_msg("%s", why_not); \
 } while (0)
 
 #endif
