@@ -40,6 +40,11 @@ WEAK void guest_run(const struct vcpu_hw *vcpu)
 	(void)vcpu;
 }
 
+WEAK void guest_gone(uint32_t vm)
+{
+	(void)vm;
+}
+
 WEAK int64_t vmm_verb(struct vmm *vmm, const struct vmm_sys *sys, const char *verb, const struct vmm_args *args)
 {
 	(void)vmm, (void)sys, (void)verb, (void)args;

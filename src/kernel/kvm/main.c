@@ -174,6 +174,7 @@ static void kvm_vm_release(const struct file *file)
 	const struct kvm *kvm = file->priv;
 	const struct kvm_platform *platform = kvm_platform(kvm);
 
+	guest_gone(kvm->number);
 	kvm_irqfds_destroy(kvm);
 	/* The TEE first: its teardown takes private pages in one go, rather than one by one. */
 	if (platform->destroy)

@@ -7,7 +7,7 @@
 #include "swtio/uapi/ghci.h"
 
 #define RUN_BYTES (3 * KVM_PAGE)	/* kvm_run, and the two pages Linux maps after it */
-#define SAME_FAULT_MAX 8u		/* a fault that mapping does not cure */
+#define SAME_FAULT_MAX 64u		/* EPT violations at one address that mapping does not cure */
 
 long kvm_create_vcpu(const struct kvm *kvm, uint64_t id)
 {
@@ -305,7 +305,7 @@ static long run_vcpu(const struct kvm_vcpu *vcpu)
 	kvm_irqfds_deliver(vcpu->kvm, vcpu);
 	do {
 		rc = enter_guest(vcpu);
-		same = vcpu->hw.exit.gpa == last_gpa ? same + 1 : 0;
+		same = vcpu->hw.exit.reason == CPU_EXIT_NONE && vcpu->hw.exit.gpa == last_gpa ? same + 1 : 0;
 		last_gpa = vcpu->hw.exit.gpa;
 		if (rc == 1 && same >= SAME_FAULT_MAX)
 			rc = exit_internal_error(vcpu);
