@@ -267,8 +267,3 @@ void guest_run(const struct vcpu_hw *vcpu)
 	w = image_write(vcpu);
 	w->exit.reason = CPU_EXIT_IDLE;
 }
-
-void guest_gone(uint32_t vm)
-{
-	guest_destroy(vm);
-}

@@ -55,7 +55,6 @@ int cpu_guest_write(const struct vcpu_hw *vcpu, uint64_t gpa, const void *from, 
 
 /* The guest behind KVM_RUN; defined by the guest lane. Runs until an exit, returned in vcpu->exit. */
 void guest_run(const struct vcpu_hw *vcpu);
-void guest_gone(uint32_t vm);	/* its VM is destroyed; likewise the guest lane's */
 void guest_gone(uint32_t vm);	/* its VM was destroyed */
 
 #endif

@@ -25,8 +25,11 @@ void guest_run(const struct vcpu_hw *vcpu)
 		struct tdx_args args = accept_args;
 
 		accept_status = tdx_tdcall(vcpu, accept_leaf, &args, &exits);
-		if (exits)
+		if (exits) {
+			accept_args.rcx = args.rcx;	/* how far it came */
+			accept_args.r9 = args.r9;
 			return;
+		}
 		accept_wanted = 0;
 	}
 	if (access_wanted.armed) {

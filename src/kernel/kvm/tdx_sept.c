@@ -15,7 +15,7 @@ static unsigned int level_of(uint64_t size)
 
 static uint64_t level_span(unsigned int level)
 {
-	return PHYS_PAGE << (9 * level);
+	return (uint64_t)PHYS_PAGE << (9 * level);
 }
 
 static bool refused_as(uint64_t status, uint64_t wanted)
