@@ -12,7 +12,7 @@
 
 #define PF 0x0100
 #define VF 0x0101
-#define BAR_GPA 0x100000000ull		/* BAR n of the device: at this, and 256 MiB more for each n */
+#define BAR_GPA 0x100000000ull	/* BAR n of the device: at this, and 256 MiB more for each n */
 #define CONFIG (7ull << 40)
 
 struct dev {
@@ -63,11 +63,14 @@ static inline void dev_open(struct rig *rig, struct dev *dev, const char *path)
 static inline void dev_vdevice(const struct rig *rig, struct dev *dev)
 {
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
-	struct iommu_hwpt_alloc hwpt = { .size = sizeof(hwpt), .flags = IOMMU_HWPT_ALLOC_NEST_PARENT,
+	struct iommu_hwpt_alloc hwpt = { .size = sizeof(hwpt),
+					 .flags = IOMMU_HWPT_ALLOC_NEST_PARENT,
 					 .dev_id = dev->devid };
 	struct iommu_viommu_alloc viommu = { .size = sizeof(viommu), .type = IOMMU_VIOMMU_TYPE_TDX,
 					     .dev_id = dev->devid };
-	struct iommu_vdevice_alloc vdevice = { .size = sizeof(vdevice), .dev_id = dev->devid, .virt_id = 8 };
+	struct iommu_vdevice_alloc vdevice = { .size = sizeof(vdevice),
+					       .dev_id = dev->devid,
+					       .virt_id = 8 };
 
 	rig_ok(rig_ioctl(rig, dev->iommu, IOMMU_IOAS_ALLOC, &ioas));
 	hwpt.pt_id = ioas.out_ioas_id;
@@ -81,33 +84,39 @@ static inline void dev_vdevice(const struct rig *rig, struct dev *dev)
 
 static inline long dev_tsm(const struct rig *rig, const struct dev *dev, uint32_t type)
 {
-	struct iommu_vdevice_tsm_op op = { .size = sizeof(op), .type = type, .vdevice_id = dev->vdevice };
+	struct iommu_vdevice_tsm_op op = { .size = sizeof(op),
+					   .type = type,
+					   .vdevice_id = dev->vdevice };
 
 	return rig_ioctl(rig, dev->iommu, IOMMU_VDEVICE_TSM_OP, &op);
 }
 
 /* A dma-buf of one range of a BAR; a descriptor or -errno. */
-static inline long dev_dmabuf(const struct rig *rig, const struct dev *dev, uint32_t bar, uint32_t kind,
-			      uint64_t offset, uint64_t len)
+static inline long dev_dmabuf(const struct rig *rig, const struct dev *dev, uint32_t bar,
+			      uint32_t kind, uint64_t offset, uint64_t len)
 {
 	struct {
 		struct vfio_device_feature feature;
 		struct vfio_device_feature_dma_buf buf;
 		struct vfio_region_dma_range range;
 	} arg = {
-		.feature = { .argsz = sizeof(arg), .flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF },
-		.buf = { .region_index = bar, .open_flags = O_RDWR | O_CLOEXEC, .flags = kind, .nr_ranges = 1 },
+		.feature = { .argsz = sizeof(arg),
+			     .flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF },
+		.buf = { .region_index = bar,
+			 .open_flags = O_RDWR | O_CLOEXEC,
+			 .flags = kind,
+			 .nr_ranges = 1 },
 		.range = { offset, len },
 	};
 
 	return rig_ioctl(rig, dev->vfio, VFIO_DEVICE_FEATURE, &arg);
 }
 
-static inline long slot_dmabuf(const struct rig *rig, uint32_t slot, bool is_private, uint64_t gpa, uint64_t size,
-			       int fd, uint64_t offset)
+static inline long slot_dmabuf(const struct rig *rig, uint32_t slot, bool is_private, uint64_t gpa,
+			       uint64_t size, int fd, uint64_t offset)
 {
-	return rig_region2(rig, slot, KVM_MEM_DMABUF | (is_private ? KVM_MEM_DMABUF_PRIVATE : 0), gpa, size, 0, fd,
-			   offset);
+	return rig_region2(rig, slot, KVM_MEM_DMABUF | (is_private ? KVM_MEM_DMABUF_PRIVATE : 0),
+			   gpa, size, 0, fd, offset);
 }
 
 #endif

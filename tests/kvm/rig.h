@@ -73,8 +73,8 @@ static inline long rig_ioctl(const struct rig *rig, int fd, unsigned int cmd, co
 	return sys_ioctl(rig->task, fd, cmd, (uint64_t)(uintptr_t)arg);
 }
 
-static inline long rig_region2(const struct rig *rig, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t size,
-			       uint64_t user, int fd, uint64_t offset)
+static inline long rig_region2(const struct rig *rig, uint32_t slot, uint32_t flags, uint64_t gpa,
+			       uint64_t size, uint64_t user, int fd, uint64_t offset)
 {
 	struct kvm_userspace_memory_region2 region = {
 		.slot = slot, .flags = flags, .guest_phys_addr = gpa, .memory_size = size,
@@ -83,7 +83,8 @@ static inline long rig_region2(const struct rig *rig, uint32_t slot, uint32_t fl
 	return rig_ioctl(rig, rig->vm, KVM_SET_USER_MEMORY_REGION2, &region);
 }
 
-static inline long rig_attributes(const struct rig *rig, uint64_t gpa, uint64_t size, bool is_private)
+static inline long rig_attributes(const struct rig *rig, uint64_t gpa, uint64_t size,
+				  bool is_private)
 {
 	struct kvm_memory_attributes attributes = { .address = gpa, .size = size,
 		.attributes = is_private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0 };
@@ -91,7 +92,8 @@ static inline long rig_attributes(const struct rig *rig, uint64_t gpa, uint64_t 
 	return rig_ioctl(rig, rig->vm, KVM_SET_MEMORY_ATTRIBUTES, &attributes);
 }
 
-static inline long rig_tdx(const struct rig *rig, int fd, uint32_t id, uint64_t data, uint64_t *hw_error)
+static inline long rig_tdx(const struct rig *rig, int fd, uint32_t id, uint64_t data,
+			   uint64_t *hw_error)
 {
 	struct kvm_tdx_cmd cmd = { .id = id, .data = data };
 	long rc = rig_ioctl(rig, fd, KVM_MEMORY_ENCRYPT_OP, &cmd);
@@ -105,7 +107,8 @@ static inline void rig_ram(struct rig *rig)
 {
 	rig->ram = rig_ok(sys_memfd_create(rig->task, "ram", 0));
 	rig_ok(sys_ftruncate(rig->task, rig->ram, RIG_RAM));
-	rig_ok(sys_mmap(rig->task, RIG_RAM, PROT_READ | PROT_WRITE, MAP_SHARED, rig->ram, 0, &rig->ram_address));
+	rig_ok(sys_mmap(rig->task, RIG_RAM, PROT_READ | PROT_WRITE, MAP_SHARED, rig->ram, 0,
+			&rig->ram_address));
 }
 
 static inline void rig_ordinary_vm(struct rig *rig)
@@ -123,11 +126,12 @@ static inline void rig_td(struct rig *rig)
 	rig_ok(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, NULL));
 	rig_ram(rig);
 	rig->gmem = rig_ok(rig_ioctl(rig, rig->vm, KVM_CREATE_GUEST_MEMFD, &gmem));
-	rig_ok(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, RIG_RAM, rig->ram_address, rig->gmem, 0));
+	rig_ok(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, RIG_RAM, rig->ram_address, rig->gmem,
+			   0));
 	rig->vcpu = rig_ok(sys_ioctl(rig->task, rig->vm, KVM_CREATE_VCPU, 0));
 	rig_ok(rig_tdx(rig, rig->vcpu, KVM_TDX_INIT_VCPU, 0, NULL));
-	rig_ok(sys_mmap(rig->task, sizeof(struct kvm_run), PROT_READ | PROT_WRITE, MAP_SHARED, rig->vcpu, 0,
-			&rig->run_address));
+	rig_ok(sys_mmap(rig->task, sizeof(struct kvm_run), PROT_READ | PROT_WRITE, MAP_SHARED,
+			rig->vcpu, 0, &rig->run_address));
 }
 
 static inline const struct kvm *rig_kvm(const struct rig *rig)

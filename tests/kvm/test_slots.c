@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memslots made of dma-bufs, and the second stages behind them, driven by a guest that is this file. */
+/* Memslots made of dma-bufs, and the second stages behind them, driven by a guest that is this
+ * file. */
 #include "device.h"
 
 #include "hardware/pt.h"
@@ -7,7 +8,7 @@
 #include "swtio/uapi/ghci.h"
 #include "image/klock.h"
 
-/* -- the guest: one access, repeated until it is through ------------------------------------------ */
+/* -- the guest: one access, repeated until it is through -------------------------------------- */
 
 static struct { bool armed, write; uint64_t gpa, value; int rc; } access_wanted;
 static uint64_t accept_wanted, accept_status;
@@ -33,8 +34,9 @@ void guest_run(const struct vcpu_hw *vcpu)
 		accept_wanted = 0;
 	}
 	if (access_wanted.armed) {
-		access_wanted.rc = access_wanted.write ? cpu_guest_write(vcpu, access_wanted.gpa, &word, 4) :
-			cpu_guest_read(vcpu, access_wanted.gpa, &word, 4);
+		access_wanted.rc = access_wanted.write ?
+					   cpu_guest_write(vcpu, access_wanted.gpa, &word, 4) :
+					   cpu_guest_read(vcpu, access_wanted.gpa, &word, 4);
 		if (access_wanted.rc == -EAGAIN)
 			return;
 		access_wanted.value = word;
@@ -44,7 +46,8 @@ void guest_run(const struct vcpu_hw *vcpu)
 	exit->reason = CPU_EXIT_IDLE;
 }
 
-/* KVM_RUN until the guest's access is through (0), refused by the device (-EIO), or KVM_RUN fails. */
+/* KVM_RUN until the guest's access is through (0), refused by the device (-EIO), or KVM_RUN
+ * fails. */
 static long guest_access(const struct rig *rig, uint64_t gpa, bool write, uint64_t *value)
 {
 	long rc;
@@ -73,7 +76,7 @@ static long guest_tdcall(const struct rig *rig, enum tdcall_leaf leaf, struct td
 
 #define SHARED(gpa) ((gpa) | TDX_SHARED_BIT)
 
-/* -- fixture --------------------------------------------------------------------------------------- */
+/* -- fixture ---------------------------------------------------------------------------------- */
 
 static struct dev dev;
 
@@ -105,7 +108,7 @@ static bool shared_leaf(const struct rig *rig, uint64_t gpa, struct pt_leaf *lea
 	return !pt_walk(kvm_vcpu_hw(rig_kvm(rig), 0)->ept, gpa, leaf);
 }
 
-/* -- checks of a slot (R2.4) ------------------------------------------------------------------------ */
+/* -- checks of a slot (R2.4) ------------------------------------------------------------------ */
 
 static void R2_4_slot_kind_range_and_vm_are_checked(void **state)
 {
@@ -121,15 +124,21 @@ static void R2_4_slot_kind_range_and_vm_are_checked(void **state)
 	/* Not inside. */
 	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA, 0x200000, ordinary, 0x1000), -EINVAL);
 	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA, 0x1000, ordinary, 0x200000), -EINVAL);
-	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA, 0x1000, ordinary, UINT64_MAX - 0xfff), -EINVAL);
+	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA, 0x1000, ordinary, UINT64_MAX - 0xfff),
+			 -EINVAL);
 	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA, 0x1000, ordinary, 0x800), -EINVAL);
 	/* Flags that do not go together; an address that would not be used. */
-	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF | KVM_MEM_READONLY, BAR_GPA, 0x1000, 0, ordinary, 0),
+	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF | KVM_MEM_READONLY, BAR_GPA, 0x1000, 0,
+				     ordinary, 0),
 			 -EINVAL);
-	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF | KVM_MEM_GUEST_MEMFD, BAR_GPA, 0x1000, 0, ordinary, 0),
+	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF | KVM_MEM_GUEST_MEMFD, BAR_GPA, 0x1000,
+				     0, ordinary, 0),
 			 -EINVAL);
-	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF_PRIVATE, BAR_GPA, 0x1000, 0, ordinary, 0), -EINVAL);
-	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF, BAR_GPA, 0x1000, 0x1000, ordinary, 0), -EINVAL);
+	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF_PRIVATE, BAR_GPA, 0x1000, 0, ordinary,
+				     0),
+			 -EINVAL);
+	assert_int_equal(rig_region2(rig, 5, KVM_MEM_DMABUF, BAR_GPA, 0x1000, 0x1000, ordinary, 0),
+			 -EINVAL);
 	/* A foreign VM. */
 	other.vm = rig_ok(sys_ioctl(rig->task, rig->kvm, KVM_CREATE_VM, KVM_X86_TDX_VM));
 	assert_int_equal(slot_dmabuf(&other, 5, false, BAR_GPA, 0x200000, ordinary, 0), -EPERM);
@@ -140,7 +149,8 @@ static void R2_4_slot_kind_range_and_vm_are_checked(void **state)
 	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA, 0x200000, ordinary, 0), 0);
 	assert_int_equal(slot_dmabuf(rig, 6, false, BAR_GPA + 0x400000, 0x8000, shared, 0x8000), 0);
 	assert_int_equal(slot_dmabuf(rig, 7, false, BAR_GPA + 0x1000, 0x1000, shared, 0), -EEXIST);
-	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA + 0x8000000, 0x200000, ordinary, 0), -EINVAL);
+	assert_int_equal(slot_dmabuf(rig, 5, false, BAR_GPA + 0x8000000, 0x200000, ordinary, 0),
+			 -EINVAL);
 }
 
 static void R2_4_strict_mode_answers_as_linux(void **state)
@@ -162,7 +172,9 @@ static void R4_5_group_files_are_checked_as_linux_does(void **state)
 	struct rig *rig = *state;
 	int32_t fd = dev.vfio;
 	struct kvm_create_device again = { .type = KVM_DEV_TYPE_VFIO };
-	struct kvm_device_attr attr = { .group = 1, .attr = KVM_DEV_VFIO_FILE_ADD, .addr = (uintptr_t)&fd };
+	struct kvm_device_attr attr = { .group = 1,
+					.attr = KVM_DEV_VFIO_FILE_ADD,
+					.addr = (uintptr_t)&fd };
 
 	assert_int_equal(rig_ioctl(rig, rig->vm, KVM_CREATE_DEVICE, &again), -EBUSY);
 	again.type = 1;
@@ -181,7 +193,7 @@ static void R4_5_group_files_are_checked_as_linux_does(void **state)
 	assert_int_equal(rig_ioctl(rig, dev.group, KVM_HAS_DEVICE_ATTR, &attr), -ENXIO);
 }
 
-/* -- shared mappings ---------------------------------------------------------------------------------- */
+/* -- shared mappings -------------------------------------------------------------------------- */
 
 static void R4_3_faults_fill_the_ept_lazily(void **state)
 {
@@ -207,7 +219,8 @@ static void R4_3_faults_fill_the_ept_lazily(void **state)
 	assert_true(leaf.hpa == bar_hpa(2));
 	assert_true(kvm_shared_maps(rig_kvm(rig), bar_hpa(2) + 0x1fffff));
 	value = 0;
-	assert_int_equal(guest_access(rig, SHARED(BAR_GPA + 0x10000000 + 0x5008), false, &value), 0);
+	assert_int_equal(guest_access(rig, SHARED(BAR_GPA + 0x10000000 + 0x5008), false, &value),
+			 0);
 	assert_int_equal(value, 0x1234);
 	/* Deleting the slot takes the mapping. */
 	assert_int_equal(rig_region2(rig, 6, 0, 0, 0, 0, -1, 0), 0);
@@ -271,7 +284,7 @@ static void R4_2_revoke_zaps_and_restore_maps_again(void **state)
 	assert_int_equal(rig_region2(rig, 6, 0, 0, 0, 0, -1, 0), 0);
 }
 
-/* -- exits ---------------------------------------------------------------------------------------------- */
+/* -- exits ------------------------------------------------------------------------------------ */
 
 static void R6_7_exits_of_a_td(void **state)
 {
@@ -279,7 +292,8 @@ static void R6_7_exits_of_a_td(void **state)
 	struct kvm_run run;
 	uint64_t value = 0;
 
-	/* No slot: a shared access is emulated by user space, a private one is its fault to solve. */
+	/* No slot: a shared access is emulated by user space, a private one is its fault to
+	 * solve. */
 	assert_int_equal(guest_access(rig, SHARED(0x80001004), false, NULL), -EAGAIN);
 	run = rig_run_page(rig);
 	assert_int_equal(run.exit_reason, KVM_EXIT_MMIO);
@@ -316,7 +330,9 @@ static void R6_7_private_ram_is_added_accepted_and_given_back(void **state)
 
 	access_wanted.armed = false;
 	assert_int_equal(rig_attributes(rig, 0x100000, 0x2000, true), 0);
-	assert_int_equal(guest_tdcall(rig, TDG_MEM_PAGE_ACCEPT, (struct tdx_args){ .rcx = 0x100000 }), 0);
+	assert_int_equal(guest_tdcall(rig, TDG_MEM_PAGE_ACCEPT,
+				      (struct tdx_args){ .rcx = 0x100000 }),
+			 0);
 	assert_int_equal(tdx_sept_state(tdr, 0x100000, &hpa, &level), SEPT_MAPPED);
 	assert_int_equal(level, 0);
 	assert_int_equal(phys_owner(hpa), kvm_vcpu_hw(rig_kvm(rig), 0)->tee_owner);
@@ -331,13 +347,16 @@ static void R6_7_private_ram_is_added_accepted_and_given_back(void **state)
 static void R6_7_guest_calls_reach_the_vmm(void **state)
 {
 	struct rig *rig = *state;
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL, .args = { 1 << KVM_HC_MAP_GPA_RANGE } };
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL,
+				      .args = { 1 << KVM_HC_MAP_GPA_RANGE } };
 	struct kvm_run run;
 
 	access_wanted.armed = false;
 	accept_wanted = 1;
 	accept_leaf = TDG_VP_VMCALL;
-	accept_args = (struct tdx_args){ .r11 = GHCI_VMCALL_TDCM, .r12 = 8, .r13 = SHARED(0x5000), .r14 = 4096 };
+	accept_args = (struct tdx_args){
+		.r11 = GHCI_VMCALL_TDCM, .r12 = 8, .r13 = SHARED(0x5000), .r14 = 4096
+	};
 	assert_int_equal(sys_ioctl(rig->task, rig->vcpu, KVM_RUN, 0), 0);
 	run = rig_run_page(rig);
 	assert_int_equal(run.exit_reason, KVM_EXIT_TDX);
@@ -351,7 +370,9 @@ static void R6_7_guest_calls_reach_the_vmm(void **state)
 	assert_int_equal(sys_ioctl(rig->task, rig->vcpu, KVM_RUN, 0), 0);
 	assert_int_equal(kvm_vcpu_hw(rig_kvm(rig), 0)->exit.ret[0], 7);
 	/* MapGPA is not passed on before user space asked for it. */
-	accept_args = (struct tdx_args){ .r11 = GHCI_VMCALL_MAPGPA, .r12 = SHARED(0x8000), .r13 = 0x2000 };
+	accept_args = (struct tdx_args){ .r11 = GHCI_VMCALL_MAPGPA,
+					 .r12 = SHARED(0x8000),
+					 .r13 = 0x2000 };
 	accept_wanted = 1;
 	rig_ok(rig_ioctl(rig, rig->vm, KVM_ENABLE_CAP, &cap));
 	assert_int_equal(sys_ioctl(rig->task, rig->vcpu, KVM_RUN, 0), 0);
@@ -382,12 +403,16 @@ static void R6_7_irqfd_wakes_the_guest(void **state)
 	rig_ok(rig_ioctl(rig, rig->vm, KVM_IRQFD, &irqfd));
 }
 
-/* -- private MMIO: from bind to unbind ------------------------------------------------------------------- */
+/* -- private MMIO: from bind to unbind -------------------------------------------------------- */
 
-static long mmio_accept(const struct rig *rig, uint64_t gpa, unsigned int level, uint64_t index, uint64_t pages)
+static long mmio_accept(const struct rig *rig, uint64_t gpa, unsigned int level, uint64_t index,
+			uint64_t pages)
 {
-	return guest_tdcall(rig, TDG_MMIO_ACCEPT, (struct tdx_args){ .rcx = tdx_map(gpa, level), .rdx = index,
-								     .r8 = PF, .r9 = pages });
+	return guest_tdcall(rig, TDG_MMIO_ACCEPT,
+			    (struct tdx_args){ .rcx = tdx_map(gpa, level),
+					       .rdx = index,
+					       .r8 = PF,
+					       .r9 = pages });
 }
 
 static void R4_6_private_mmio_map_accept_block_track_unmap(void **state)
@@ -405,7 +430,8 @@ static void R4_6_private_mmio_map_accept_block_track_unmap(void **state)
 	assert_int_equal(slot_dmabuf(rig, 5, true, BAR_GPA, 0x4000, bar0, 0), 0);
 	assert_int_equal(slot_dmabuf(rig, 6, true, BAR_GPA + 0x10000000, 0x200000, bar2, 0), 0);
 	assert_int_equal(tdx_sept_state(tdr, BAR_GPA, &hpa, &level), SEPT_FREE);
-	/* The guest's accept faults, KVM maps, the guest's accept goes through: 4 KiB, and 2 MiB. */
+	/* The guest's accept faults, KVM maps, the guest's accept goes through: 4 KiB, and 2
+	 * MiB. */
 	assert_int_equal(mmio_accept(rig, BAR_GPA, 0, 0, 4), 0);
 	assert_int_equal(tdx_sept_state(tdr, BAR_GPA, &hpa, &level), SEPT_MMIO_MAPPED);
 	assert_true(hpa == bar_hpa(0) && level == 0);
@@ -423,51 +449,64 @@ static void R4_6_private_mmio_map_accept_block_track_unmap(void **state)
 	assert_int_equal(klock_findings((char[160]){ 0 }, 160), 0);
 }
 
+/* Closes in one of the 120 orders of five descriptors. */
+static void close_in_order(const struct rig *rig, int buf, unsigned int code)
+{
+	int fds[5] = { buf, rig->vm, dev.vfio, dev.iommu, dev.group };
+
+	for (unsigned int left = 5; left; code /= left, left--) {
+		unsigned int pick = code % left;
+
+		rig_ok(sys_close(rig->task, fds[pick]));
+		fds[pick] = fds[left - 1];
+	}
+}
+
+static void assert_all_gone(uint64_t tdx, uint64_t pages)
+{
+	static const enum image_type types[] = {
+		IMAGE_TYPE_KVM, IMAGE_TYPE_KVM_VCPU, IMAGE_TYPE_KVM_TD, IMAGE_TYPE_KVM_SLOT,
+		IMAGE_TYPE_KVM_DEVICE, IMAGE_TYPE_GUEST_MEMFD, IMAGE_TYPE_DMABUF,
+		IMAGE_TYPE_DMABUF_ATTACH, IMAGE_TYPE_IOMMUFD, IMAGE_TYPE_IOMMUFD_OBJ,
+	};
+	struct tdi_view view;
+
+	assert_int_equal(device_tdi_view(PF, &view), 0);
+	assert_int_equal(view.state, TDISP_UNLOCKED);
+	assert_false(pci_tsm_quarantined(pci_dev_find(PF), NULL));
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		assert_int_equal(image_live(types[i]), 0);
+	assert_int_equal(image_live(IMAGE_TYPE_TDX), tdx);
+	assert_int_equal(image_live(IMAGE_TYPE_TDX_PAGE), pages);
+	assert_int_equal(klock_findings((char[160]){ 0 }, 160), 0);
+}
+
 /* Every order of close() ends with nothing mapped, nothing left, and the device as it was. */
 static void R3_3_every_order_of_close(void **state)
 {
-	struct rig *rig;
-	uint64_t tdx = 0, pages = 0;
+	struct rig *rig = *state;
+	uint64_t tdx, pages;
+	image_mark mark;
+	int buf;
 
-	rig_stop(state);
+	assert_int_equal(dev_tsm(rig, &dev, IOMMU_VDEVICE_TSM_BIND), 0);
+	buf = rig_ok(dev_dmabuf(rig, &dev, 2, VFIO_DMA_BUF_KIND_PRIVATE, 0, 0x200000));
+	assert_int_equal(slot_dmabuf(rig, 6, true, BAR_GPA, 0x200000, buf, 0), 0);
+	assert_int_equal(mmio_accept(rig, BAR_GPA, 1, 2, 512), 0);
+	rig_ok(sys_close(rig->task, rig->vcpu));
+	rig_ok(sys_munmap(rig->task, rig->run_address, sizeof(struct kvm_run)));
+	rig_ok(sys_close(rig->task, rig->gmem));
+	mark = image_snapshot();
+	assert_true(mark != 0);
+	close_in_order(rig, buf, 0);
+	tdx = image_live(IMAGE_TYPE_TDX);
+	pages = image_live(IMAGE_TYPE_TDX_PAGE);
 	for (unsigned int order = 0; order < 120; order++) {
-		struct tdi_view view;
-		int fds[5], left = 5;
-		unsigned int code = order;
-
-		assert_int_equal(td_with_device(state), 0);
-		rig = *state;
-		assert_int_equal(dev_tsm(rig, &dev, IOMMU_VDEVICE_TSM_BIND), 0);
-		fds[0] = rig_ok(dev_dmabuf(rig, &dev, 2, VFIO_DMA_BUF_KIND_PRIVATE, 0, 0x200000));
-		assert_int_equal(slot_dmabuf(rig, 6, true, BAR_GPA, 0x200000, fds[0], 0), 0);
-		assert_int_equal(mmio_accept(rig, BAR_GPA, 1, 2, 512), 0);
-		fds[1] = rig->vm, fds[2] = dev.vfio, fds[3] = dev.iommu, fds[4] = dev.group;
-		rig_ok(sys_close(rig->task, rig->vcpu));
-		rig_ok(sys_munmap(rig->task, rig->run_address, sizeof(struct kvm_run)));
-		rig_ok(sys_close(rig->task, rig->gmem));
-		while (left) {
-			unsigned int pick = code % (unsigned int)left;
-
-			code /= (unsigned int)left;
-			rig_ok(sys_close(rig->task, fds[pick]));
-			fds[pick] = fds[--left];
-		}
-		assert_int_equal(device_tdi_view(PF, &view), 0);
-		assert_int_equal(view.state, TDISP_UNLOCKED);
-		assert_false(pci_tsm_quarantined(pci_dev_find(PF), NULL));
-		assert_int_equal(image_live(IMAGE_TYPE_KVM) + image_live(IMAGE_TYPE_KVM_TD) +
-				 image_live(IMAGE_TYPE_KVM_SLOT) + image_live(IMAGE_TYPE_DMABUF) +
-				 image_live(IMAGE_TYPE_DMABUF_ATTACH), 0);
-		if (!order) {
-			tdx = image_live(IMAGE_TYPE_TDX);
-			pages = image_live(IMAGE_TYPE_TDX_PAGE);
-		}
-		assert_int_equal(image_live(IMAGE_TYPE_TDX), tdx);
-		assert_int_equal(image_live(IMAGE_TYPE_TDX_PAGE), pages);
-		assert_int_equal(klock_findings((char[160]){ 0 }, 160), 0);
-		if (order < 119)
-			rig_stop(state);
+		assert_int_equal(image_restore(mark), 0);
+		close_in_order(rig, buf, order);
+		assert_all_gone(tdx, pages);
 	}
+	image_release(mark);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, td_with_device, rig_stop)

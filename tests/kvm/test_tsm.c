@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The TSM core with the TDX driver: connect, bind, requests, unbind, and what is left after faults and
- * kills. VFIO has no opener here; the MMIO is only owned, never mapped. */
+/* The TSM core with the TDX driver: connect, bind, requests, unbind, and what is left after
+ * faults and kills. VFIO has no opener here; the MMIO is only owned, never mapped. */
 #include "rig.h"
 
 #include "hardware/doe.h"
@@ -71,7 +71,8 @@ static long do_request(void *arg)
 
 	current_task_set(call->task);
 	put_le32(&w, call->request);
-	return pci_tsm_guest_req(call->pdev, call->scope, in, sizeof(in), call->out, call->out_len, &call->code);
+	return pci_tsm_guest_req(call->pdev, call->scope, in, sizeof(in), call->out, call->out_len,
+				 &call->code);
 }
 
 static long tsm_bind(const struct rig *rig, uint16_t rid, const struct kvm *kvm)
@@ -91,7 +92,10 @@ static void tsm_unbind(const struct rig *rig, uint16_t rid)
 static long tsm_request(const struct rig *rig, uint16_t rid, uint32_t request, enum tsm_scope scope,
 			struct tsm_call *call)
 {
-	*call = (struct tsm_call){ .task = rig->task, .pdev = pdev_of(rid), .request = request, .scope = scope,
+	*call = (struct tsm_call){ .task = rig->task,
+				   .pdev = pdev_of(rid),
+				   .request = request,
+				   .scope = scope,
 				   .out_len = sizeof(call->out) };
 	return image_call(do_request, call);
 }
@@ -241,9 +245,11 @@ static void R1_5_guest_requests(void **state)
 
 	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_INFO, &call), -ENXIO);
 	assert_int_equal(tsm_bind(rig, VF, rig_kvm(rig)), 0);
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_DEBUG_READ, &call), -EINVAL);
+	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_DEBUG_READ, &call),
+			 -EINVAL);
 	assert_int_equal(tsm_request(rig, VF, 99, TSM_SCOPE_INFO, &call), -EINVAL);
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_INFO, &call), sizeof(call.out) - 16);
+	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_INFO, &call),
+			 sizeof(call.out) - 16);
 	assert_int_equal(call.out[0], TDISP_LOCKED);
 	residue = tsm_request(rig, VF, TSM_REQUEST_REPORT, TSM_SCOPE_INFO, &call);
 	assert_true(residue > 0 && residue < (long)sizeof(call.out) - 16);
@@ -256,18 +262,20 @@ static void R1_5_guest_requests(void **state)
 	assert_true(residue >= 0 && residue < (long)sizeof(call.out));
 	/* START changes state, and the guest has not authorised it. */
 	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_START, TSM_SCOPE_INFO, &call), -EPERM);
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_START, TSM_SCOPE_STATE_CHANGE, &call), -EPERM);
+	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_START, TSM_SCOPE_STATE_CHANGE, &call),
+			 -EPERM);
 	assert_true(tdx_class(call.code) == TDX_TDI_NOT_AUTHORISED);
 	assert_int_equal(tdi_state(VF), TDISP_LOCKED);
 }
 
-/* -- faults ------------------------------------------------------------------------------------- */
+/* -- faults ----------------------------------------------------------------------------------- */
 
 /* Each SEAMCALL of a bind refused once: nothing is left, and the next bind works. */
 static void R3_3_refused_bind_leaves_nothing(void **state)
 {
-	static const enum tdx_leaf leaves[] = { TDX_DEVIFMT_ADD, TDX_TDI_CREATE, TDX_MMIOMT_ADD, TDX_MMIOMT_SET,
-		TDX_DMAR_ADD, TDX_TDI_BIND, TDX_TDI_REPORT };
+	static const enum tdx_leaf leaves[] = { TDX_DEVIFMT_ADD, TDX_TDI_CREATE, TDX_MMIOMT_ADD,
+						TDX_MMIOMT_SET,	 TDX_DMAR_ADD,	 TDX_TDI_BIND,
+						TDX_TDI_REPORT };
 	struct rig *rig = *state;
 	struct left was = left_now();
 
@@ -358,7 +366,7 @@ static void R3_3_unbind_from_error(void **state)
 	assert_false(pci_tsm_quarantined(pdev_of(VF), NULL));
 }
 
-/* -- kills ---------------------------------------------------------------------------------------- */
+/* -- kills ------------------------------------------------------------------------------------ */
 
 static struct { unsigned int at, seen; } killer;
 
@@ -371,7 +379,8 @@ static void kill_hook(enum image_wait point, void *arg)
 }
 
 /* A wait of the call under test, the process dies there; false: the call has fewer waits. */
-static bool killed_at(const struct rig *rig, unsigned int wait, long (*fn)(void *arg), struct tsm_call *call)
+static bool killed_at(const struct rig *rig, unsigned int wait, long (*fn)(void *arg),
+		      struct tsm_call *call)
 {
 	killer.at = wait;
 	killer.seen = 0;
@@ -387,7 +396,9 @@ static bool killed_at(const struct rig *rig, unsigned int wait, long (*fn)(void 
 static void R3_3_killed_at_every_wait_of_bind(void **state)
 {
 	struct rig *rig = *state;
-	struct tsm_call call = { .task = rig->task, .pdev = pdev_of(VF), .kvm = rig_kvm(rig), .id = 8 };
+	struct tsm_call call = {
+		.task = rig->task, .pdev = pdev_of(VF), .kvm = rig_kvm(rig), .id = 8
+	};
 	struct left was = left_now();
 	unsigned int wait = 0;
 
@@ -473,19 +484,29 @@ static void R3_3_vm_outlives_the_bind(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(R1_1_connect_makes_the_stream_secure, rig_start, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_1_bind_locks_and_unbind_unlocks, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R2_3_layout_leaves_the_msix_pages_shared, connected_td, rig_stop),
+		cmocka_unit_test_setup_teardown(R1_1_connect_makes_the_stream_secure, rig_start,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R3_1_bind_locks_and_unbind_unlocks, connected_td,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R2_3_layout_leaves_the_msix_pages_shared,
+						connected_td, rig_stop),
 		cmocka_unit_test_setup_teardown(R1_4_bind_errors, connected_td, rig_stop),
 		cmocka_unit_test_setup_teardown(R1_5_guest_requests, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_refused_bind_leaves_nothing, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_device_without_entropy, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_lying_report_is_refused, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_lost_stop_is_a_quarantine_until_reset, connected_td, rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_refused_bind_leaves_nothing, connected_td,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_device_without_entropy, connected_td,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_lying_report_is_refused, connected_td,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_lost_stop_is_a_quarantine_until_reset,
+						connected_td, rig_stop),
 		cmocka_unit_test_setup_teardown(R3_3_unbind_from_error, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_killed_at_every_wait_of_bind, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_killed_at_every_wait_of_unbind, connected_td, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_killed_at_every_wait_of_connect, connected_td, rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_killed_at_every_wait_of_bind, connected_td,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_killed_at_every_wait_of_unbind, connected_td,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_killed_at_every_wait_of_connect, connected_td,
+						rig_stop),
 		cmocka_unit_test_setup_teardown(R3_3_vm_outlives_the_bind, connected_td, rig_stop),
 	};
 

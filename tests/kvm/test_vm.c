@@ -7,7 +7,8 @@ static void R4_3_api_version_and_types(void **state)
 	const struct rig *rig = *state;
 
 	assert_int_equal(sys_ioctl(rig->task, rig->kvm, KVM_GET_API_VERSION, 0), 12);
-	assert_int_equal(sys_ioctl(rig->task, rig->kvm, KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES), 1 | 1 << 5);
+	assert_int_equal(sys_ioctl(rig->task, rig->kvm, KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES),
+			 1 | 1 << 5);
 	assert_int_equal(sys_ioctl(rig->task, rig->kvm, KVM_CREATE_VM, 3), -EINVAL);
 	assert_int_equal(sys_ioctl(rig->task, rig->kvm, KVM_GET_VCPU_MMAP_SIZE, 0), 3 * 4096);
 	assert_int_equal(sys_ioctl(rig->task, rig->kvm, _IO('X', 1), 0), -ENOTTY);
@@ -27,7 +28,8 @@ static void R4_3_slots_refused_as_linux_does(void **state)
 	assert_int_equal(rig_region2(rig, 0, 1u << 4, 0, 0x1000, a, -1, 0), -EINVAL);
 	assert_int_equal(rig_region2(rig, 600, 0, 0, 0x1000, a, -1, 0), -EINVAL);
 	assert_int_equal(rig_region2(rig, 0, 0, UINT64_MAX - 0xfff, 0x2000, a, -1, 0), -EINVAL);
-	assert_int_equal(rig_region2(rig, 0, 0, 0, 0, a, -1, 0), -EINVAL);	/* nothing to delete */
+	/* nothing to delete */
+	assert_int_equal(rig_region2(rig, 0, 0, 0, 0, a, -1, 0), -EINVAL);
 	assert_int_equal(rig_region2(rig, 0, 0, 0, 0x4000, a, -1, 0), 0);
 	assert_int_equal(rig_region2(rig, 1, 0, 0x3000, 0x1000, a, -1, 0), -EEXIST);
 	assert_int_equal(rig_region2(rig, 0, 0, 0, 0x8000, a, -1, 0), -EINVAL);	/* cannot grow */
@@ -55,22 +57,32 @@ static void R4_3_guest_memfd(void **state)
 	assert_int_equal(rig_ioctl(rig, rig->vm, KVM_CREATE_GUEST_MEMFD, &create), -EINVAL);
 	create.size = 0x200000;
 	gmem = rig_ok(rig_ioctl(rig, rig->vm, KVM_CREATE_GUEST_MEMFD, &create));
-	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x400000, rig->ram_address, gmem, 0), -EINVAL);
-	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x1000, rig->ram_address, 77, 0), -EBADF);
-	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x1000, rig->ram_address, rig->ram, 0),
+	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x400000, rig->ram_address,
+				     gmem, 0),
+			 -EINVAL);
+	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x1000, rig->ram_address, 77,
+				     0),
+			 -EBADF);
+	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x1000, rig->ram_address,
+				     rig->ram, 0),
 			 -EINVAL);
 	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD | KVM_MEM_READONLY, 0, 0x1000,
 				     rig->ram_address, gmem, 0), -EINVAL);
-	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x100000, rig->ram_address, gmem, 0), 0);
+	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x100000, rig->ram_address,
+				     gmem, 0),
+			 0);
 	/* A page of a guest_memfd is in one slot only. */
-	assert_int_equal(rig_region2(rig, 1, KVM_MEM_GUEST_MEMFD, 0x800000, 0x1000, rig->ram_address, gmem,
-				     0xff000), -EINVAL);
+	assert_int_equal(rig_region2(rig, 1, KVM_MEM_GUEST_MEMFD, 0x800000, 0x1000,
+				     rig->ram_address, gmem, 0xff000),
+			 -EINVAL);
 	/* Immutable. */
-	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0x800000, 0x100000, rig->ram_address, gmem, 0),
+	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0x800000, 0x100000,
+				     rig->ram_address, gmem, 0),
 			 -EINVAL);
 	other = rig_ok(sys_ioctl(rig->task, rig->kvm, KVM_CREATE_VM, KVM_X86_TDX_VM));
 	rig->vm = other;
-	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x1000, rig->ram_address, gmem, 0x180000),
+	assert_int_equal(rig_region2(rig, 0, KVM_MEM_GUEST_MEMFD, 0, 0x1000, rig->ram_address, gmem,
+				     0x180000),
 			 -EINVAL);
 }
 
@@ -80,10 +92,15 @@ static void R4_3_attributes(void **state)
 	struct kvm_memory_attributes bad = { .address = 0, .size = 0x1000, .attributes = 1 };
 
 	rig_ordinary_vm(rig);
-	assert_int_equal(rig_attributes(rig, 0, 0x1000, true), -EINVAL);	/* no private memory here */
-	assert_int_equal(sys_ioctl(rig->task, rig->vm, KVM_CHECK_EXTENSION, KVM_CAP_MEMORY_ATTRIBUTES), 0);
+	/* no private memory here */
+	assert_int_equal(rig_attributes(rig, 0, 0x1000, true), -EINVAL);
+	assert_int_equal(sys_ioctl(rig->task, rig->vm, KVM_CHECK_EXTENSION,
+				   KVM_CAP_MEMORY_ATTRIBUTES),
+			 0);
 	rig->vm = rig_ok(sys_ioctl(rig->task, rig->kvm, KVM_CREATE_VM, KVM_X86_TDX_VM));
-	assert_int_equal(sys_ioctl(rig->task, rig->vm, KVM_CHECK_EXTENSION, KVM_CAP_MEMORY_ATTRIBUTES), 8);
+	assert_int_equal(sys_ioctl(rig->task, rig->vm, KVM_CHECK_EXTENSION,
+				   KVM_CAP_MEMORY_ATTRIBUTES),
+			 8);
 	assert_int_equal(rig_attributes(rig, 0x10000, 0x4000, true), 0);
 	assert_int_equal(rig_attributes(rig, 0x12000, 0x1000, false), 0);
 	assert_int_equal(rig_attributes(rig, 0, 0, true), -EINVAL);
@@ -132,11 +149,15 @@ static void R1_3_td_states(void **state)
 	assert_int_equal(sys_ioctl(rig->task, rig->vm, KVM_CREATE_VCPU, 0), -EIO);
 	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_FINALIZE_VM, 0, NULL), -EINVAL);
 	init.xfam = 1ull << 63;
-	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, NULL), -EINVAL);
+	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, NULL),
+			 -EINVAL);
 	init.xfam = 0xe7;
-	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, &status), 0);
+	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init,
+				 &status),
+			 0);
 	assert_int_equal(status, 0);
-	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, NULL), -EINVAL);
+	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, NULL),
+			 -EINVAL);
 	assert_true(kvm_tdx_tdr(rig_kvm(rig)) != 0);
 	rig->vcpu = rig_ok(sys_ioctl(rig->task, rig->vm, KVM_CREATE_VCPU, 0));
 	assert_int_equal(sys_ioctl(rig->task, rig->vm, KVM_CREATE_VCPU, 0), -EEXIST);
@@ -160,26 +181,33 @@ static void R3_3_refused_init_leaves_nothing(void **state)
 	pages = image_live(IMAGE_TYPE_TDX_PAGE);
 	tdx_inject(TDX_MNG_INIT, TDX_OPERAND_INVALID, 1);
 	image_leave();
-	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, &status), -EINVAL);
+	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init,
+				 &status),
+			 -EINVAL);
 	assert_true(status == TDX_OPERAND_INVALID);
 	assert_int_equal(image_live(IMAGE_TYPE_TDX_PAGE), pages);
 	/* BUSY is not an answer: it is asked again. */
 	image_enter();
 	tdx_inject(TDX_MNG_KEY_CONFIG, TDX_OPERAND_BUSY, 5);
 	image_leave();
-	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init, &status), 0);
+	assert_int_equal(rig_tdx(rig, rig->vm, KVM_TDX_INIT_VM, (uint64_t)(uintptr_t)&init,
+				 &status),
+			 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(R4_3_api_version_and_types, rig_start, rig_stop),
-		cmocka_unit_test_setup_teardown(R4_3_slots_refused_as_linux_does, rig_start, rig_stop),
+		cmocka_unit_test_setup_teardown(R4_3_slots_refused_as_linux_does, rig_start,
+						rig_stop),
 		cmocka_unit_test_setup_teardown(R4_3_guest_memfd, rig_start, rig_stop),
 		cmocka_unit_test_setup_teardown(R4_3_attributes, rig_start, rig_stop),
 		cmocka_unit_test_setup_teardown(R1_3_td_states, rig_start, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_everything_of_a_vm_goes_with_it, rig_start, rig_stop),
-		cmocka_unit_test_setup_teardown(R3_3_refused_init_leaves_nothing, rig_start, rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_everything_of_a_vm_goes_with_it, rig_start,
+						rig_stop),
+		cmocka_unit_test_setup_teardown(R3_3_refused_init_leaves_nothing, rig_start,
+						rig_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

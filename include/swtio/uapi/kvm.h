@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The part of the KVM ABI (Linux 7.2, x86-64) that a confidential VM needs. Numbers, names and
- * layouts are Linux's; what Linux lacks stands at the end, with a version of its own. A test compares
- * the first part with the kernel's header.
+ * layouts are Linux's; what Linux lacks stands at the end, with a version of its own. A test
+ * compares the first part with the kernel's header.
  */
 #ifndef SWTIO_UAPI_KVM_H
 #define SWTIO_UAPI_KVM_H
@@ -266,8 +266,8 @@ struct kvm_run {			/* at offset 0 of a vCPU's mapping */
 };
 
 /* ---------------------------------------------------------------------------------------------
- * Extensions, which Linux 7.2 lacks. Version 1; KVM_CHECK_EXTENSION(KVM_CAP_SWTIO) answers it, and 0
- * when they are off, as Linux would. Off, every flag below is EINVAL, as in Linux.
+ * Extensions, which Linux 7.2 lacks. Version 1; KVM_CHECK_EXTENSION(KVM_CAP_SWTIO) answers it, and
+ * 0 when they are off, as Linux would. Off, every flag below is EINVAL, as in Linux.
  *
  * A memslot backed by a dma-buf (KVM_SET_USER_MEMORY_REGION2): `guest_memfd` is the dma-buf's
  * descriptor and `guest_memfd_offset` the byte in it where the slot begins; userspace_addr is not
@@ -276,9 +276,9 @@ struct kvm_run {			/* at offset 0 of a vCPU's mapping */
  * or LOG_DIRTY_PAGES. The slot follows the dma-buf: revoke drops the mappings, and until the buffer
  * is restored, guest accesses exit with KVM_EXIT_MEMORY_FAULT (-EFAULT).
  *	EBADF	no such descriptor
- *	EINVAL	not a dma-buf; offset unaligned or the range not inside it; PRIVATE on an ordinary VM;
- *		the buffer is of the other kind (a private slot needs a private buffer, a shared slot
- *		a shared or an ordinary one)
+ *	EINVAL	not a dma-buf; offset unaligned or the range not inside it; PRIVATE on an ordinary
+ *		VM; the buffer is of the other kind (a private slot needs a private buffer, a
+ *		shared slot a shared or an ordinary one)
  *	EPERM	the exporting device belongs to another VM or, for a private buffer, to none
  *	ENODEV	revoked, or its exporter is closed
  */
@@ -290,8 +290,8 @@ struct kvm_run {			/* at offset 0 of a vCPU's mapping */
 
 /*
  * TDG.VP.VMCALL<TDCM> (uapi/ghci.h) leaves KVM_RUN as KVM_EXIT_TDX with nr GHCI_VMCALL_TDCM and
- * unknown.data[0..3] = r12..r15. Before the next KVM_RUN the VMM writes unknown.ret, which the guest
- * gets in r10; it is preset to KVM_TDX_RET_UNSUPPORTED.
+ * unknown.data[0..3] = r12..r15. Before the next KVM_RUN the VMM writes unknown.ret, which the
+ * guest gets in r10; it is preset to KVM_TDX_RET_UNSUPPORTED.
  */
 #define KVM_TDX_RET_SUCCESS 0ULL
 #define KVM_TDX_RET_INVALID 0x8000000000000000ULL

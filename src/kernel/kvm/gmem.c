@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* guest_memfd: memory of a VM that has no host mapping. One physically contiguous piece, sparse until
- * touched. */
+/* guest_memfd: memory of a VM that has no host mapping. One physically contiguous piece, sparse
+ * until touched. */
 #include <fcntl.h>
 #include <string.h>
 
@@ -30,7 +30,8 @@ long kvm_create_guest_memfd(const struct kvm *kvm, uint64_t arg)
 	for (size_t i = 0; i < sizeof(create.reserved) / sizeof(create.reserved[0]); i++)
 		if (create.reserved[i])
 			return -EINVAL;
-	if (create.flags & ~valid || !create.size || create.size >> 63 || create.size & (KVM_PAGE - 1))
+	if (create.flags & ~valid || !create.size || create.size >> 63 ||
+	    create.size & (KVM_PAGE - 1))
 		return -EINVAL;
 	gmem = image_alloc(sizeof(*gmem), IMAGE_TYPE_GUEST_MEMFD);
 	if (!gmem)
@@ -55,7 +56,8 @@ static int guest_memfd_mmap(const struct file *file, struct mmap_request *reques
 
 	if (!(gmem->flags & GUEST_MEMFD_FLAG_MMAP))
 		return -ENODEV;
-	/* Without INIT_SHARED every page is private: Linux maps it and delivers SIGBUS at a touch. */
+	/* Without INIT_SHARED every page is private: Linux maps it and delivers SIGBUS at a
+	 * touch. */
 	if (!(gmem->flags & GUEST_MEMFD_FLAG_INIT_SHARED))
 		return -ENXIO;
 	if (request->offset > gmem->size || request->len > gmem->size - request->offset)

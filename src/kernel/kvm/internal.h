@@ -47,7 +47,8 @@ struct kvm_vcpu {
 	const struct file *file;
 	uint32_t id;
 	const struct kvm_run *run;	/* three pages of bulk memory, the client's mapping */
-	uint8_t pending;		/* enum kvm_pending: what the client answers at the next run */
+	/* enum kvm_pending: what the client answers at the next run */
+	uint8_t pending;
 	struct vcpu_hw hw;
 	const void *platform;		/* kvm_platform's own */
 };
@@ -80,7 +81,8 @@ struct kvm {
 	const struct irqfd *irqfds;
 	uint64_t hypercall_exits;	/* bit per KVM_HC_*, by KVM_CAP_EXIT_HYPERCALL */
 	struct pt ept;			/* shared, or only, second stage */
-	struct pt mirror;		/* what KVM put into the private second stage, or was about to */
+	/* what KVM put into the private second stage, or was about to */
+	struct pt mirror;
 	const void *platform;		/* kvm_platform's own, freed with the VM */
 };
 
@@ -88,7 +90,8 @@ struct kvm {
 struct kvm_platform {
 	const char *name;
 	int (*create)(const struct kvm *kvm);
-	/* Takes the private second stage, the vCPUs and the TEE down. May run again after a kill. */
+	/* Takes the private second stage, the vCPUs and the TEE down. May run again after a
+	 * kill. */
 	void (*destroy)(const struct kvm *kvm);
 	long (*vm_op)(const struct kvm *kvm, uint64_t arg);		/* KVM_MEMORY_ENCRYPT_OP */
 	int (*vcpu_create)(const struct kvm_vcpu *vcpu);
@@ -96,10 +99,11 @@ struct kvm_platform {
 	int (*run_check)(const struct kvm_vcpu *vcpu);
 	/* One private leaf. mmu_lock held; the leaf is in the mirror already. */
 	int (*private_map)(const struct kvm *kvm, const struct pt_leaf *leaf);
-	/* All private leaves in [gpa, end), each out of the mirror once it is unmapped. mmu_lock held. */
+	/* All private leaves in [gpa, end), each out of the mirror once it is unmapped. mmu_lock
+	 * held. */
 	int (*private_unmap)(const struct kvm *kvm, uint64_t gpa, uint64_t end);
-	/* Trusted DMA walks the shared tables too: a leaf was mapped; some are about to go; they are
-	 * gone. mmu_lock held. */
+	/* Trusted DMA walks the shared tables too: a leaf was mapped; some are about to go; they
+	 * are gone. mmu_lock held. */
 	int (*shared_mapped)(const struct kvm *kvm, uint64_t gpa);
 	int (*shared_unmapping)(const struct kvm *kvm, uint64_t gpa, uint64_t len);
 	void (*shared_unmapped)(const struct kvm *kvm);
@@ -119,7 +123,8 @@ const struct kvm_slot *kvm_slot_at(const struct kvm *kvm, uint64_t gpa);
 void kvm_slots_destroy(const struct kvm *kvm);
 
 /* -- gmem.c -- */
-uint64_t gmem_page(const struct kvm_slot *slot, uint64_t gpa);	/* HPA, 0: no guest_memfd behind it */
+/* HPA, 0: no guest_memfd behind it */
+uint64_t gmem_page(const struct kvm_slot *slot, uint64_t gpa);
 long kvm_create_guest_memfd(const struct kvm *kvm, uint64_t arg);
 const struct gmem *gmem_of_file(const struct file *file);
 

@@ -63,7 +63,8 @@ long kvm_irqfd_set(const struct kvm *kvm, uint64_t arg)
 		return -EFAULT;
 	if (irqfd.flags & ~(uint32_t)KVM_IRQFD_FLAG_DEASSIGN || irqfd.gsi >= KVM_GSIS)
 		return -EINVAL;
-	return irqfd.flags & KVM_IRQFD_FLAG_DEASSIGN ? irqfd_deassign(kvm, &irqfd) : irqfd_assign(kvm, &irqfd);
+	return irqfd.flags & KVM_IRQFD_FLAG_DEASSIGN ? irqfd_deassign(kvm, &irqfd) :
+						       irqfd_assign(kvm, &irqfd);
 }
 
 bool kvm_irqfds_deliver(const struct kvm *kvm, const struct kvm_vcpu *vcpu)

@@ -19,8 +19,8 @@ const struct vcpu_hw *kvm_vcpu_hw(const struct kvm *kvm, unsigned int index);
 /* Drops shared and private mappings of [gpa, +len) of the second stages. Private MMIO: BLOCK,
  * TRACK, invalidate, UNMAP; a firmware refusal comes back (-EBUSY) and nothing is lost. */
 int kvm_zap(const struct kvm *kvm, uint64_t gpa, uint64_t len);
-/* Makes sure no private mapping of MMIO [hpa, +len) is left: 0 when there is none, -EBUSY the firmware
- * refuses. For the TSM driver, after VFIO's revoke has had KVM drop them. */
+/* Makes sure no private mapping of MMIO [hpa, +len) is left: 0 when there is none, -EBUSY the
+ * firmware refuses. For the TSM driver, after VFIO's revoke has had KVM drop them. */
 int kvm_unmap_mmio(const struct kvm *kvm, uint64_t hpa, uint64_t len);
 /* Inspection for invariants: does the VM's shared table map this page? */
 bool kvm_shared_maps(const struct kvm *kvm, uint64_t hpa);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /dev/kvm and VM files. vCPU, guest_memfd and VFIO-device files hold a reference on their VM's file,
- * so a VM is destroyed after all of them; iommufd and the TSM core hold one while a device is bound.
+ * /dev/kvm and VM files. vCPU, guest_memfd and VFIO-device files hold a reference on their VM's
+ * file, so a VM is destroyed after all of them; iommufd and the TSM core hold one while a device is
+ * bound.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -32,7 +33,7 @@ const struct kvm_platform *kvm_platform(const struct kvm *kvm)
 	return platform_of_type(kvm->type);
 }
 
-/* -- what other rooms may ask ------------------------------------------------------------------ */
+/* -- what other rooms may ask ----------------------------------------------------------------- */
 
 const struct kvm *kvm_of_file(const struct file *file)
 {
@@ -59,7 +60,7 @@ const struct vcpu_hw *kvm_vcpu_hw(const struct kvm *kvm, unsigned int index)
 	return index < KVM_VCPUS && kvm->vcpus[index] ? &kvm->vcpus[index]->hw : NULL;
 }
 
-/* -- capabilities ------------------------------------------------------------------------------ */
+/* -- capabilities ----------------------------------------------------------------------------- */
 
 static int vm_types(void)
 {
@@ -72,13 +73,17 @@ static int vm_types(void)
 
 static long check_extension(const struct kvm *kvm, uint64_t cap)
 {
-	static const struct { uint32_t cap; int value; } fixed[] = {
+	static const struct {
+		uint32_t cap;
+		int value;
+	} fixed[] = {
 		{ KVM_CAP_USER_MEMORY, 1 }, { KVM_CAP_USER_MEMORY2, 1 },
 		{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 }, { KVM_CAP_NR_VCPUS, KVM_VCPUS },
 		{ KVM_CAP_MAX_VCPUS, KVM_VCPUS }, { KVM_CAP_MAX_VCPU_ID, KVM_VCPUS },
-		{ KVM_CAP_NR_MEMSLOTS, KVM_SLOTS }, { KVM_CAP_IRQFD, 1 }, { KVM_CAP_DEVICE_CTRL, 1 },
-		{ KVM_CAP_ENABLE_CAP_VM, 1 }, { KVM_CAP_CHECK_EXTENSION_VM, 1 },
-		{ KVM_CAP_IMMEDIATE_EXIT, 1 }, { KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE },
+		{ KVM_CAP_NR_MEMSLOTS, KVM_SLOTS }, { KVM_CAP_IRQFD, 1 },
+		{ KVM_CAP_DEVICE_CTRL, 1 }, { KVM_CAP_ENABLE_CAP_VM, 1 },
+		{ KVM_CAP_CHECK_EXTENSION_VM, 1 }, { KVM_CAP_IMMEDIATE_EXIT, 1 },
+		{ KVM_CAP_EXIT_HYPERCALL, 1 << KVM_HC_MAP_GPA_RANGE },
 		{ KVM_CAP_MEMORY_FAULT_INFO, 1 }, { KVM_CAP_GUEST_MEMFD, 1 },
 	};
 
@@ -109,14 +114,15 @@ static long enable_cap(const struct kvm *kvm, uint64_t arg)
 
 	if (copy_from_user(&cap, arg, sizeof(cap)))
 		return -EFAULT;
-	if (cap.flags || cap.cap != KVM_CAP_EXIT_HYPERCALL || cap.args[0] & ~(1ull << KVM_HC_MAP_GPA_RANGE))
+	if (cap.flags || cap.cap != KVM_CAP_EXIT_HYPERCALL ||
+	    cap.args[0] & ~(1ull << KVM_HC_MAP_GPA_RANGE))
 		return -EINVAL;
 	w = image_write(kvm);
 	w->hypercall_exits = cap.args[0];
 	return 0;
 }
 
-/* -- life of a VM ------------------------------------------------------------------------------ */
+/* -- life of a VM ----------------------------------------------------------------------------- */
 
 static uint32_t next_number(void)
 {
@@ -195,10 +201,20 @@ static long kvm_memory_encrypt_op(const struct kvm *kvm, uint64_t arg)
 	return platform->vm_op ? platform->vm_op(kvm, arg) : -ENOTTY;
 }
 
-static long set_region1(const struct kvm *kvm, uint64_t arg) { return kvm_set_region(kvm, arg, false); }
-static long set_region2(const struct kvm *kvm, uint64_t arg) { return kvm_set_region(kvm, arg, true); }
+static long set_region1(const struct kvm *kvm, uint64_t arg)
+{
+	return kvm_set_region(kvm, arg, false);
+}
 
-static const struct { unsigned int cmd; long (*handle)(const struct kvm *kvm, uint64_t arg); } vm_ioctls[] = {
+static long set_region2(const struct kvm *kvm, uint64_t arg)
+{
+	return kvm_set_region(kvm, arg, true);
+}
+
+static const struct {
+	unsigned int cmd;
+	long (*handle)(const struct kvm *kvm, uint64_t arg);
+} vm_ioctls[] = {
 	{ KVM_CREATE_VCPU, kvm_create_vcpu },
 	{ KVM_SET_USER_MEMORY_REGION, set_region1 },
 	{ KVM_SET_USER_MEMORY_REGION2, set_region2 },
@@ -225,7 +241,7 @@ const struct file_ops kvm_vm_file_ops = {
 	.release = kvm_vm_release,
 };
 
-/* -- /dev/kvm ---------------------------------------------------------------------------------- */
+/* -- /dev/kvm --------------------------------------------------------------------------------- */
 
 static long kvm_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
 {

@@ -2,14 +2,14 @@
 /*
  * The second stages of a VM, filled at guest accesses and emptied when what is behind them changes.
  * Shared pages are in `ept`. Private ones are in tables only the platform may write; `mirror` says
- * what is there. A leaf enters the mirror before the platform is asked to map it and leaves it after
- * the platform unmapped it, so that after a kill the mirror holds all that may be mapped.
+ * what is there. A leaf enters the mirror before the platform is asked to map it and leaves it
+ * after the platform unmapped it, so that after a kill the mirror holds all that may be mapped.
  */
 #include <string.h>
 
 #include "kernel/kvm/internal.h"
 
-/* -- what is behind a page ---------------------------------------------------------------------- */
+/* -- what is behind a page -------------------------------------------------------------------- */
 
 struct backing {
 	uint64_t hpa;
@@ -25,7 +25,8 @@ static int backing_user(const struct kvm_slot *slot, uint64_t offset, bool write
 
 	if (!task || (write && !writable))
 		return -EFAULT;
-	b->hpa = user_page(task, slot->userspace_addr + offset, slot->size - offset, writable, &b->run);
+	b->hpa = user_page(task, slot->userspace_addr + offset, slot->size - offset, writable,
+			   &b->run);
 	b->writable = writable;
 	return b->hpa ? 0 : -EFAULT;
 }
@@ -50,7 +51,8 @@ static int backing_dmabuf(const struct kvm_slot *slot, uint64_t offset, struct b
 }
 
 /* Which memory a page of a slot is made of for this kind of access; -EFAULT: the other kind. */
-static int backing_of(const struct kvm_slot *slot, uint64_t gpa, bool write, bool is_private, struct backing *b)
+static int backing_of(const struct kvm_slot *slot, uint64_t gpa, bool write, bool is_private,
+		      struct backing *b)
 {
 	bool gmem_only = slot->kind == KVM_SLOT_GMEM && slot->gmem &&
 		slot->gmem->flags & GUEST_MEMFD_FLAG_INIT_SHARED;
@@ -74,14 +76,16 @@ static int backing_of(const struct kvm_slot *slot, uint64_t gpa, bool write, boo
 	return 0;
 }
 
-/* The largest leaf: everything about it must be the same over its whole length. RAM that a TEE takes
- * goes in by 4 KiB, as in Linux: a part of a larger leaf could not be made shared again. */
-static uint64_t leaf_size(const struct kvm_slot *slot, uint64_t gpa, bool is_private, struct backing *b)
+/* The largest leaf: everything about it must be the same over its whole length. RAM that a TEE
+ * takes goes in by 4 KiB, as in Linux: a part of a larger leaf could not be made shared again. */
+static uint64_t leaf_size(const struct kvm_slot *slot, uint64_t gpa, bool is_private,
+			  struct backing *b)
 {
 	uint64_t start = gpa & ~(PHYS_2M - 1), back = gpa - start;
 	struct backing whole;
 
-	if ((is_private && !b->mmio) || start < slot->gpa || start + PHYS_2M > slot->gpa + slot->size)
+	if ((is_private && !b->mmio) || start < slot->gpa ||
+	    start + PHYS_2M > slot->gpa + slot->size)
 		return KVM_PAGE;
 	if (slot->kind != KVM_SLOT_DMABUF &&
 	    (kvm_gpa_private(slot->kvm, start) != is_private ||
@@ -93,7 +97,7 @@ static uint64_t leaf_size(const struct kvm_slot *slot, uint64_t gpa, bool is_pri
 	return PHYS_2M;
 }
 
-/* -- filling ------------------------------------------------------------------------------------ */
+/* -- filling ---------------------------------------------------------------------------------- */
 
 static int map_shared(const struct kvm *kvm, uint64_t gpa, uint64_t size, const struct backing *b)
 {
@@ -164,7 +168,7 @@ int kvm_fault(const struct kvm *kvm, uint64_t gpa, bool write, bool is_private)
 	return rc ? rc : KVM_FAULT_MAPPED;
 }
 
-/* -- emptying ------------------------------------------------------------------------------------ */
+/* -- emptying --------------------------------------------------------------------------------- */
 
 bool kvm_mirror_next(const struct kvm *kvm, uint64_t *gpa, uint64_t end, struct pt_leaf *leaf)
 {
@@ -252,13 +256,14 @@ bool kvm_shared_maps(const struct kvm *kvm, uint64_t hpa)
 	return false;
 }
 
-/* -- dma-buf importer ---------------------------------------------------------------------------- */
+/* -- dma-buf importer ------------------------------------------------------------------------- */
 
 static void kvm_dmabuf_invalidate(const void *importer, const struct dmabuf *buf)
 {
 	const struct kvm_slot *slot = importer;
-	struct trace_call call = TRACE_CALL(LANE_VFIO, LANE_KVM, "invalidate mappings", A("gpa", slot->gpa),
-					    A("len", slot->size), A("private", slot->is_private));
+	struct trace_call call =
+		TRACE_CALL(LANE_VFIO, LANE_KVM, "invalidate mappings", A("gpa", slot->gpa),
+			   A("len", slot->size), A("private", slot->is_private));
 	int rc = 0;
 
 	(void)buf;

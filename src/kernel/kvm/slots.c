@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memslots and memory attributes: what guest-physical memory is made of. The second stages are filled
- * from them lazily (mmu.c). */
+/* Memslots and memory attributes: what guest-physical memory is made of. The second stages are
+ * filled from them lazily (mmu.c). */
 #include <string.h>
 
 #include "kernel/kvm/internal.h"
 
-/* -- look-ups ---------------------------------------------------------------------------------- */
+/* -- look-ups --------------------------------------------------------------------------------- */
 
 static const struct kvm_slot *slot_by_id(const struct kvm *kvm, uint32_t id)
 {
@@ -23,7 +23,8 @@ const struct kvm_slot *kvm_slot_at(const struct kvm *kvm, uint64_t gpa)
 	return NULL;
 }
 
-static bool slot_overlaps(const struct kvm *kvm, uint64_t gpa, uint64_t size, const struct kvm_slot *except)
+static bool slot_overlaps(const struct kvm *kvm, uint64_t gpa, uint64_t size,
+			  const struct kvm_slot *except)
 {
 	for (const struct kvm_slot *slot = kvm->slots; slot; slot = slot->next)
 		if (slot != except && gpa < slot->gpa + slot->size && slot->gpa < gpa + size)
@@ -31,7 +32,7 @@ static bool slot_overlaps(const struct kvm *kvm, uint64_t gpa, uint64_t size, co
 	return false;
 }
 
-/* -- linking and dropping ---------------------------------------------------------------------- */
+/* -- linking and dropping --------------------------------------------------------------------- */
 
 static void slot_link(const struct kvm *kvm, struct kvm_slot *slot)
 {
@@ -52,7 +53,8 @@ static void slot_unlink(const struct kvm *kvm, const struct kvm_slot *slot)
 	*w = slot->next;
 }
 
-/* Frees a slot that maps nothing any more. The buffer's release may commit, so it is let go last. */
+/* Frees a slot that maps nothing any more. The buffer's release may commit, so it is let go
+ * last. */
 static void slot_free(const struct kvm *kvm, const struct kvm_slot *slot)
 {
 	const struct dmabuf *buf = slot->dmabuf;
@@ -90,7 +92,7 @@ void kvm_slots_destroy(const struct kvm *kvm)
 	}
 }
 
-/* -- backing ----------------------------------------------------------------------------------- */
+/* -- backing ---------------------------------------------------------------------------------- */
 
 static int bind_gmem(const struct kvm *kvm, struct kvm_slot *slot, int fd)
 {
@@ -106,7 +108,8 @@ static int bind_gmem(const struct kvm *kvm, struct kvm_slot *slot, int fd)
 	if (__builtin_add_overflow(slot->offset, slot->size, &end) || end > gmem->size)
 		return -EINVAL;
 	for (const struct kvm_slot *other = kvm->slots; other; other = other->next)
-		if (other->gmem == gmem && slot->offset < other->offset + other->size && other->offset < end)
+		if (other->gmem == gmem && slot->offset < other->offset + other->size &&
+		    other->offset < end)
 			return -EINVAL;
 	slot->kind = KVM_SLOT_GMEM;
 	slot->gmem = gmem;
@@ -114,7 +117,8 @@ static int bind_gmem(const struct kvm *kvm, struct kvm_slot *slot, int fd)
 }
 
 /* R2.4: KVM asks the buffer what it is, whose it is, and trusts no word of user space. */
-static int check_provider(const struct kvm *kvm, const struct dmabuf *buf, const struct kvm_slot *slot)
+static int check_provider(const struct kvm *kvm, const struct dmabuf *buf,
+			  const struct kvm_slot *slot)
 {
 	struct dmabuf_provider provider;
 	uint64_t end;
@@ -151,7 +155,7 @@ static int bind_dmabuf(const struct kvm *kvm, struct kvm_slot *slot, int fd)
 	return 0;
 }
 
-/* -- KVM_SET_USER_MEMORY_REGION, ..2 ------------------------------------------------------------- */
+/* -- KVM_SET_USER_MEMORY_REGION, ..2 ---------------------------------------------------------- */
 
 static int check_flags(const struct kvm *kvm, uint32_t flags)
 {
@@ -175,20 +179,23 @@ static int check_region(const struct kvm *kvm, const struct kvm_userspace_memory
 		return rc;
 	if (region->flags & (KVM_MEM_GUEST_MEMFD | KVM_MEM_DMABUF))
 		bits |= region->guest_memfd_offset;
-	if (bits & (KVM_PAGE - 1) || region->slot >= KVM_SLOTS || region->memory_size > KVM_SLOT_MAX)
+	if (bits & (KVM_PAGE - 1) || region->slot >= KVM_SLOTS ||
+	    region->memory_size > KVM_SLOT_MAX)
 		return -EINVAL;
 	if (__builtin_add_overflow(region->guest_phys_addr, region->memory_size, &end))
 		return -EINVAL;
 	if (region->flags & KVM_MEM_DMABUF)
 		return region->userspace_addr ? -EINVAL : 0;
-	if (__builtin_add_overflow(region->userspace_addr, region->memory_size, &end) || end > 1ull << 47)
+	if (__builtin_add_overflow(region->userspace_addr, region->memory_size, &end) ||
+	    end > 1ull << 47)
 		return -EINVAL;
 	return 0;
 }
 
 static int slot_create(const struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)
 {
-	uint64_t limit = kvm_platform(kvm)->shared_bit ? kvm_platform(kvm)->shared_bit : 1ull << KVM_GPA_BITS;
+	uint64_t limit = kvm_platform(kvm)->shared_bit ? kvm_platform(kvm)->shared_bit :
+							 1ull << KVM_GPA_BITS;
 	struct kvm_slot *slot;
 	int rc = 0;
 
@@ -217,7 +224,8 @@ static int slot_create(const struct kvm *kvm, const struct kvm_userspace_memory_
 	slot_link(kvm, slot);
 	if (!slot->dmabuf)
 		return 0;
-	/* May wait for the reservation, thus commit: the slot is whole by now, and undone by hand. */
+	/* May wait for the reservation, thus commit: the slot is whole by now, and undone by
+	 * hand. */
 	rc = dmabuf_attach(slot->dmabuf, DMABUF_IMPORTER_KVM, slot);
 	if (rc)
 		slot_free(kvm, slot);
@@ -249,7 +257,8 @@ static int slot_change(const struct kvm *kvm, const struct kvm_slot *slot,
 	return 0;
 }
 
-static int set_region_locked(const struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)
+static int set_region_locked(const struct kvm *kvm,
+			     const struct kvm_userspace_memory_region2 *region)
 {
 	const struct kvm_slot *slot = slot_by_id(kvm, region->slot);
 
@@ -263,7 +272,8 @@ long kvm_set_region(const struct kvm *kvm, uint64_t arg, bool second)
 	struct kvm_userspace_memory_region2 region = { 0 };
 	int rc;
 
-	if (copy_from_user(&region, arg, second ? sizeof(region) : sizeof(struct kvm_userspace_memory_region)))
+	if (copy_from_user(&region, arg,
+			   second ? sizeof(region) : sizeof(struct kvm_userspace_memory_region)))
 		return -EFAULT;
 	if (!second && region.flags & ~(uint32_t)(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY))
 		return -EINVAL;
@@ -278,7 +288,7 @@ long kvm_set_region(const struct kvm *kvm, uint64_t arg, bool second)
 	return rc;
 }
 
-/* -- KVM_SET_MEMORY_ATTRIBUTES ------------------------------------------------------------------- */
+/* -- KVM_SET_MEMORY_ATTRIBUTES ---------------------------------------------------------------- */
 
 bool kvm_gpa_private(const struct kvm *kvm, uint64_t gpa)
 {
@@ -369,7 +379,8 @@ static int ranges_add(const struct kvm *kvm, uint64_t gpa, uint64_t last)
 	return range_insert(at, gpa, last);
 }
 
-static int set_attributes_locked(const struct kvm *kvm, const struct kvm_memory_attributes *attributes)
+static int set_attributes_locked(const struct kvm *kvm,
+				 const struct kvm_memory_attributes *attributes)
 {
 	uint64_t last = attributes->address + attributes->size - 1;
 	bool to_private = attributes->attributes & KVM_MEMORY_ATTRIBUTE_PRIVATE;
@@ -380,7 +391,8 @@ static int set_attributes_locked(const struct kvm *kvm, const struct kvm_memory_
 		uint64_t run = kvm_attribute_run(kvm, gpa, last - gpa + 1);
 
 		if (kvm_gpa_private(kvm, gpa) != to_private)
-			rc = to_private ? kvm_zap_shared(kvm, gpa, run) : kvm_zap_private(kvm, gpa, run);
+			rc = to_private ? kvm_zap_shared(kvm, gpa, run) :
+					  kvm_zap_private(kvm, gpa, run);
 		gpa += run;
 	}
 	if (rc)

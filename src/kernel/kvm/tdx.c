@@ -24,7 +24,7 @@ uint64_t kvm_tdx_call(enum tdx_leaf leaf, struct tdx_args args, uint64_t *result
 	return status;
 }
 
-/* -- making -------------------------------------------------------------------------------------- */
+/* -- making ----------------------------------------------------------------------------------- */
 
 static int td_create(const struct kvm *kvm)
 {
@@ -82,14 +82,18 @@ static uint64_t td_build(const struct kvm *kvm, uint64_t params)
 	uint64_t status, number = 0, root = 0;
 	struct kvm_tdx *w;
 
-	status = kvm_tdx_call(TDX_MNG_CREATE, (struct tdx_args){ .rcx = td->tdr, .rdx = td->hkid }, &number);
+	status = kvm_tdx_call(TDX_MNG_CREATE, (struct tdx_args){ .rcx = td->tdr, .rdx = td->hkid },
+			      &number);
 	if (!status)
-		status = kvm_tdx_call(TDX_MNG_KEY_CONFIG, (struct tdx_args){ .rcx = td->tdr }, NULL);
+		status =
+			kvm_tdx_call(TDX_MNG_KEY_CONFIG, (struct tdx_args){ .rcx = td->tdr }, NULL);
 	for (unsigned int i = 0; !status && i < TDX_TDCS_PAGES; i++)
-		status = kvm_tdx_call(TDX_MNG_ADDCX,
-				      (struct tdx_args){ .rcx = td->tdcs[i], .rdx = td->tdr }, NULL);
+		status =
+			kvm_tdx_call(TDX_MNG_ADDCX,
+				     (struct tdx_args){ .rcx = td->tdcs[i], .rdx = td->tdr }, NULL);
 	if (!status)
-		status = kvm_tdx_call(TDX_MNG_INIT, (struct tdx_args){ .rcx = td->tdr, .rdx = params }, &root);
+		status = kvm_tdx_call(TDX_MNG_INIT,
+				      (struct tdx_args){ .rcx = td->tdr, .rdx = params }, &root);
 	w = image_write(td);
 	w->number = (uint32_t)number;
 	w->sept_root = root;
@@ -139,7 +143,8 @@ static long finalize(const struct kvm *kvm, const struct kvm_tdx_cmd *cmd, uint6
 
 	if (cmd->flags || kvm_tdx(kvm)->state != TD_INITIALIZED)
 		return -EINVAL;
-	*status = kvm_tdx_call(TDX_MR_FINALIZE, (struct tdx_args){ .rcx = kvm_tdx(kvm)->tdr }, NULL);
+	*status =
+		kvm_tdx_call(TDX_MR_FINALIZE, (struct tdx_args){ .rcx = kvm_tdx(kvm)->tdr }, NULL);
 	if (*status)
 		return tdx_host_errno(*status);
 	w = image_write(kvm_tdx(kvm));
@@ -156,13 +161,14 @@ static long capabilities(const struct kvm *kvm, const struct kvm_tdx_cmd *cmd, u
 	(void)status;
 	if (cmd->flags)
 		return -EINVAL;
-	if (copy_from_user(&nent, cmd->data + offsetof(struct kvm_tdx_capabilities, cpuid.nent), sizeof(nent)))
+	if (copy_from_user(&nent, cmd->data + offsetof(struct kvm_tdx_capabilities, cpuid.nent),
+			   sizeof(nent)))
 		return -EFAULT;
 	/* No CPUID bit is configurable: the guest of this model does not look at them. */
 	return copy_to_user(cmd->data, &caps, sizeof(caps)) ? -EFAULT : 0;
 }
 
-/* -- vCPUs --------------------------------------------------------------------------------------- */
+/* -- vCPUs ------------------------------------------------------------------------------------ */
 
 static int td_vcpu_create(const struct kvm_vcpu *vcpu)
 {
@@ -189,18 +195,24 @@ static long init_vcpu(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd
 	uint64_t tdr = kvm_tdx(vcpu->kvm)->tdr;
 	struct kvm_tdx_vcpu *w;
 
-	if (cmd->flags || tv->initialized || tv->tdvpr || kvm_tdx(vcpu->kvm)->state != TD_INITIALIZED)
+	if (cmd->flags || tv->initialized || tv->tdvpr ||
+	    kvm_tdx(vcpu->kvm)->state != TD_INITIALIZED)
 		return -EINVAL;
 	w = image_write(tv);
 	w->tdvpr = tdx_page_alloc();
 	w->tdcx = tdx_page_alloc();
 	if (!w->tdvpr || !w->tdcx)
 		return -ENOMEM;
-	*status = kvm_tdx_call(TDX_VP_CREATE, (struct tdx_args){ .rcx = tv->tdvpr, .rdx = tdr }, NULL);
+	*status = kvm_tdx_call(TDX_VP_CREATE, (struct tdx_args){ .rcx = tv->tdvpr, .rdx = tdr },
+			       NULL);
 	if (!*status)
-		*status = kvm_tdx_call(TDX_VP_ADDCX, (struct tdx_args){ .rcx = tv->tdcx, .rdx = tv->tdvpr }, NULL);
+		*status =
+			kvm_tdx_call(TDX_VP_ADDCX,
+				     (struct tdx_args){ .rcx = tv->tdcx, .rdx = tv->tdvpr }, NULL);
 	if (!*status)
-		*status = kvm_tdx_call(TDX_VP_INIT, (struct tdx_args){ .rcx = tv->tdvpr, .rdx = cmd->data }, NULL);
+		*status =
+			kvm_tdx_call(TDX_VP_INIT,
+				     (struct tdx_args){ .rcx = tv->tdvpr, .rdx = cmd->data }, NULL);
 	if (*status)
 		return tdx_host_errno(*status);
 	w = image_write(tv);
@@ -215,7 +227,7 @@ static int td_run_check(const struct kvm_vcpu *vcpu)
 	return kvm_tdx(vcpu->kvm)->state == TD_RUNNABLE && tv->initialized ? 0 : -EINVAL;
 }
 
-/* -- KVM_MEMORY_ENCRYPT_OP ----------------------------------------------------------------------- */
+/* -- KVM_MEMORY_ENCRYPT_OP -------------------------------------------------------------------- */
 
 static int command_read(struct kvm_tdx_cmd *cmd, uint64_t arg)
 {
@@ -260,7 +272,8 @@ static long td_vm_op(const struct kvm *kvm, uint64_t arg)
 
 static const struct {
 	uint32_t id;
-	long (*handle)(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd, uint64_t *status);
+	long (*handle)(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd,
+		       uint64_t *status);
 } vcpu_commands[] = {
 	{ KVM_TDX_INIT_VCPU, init_vcpu },
 	{ KVM_TDX_INIT_MEM_REGION, tdx_init_mem_region },
@@ -281,7 +294,7 @@ static long td_vcpu_op(const struct kvm_vcpu *vcpu, uint64_t arg)
 	return command_end(rc, status, &cmd, arg);
 }
 
-/* -- teardown: every part may have been done by a process that died ------------------------------- */
+/* -- teardown: every part may have been done by a process that died --------------------------- */
 
 void tdx_reclaim(uint64_t hpa)
 {

@@ -20,7 +20,8 @@ struct kvm_tdx {
 	uint64_t tdr;			/* page; 0: none */
 	uint64_t tdcs[TDX_TDCS_PAGES];
 	uint64_t sept_root;
-	uint64_t shared_tables;		/* bit a 512 GiB part of the shared half that the module knows */
+	/* bit a 512 GiB part of the shared half that the module knows */
+	uint64_t shared_tables;
 	const struct sept_page *sept;	/* pages under the root; mmu_lock */
 };
 
@@ -44,7 +45,8 @@ void tdx_shared_unmapped(const struct kvm *kvm);
 /* The tables down to the level of a leaf. mmu_lock held. */
 int tdx_sept_tables(const struct kvm *kvm, uint64_t gpa, unsigned int leaf_level, uint64_t *status);
 void tdx_sept_reclaim(const struct kvm *kvm);	/* after KEY.FREEID: everything back to the host */
-long tdx_init_mem_region(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd, uint64_t *status);
+long tdx_init_mem_region(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd,
+			 uint64_t *status);
 void tdx_reclaim(uint64_t hpa);
 uint64_t kvm_tdx_call(enum tdx_leaf leaf, struct tdx_args args, uint64_t *result);
 

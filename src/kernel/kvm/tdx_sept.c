@@ -23,7 +23,7 @@ static bool refused_as(uint64_t status, uint64_t wanted)
 	return tdx_class(status) == wanted;
 }
 
-/* -- tables -------------------------------------------------------------------------------------- */
+/* -- tables ----------------------------------------------------------------------------------- */
 
 static const struct sept_page *table_at(const struct kvm_tdx *td, uint64_t gpa, unsigned int level)
 {
@@ -76,7 +76,7 @@ int tdx_sept_tables(const struct kvm *kvm, uint64_t gpa, unsigned int leaf_level
 	return 0;
 }
 
-/* -- leaves -------------------------------------------------------------------------------------- */
+/* -- leaves ----------------------------------------------------------------------------------- */
 
 int tdx_private_map(const struct kvm *kvm, const struct pt_leaf *leaf)
 {
@@ -114,12 +114,17 @@ static uint64_t each_leaf(const struct kvm *kvm, uint64_t gpa, uint64_t end,
 static uint64_t leaf_block(const struct kvm *kvm, const struct pt_leaf *leaf)
 {
 	enum tdx_leaf call = phys_is_mmio(leaf->hpa) ? TDX_MMIO_BLOCK : TDX_MEM_RANGE_BLOCK;
-	uint64_t status = kvm_tdx_call(call, (struct tdx_args){
-		.rcx = tdx_map(leaf->address, level_of(leaf->size)), .rdx = kvm_tdx(kvm)->tdr }, NULL);
+	uint64_t status =
+		kvm_tdx_call(call,
+			     (struct tdx_args){ .rcx = tdx_map(leaf->address, level_of(leaf->size)),
+						.rdx = kvm_tdx(kvm)->tdr },
+			     NULL);
 
 	/* Never mapped, or blocked already: the mirror holds what may be there. */
-	return refused_as(status, TDX_EPT_ENTRY_STATE_INCORRECT) || refused_as(status, TDX_EPT_WALK_FAILED) ?
-		0 : status;
+	return refused_as(status, TDX_EPT_ENTRY_STATE_INCORRECT) ||
+			       refused_as(status, TDX_EPT_WALK_FAILED) ?
+		       0 :
+		       status;
 }
 
 static uint64_t leaf_remove(const struct kvm *kvm, const struct pt_leaf *leaf)
@@ -129,7 +134,8 @@ static uint64_t leaf_remove(const struct kvm *kvm, const struct pt_leaf *leaf)
 				 .rdx = kvm_tdx(kvm)->tdr };
 	uint64_t status = tdx_host_call(LANE_KVM, call, &args);
 	bool free = (refused_as(status, TDX_EPT_ENTRY_STATE_INCORRECT) &&
-		     (args.rdx >> 8 & 0xff) == SEPT_FREE) || refused_as(status, TDX_EPT_WALK_FAILED);
+		     (args.rdx >> 8 & 0xff) == SEPT_FREE) ||
+		    refused_as(status, TDX_EPT_WALK_FAILED);
 
 	if (status && !free)
 		return status;
@@ -148,7 +154,8 @@ int tdx_private_unmap(const struct kvm *kvm, uint64_t gpa, uint64_t end)
 	if (!mutant(MUTANT_SKIP_BLOCK)) {
 		status = each_leaf(kvm, gpa, end, leaf_block);
 		if (!status)
-			status = kvm_tdx_call(TDX_MEM_TRACK, (struct tdx_args){ .rcx = td->tdr }, NULL);
+			status = kvm_tdx_call(TDX_MEM_TRACK, (struct tdx_args){ .rcx = td->tdr },
+					      NULL);
 		if (!status)
 			status = tdx_host_invalidate(LANE_KVM, TDX_INV_IOTLB, td->tdr);
 	}
@@ -157,8 +164,8 @@ int tdx_private_unmap(const struct kvm *kvm, uint64_t gpa, uint64_t end)
 	return status ? -EBUSY : 0;
 }
 
-/* Trusted DMA walks the shared half too: the module is told of each 512 GiB table there, and that it
- * goes before it does. */
+/* Trusted DMA walks the shared half too: the module is told of each 512 GiB table there, and
+ * that it goes before it does. */
 static int shared_table_set(const struct kvm *kvm, unsigned int part, uint64_t entry)
 {
 	const struct kvm_tdx *td = kvm_tdx(kvm);
@@ -196,7 +203,8 @@ int tdx_shared_unmapping(const struct kvm *kvm, uint64_t gpa, uint64_t len)
 
 		/* Does anything stay mapped in this part, before or behind what goes? */
 		if (!(parts >> part & 1) || gpa >= end || gpa + len <= start ||
-		    pt_next_mapped(&kvm->ept, start) < gpa || pt_next_mapped(&kvm->ept, gpa + len) < end)
+		    pt_next_mapped(&kvm->ept, start) < gpa ||
+		    pt_next_mapped(&kvm->ept, gpa + len) < end)
 			continue;
 		rc = shared_table_set(kvm, part, 0);
 	}
@@ -209,7 +217,7 @@ void tdx_shared_unmapped(const struct kvm *kvm)
 		tdx_host_invalidate(LANE_KVM, TDX_INV_IOTLB, kvm_tdx(kvm)->tdr);
 }
 
-/* -- teardown ------------------------------------------------------------------------------------ */
+/* -- teardown --------------------------------------------------------------------------------- */
 
 void tdx_sept_reclaim(const struct kvm *kvm)
 {
@@ -234,17 +242,21 @@ void tdx_sept_reclaim(const struct kvm *kvm)
 	}
 }
 
-/* -- memory the guest starts with ---------------------------------------------------------------- */
+/* -- memory the guest starts with ------------------------------------------------------------- */
 
-static int add_page(const struct kvm *kvm, uint64_t gpa, uint64_t source, uint64_t bounce, uint64_t *status)
+static int add_page(const struct kvm *kvm, uint64_t gpa, uint64_t source, uint64_t bounce,
+		    uint64_t *status)
 {
 	const struct kvm_slot *slot = kvm_slot_at(kvm, gpa);
-	uint64_t hpa = slot && slot->kind == KVM_SLOT_GMEM && kvm_gpa_private(kvm, gpa) ? gmem_page(slot, gpa) : 0;
+	uint64_t hpa = slot && slot->kind == KVM_SLOT_GMEM && kvm_gpa_private(kvm, gpa) ?
+			       gmem_page(slot, gpa) :
+			       0;
 	int rc;
 
 	if (!hpa)
 		return -EFAULT;
-	if (copy_from_user(image_bulk_write(phys_ram(bounce, PHYS_PAGE), PHYS_PAGE), source, PHYS_PAGE))
+	if (copy_from_user(image_bulk_write(phys_ram(bounce, PHYS_PAGE), PHYS_PAGE), source,
+			   PHYS_PAGE))
 		return -EFAULT;
 	rc = kvm_mirror_add(kvm, gpa, hpa, PHYS_PAGE, false);
 	if (rc)
@@ -260,7 +272,8 @@ static int add_page(const struct kvm *kvm, uint64_t gpa, uint64_t source, uint64
 	return rc;
 }
 
-static long add_pages(const struct kvm *kvm, struct kvm_tdx_init_mem_region *region, uint64_t *status)
+static long add_pages(const struct kvm *kvm, struct kvm_tdx_init_mem_region *region,
+		      uint64_t *status)
 {
 	uint64_t bounce = tdx_page_alloc();
 	int rc = bounce ? klock_acquire(&kvm->mmu_lock, KLOCK_MMU, KLOCK_WRITE) : -ENOMEM;
@@ -282,7 +295,8 @@ static long add_pages(const struct kvm *kvm, struct kvm_tdx_init_mem_region *reg
 	return rc;
 }
 
-long tdx_init_mem_region(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd, uint64_t *status)
+long tdx_init_mem_region(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd,
+			 uint64_t *status)
 {
 	const struct kvm_tdx_vcpu *tv = vcpu->platform;
 	struct kvm_tdx_init_mem_region region;
@@ -296,7 +310,8 @@ long tdx_init_mem_region(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *
 		return -EFAULT;
 	if ((region.source_addr | region.gpa) & (PHYS_PAGE - 1) || !region.nr_pages ||
 	    region.nr_pages > TDX_SHARED_BIT / PHYS_PAGE ||
-	    __builtin_add_overflow(region.gpa, region.nr_pages * PHYS_PAGE, &end) || end > TDX_SHARED_BIT)
+	    __builtin_add_overflow(region.gpa, region.nr_pages * PHYS_PAGE, &end) ||
+	    end > TDX_SHARED_BIT)
 		return -EINVAL;
 	rc = add_pages(vcpu->kvm, &region, status);
 	return copy_to_user(cmd->data, &region, sizeof(region)) ? -EFAULT : rc;

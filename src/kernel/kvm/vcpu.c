@@ -7,7 +7,7 @@
 #include "swtio/uapi/ghci.h"
 
 #define RUN_BYTES (3 * KVM_PAGE)	/* kvm_run, and the two pages Linux maps after it */
-#define SAME_FAULT_MAX 64u		/* EPT violations at one address that mapping does not cure */
+#define SAME_FAULT_MAX 64u	/* EPT violations at one address that mapping does not cure */
 
 long kvm_create_vcpu(const struct kvm *kvm, uint64_t id)
 {
@@ -89,7 +89,7 @@ void kvm_vcpus_destroy(const struct kvm *kvm)
 	}
 }
 
-/* -- the client's page ------------------------------------------------------------------------- */
+/* -- the client's page ------------------------------------------------------------------------ */
 
 /* The client may write its page at any time: one copy is taken, one is put back. */
 static struct kvm_run run_read(const struct kvm_vcpu *vcpu)
@@ -117,7 +117,7 @@ static void set_pending(const struct kvm_vcpu *vcpu, enum kvm_pending pending)
 	w->pending = (uint8_t)pending;
 }
 
-/* -- what the client answered ------------------------------------------------------------------- */
+/* -- what the client answered ----------------------------------------------------------------- */
 
 static void complete_pending(const struct kvm_vcpu *vcpu)
 {
@@ -171,7 +171,9 @@ static int exit_memory_fault(const struct kvm_vcpu *vcpu, int error)
 
 static int exit_internal_error(const struct kvm_vcpu *vcpu)
 {
-	struct kvm_run run = { .internal = { .suberror = 4, .ndata = 1, .data = { vcpu->hw.exit.reason } } };
+	struct kvm_run run = {
+		.internal = { .suberror = 4, .ndata = 1, .data = { vcpu->hw.exit.reason } }
+	};
 
 	run_exit(vcpu, KVM_EXIT_INTERNAL_ERROR, &run);
 	return 0;
@@ -215,7 +217,8 @@ static int exit_shutdown(const struct kvm_vcpu *vcpu)
 static int vmcall_tdcm(const struct kvm_vcpu *vcpu)
 {
 	const struct cpu_exit_info *exit = &vcpu->hw.exit;
-	struct kvm_run run = { .tdx = { .nr = exit->fn, .unknown = { .ret = KVM_TDX_RET_UNSUPPORTED } } };
+	struct kvm_run run = { .tdx = { .nr = exit->fn,
+					.unknown = { .ret = KVM_TDX_RET_UNSUPPORTED } } };
 
 	memcpy(run.tdx.unknown.data, exit->args, 4 * sizeof(run.tdx.unknown.data[0]));
 	run_exit(vcpu, KVM_EXIT_TDX, &run);
@@ -228,14 +231,18 @@ static int vmcall_mapgpa(const struct kvm_vcpu *vcpu)
 {
 	uint64_t shared = kvm_platform(vcpu->kvm)->shared_bit, gpa = vcpu->hw.exit.args[0];
 	uint64_t len = vcpu->hw.exit.args[1], end;
-	struct kvm_run run = { .hypercall = { .nr = KVM_HC_MAP_GPA_RANGE, .args = {
-		gpa & ~shared, len / KVM_PAGE, gpa & shared ? KVM_MAP_GPA_RANGE_DECRYPTED : KVM_MAP_GPA_RANGE_ENCRYPTED } } };
+	struct kvm_run run = { .hypercall = { .nr = KVM_HC_MAP_GPA_RANGE,
+					      .args = { gpa & ~shared, len / KVM_PAGE,
+							gpa & shared ?
+								KVM_MAP_GPA_RANGE_DECRYPTED :
+								KVM_MAP_GPA_RANGE_ENCRYPTED } } };
 	struct cpu_exit_info *exit;
 	uint64_t ret = KVM_TDX_RET_SUCCESS;
 
 	if (!(vcpu->kvm->hypercall_exits >> KVM_HC_MAP_GPA_RANGE & 1))
 		ret = KVM_TDX_RET_UNSUPPORTED;
-	else if (!len || (gpa | len) & (KVM_PAGE - 1) || __builtin_add_overflow(gpa & ~shared, len, &end) || end > shared)
+	else if (!len || (gpa | len) & (KVM_PAGE - 1) ||
+		 __builtin_add_overflow(gpa & ~shared, len, &end) || end > shared)
 		ret = KVM_TDX_RET_INVALID;
 	if (ret) {
 		exit = image_write(&vcpu->hw.exit);
@@ -272,7 +279,7 @@ static int (*const exits[])(const struct kvm_vcpu *vcpu) = {
 	[CPU_EXIT_SHUTDOWN] = exit_shutdown,
 };
 
-/* -- KVM_RUN ------------------------------------------------------------------------------------- */
+/* -- KVM_RUN ---------------------------------------------------------------------------------- */
 
 static int enter_guest(const struct kvm_vcpu *vcpu)
 {
@@ -305,7 +312,9 @@ static long run_vcpu(const struct kvm_vcpu *vcpu)
 	kvm_irqfds_deliver(vcpu->kvm, vcpu);
 	do {
 		rc = enter_guest(vcpu);
-		same = vcpu->hw.exit.reason == CPU_EXIT_NONE && vcpu->hw.exit.gpa == last_gpa ? same + 1 : 0;
+		same = vcpu->hw.exit.reason == CPU_EXIT_NONE && vcpu->hw.exit.gpa == last_gpa ?
+			       same + 1 :
+			       0;
 		last_gpa = vcpu->hw.exit.gpa;
 		if (rc == 1 && same >= SAME_FAULT_MAX)
 			rc = exit_internal_error(vcpu);

@@ -111,7 +111,8 @@ static long kvm_device_ioctl(const struct file *file, unsigned int cmd, uint64_t
 	target = fd_file(fd);
 	if (!target)
 		return -EBADF;
-	return attr.attr == KVM_DEV_VFIO_FILE_ADD ? file_add(device, target) : file_del(device, target);
+	return attr.attr == KVM_DEV_VFIO_FILE_ADD ? file_add(device, target) :
+						    file_del(device, target);
 }
 
 static void kvm_device_release(const struct file *file)

@@ -3,9 +3,9 @@
  * Between the TSM core and a platform driver.
  *
  * A call into firmware or a device commits, and the process may die at any wait. Therefore a driver
- * works in numbered steps: before each it writes the step's number into `link_phase` or `tdi_phase`,
- * which the firmware's gate commits. The number says what *may* be done; each step's undoing holds
- * also when it never happened. Zero says that nothing is.
+ * works in numbered steps: before each it writes the step's number into `link_phase` or
+ * `tdi_phase`, which the firmware's gate commits. The number says what *may* be done; each step's
+ * undoing holds also when it never happened. Zero says that nothing is.
  */
 #ifndef SWTIO_KERNEL_TSM_INTERNAL_H
 #define SWTIO_KERNEL_TSM_INTERNAL_H
@@ -18,14 +18,18 @@
 enum tsm_link { TSM_LINK_NONE, TSM_LINK_CONNECTING, TSM_LINK_CONNECTED, TSM_LINK_DISCONNECTING };
 enum tsm_tdi { TSM_TDI_NONE, TSM_TDI_BINDING, TSM_TDI_BOUND, TSM_TDI_UNBINDING };
 
-struct pci_tsm {			/* one a function; written under tsm_rwsem or the DSM's lock */
+/* One a function; written under tsm_rwsem or the DSM's lock. */
+struct pci_tsm {
 	const struct pci_dev *pdev;
-	const struct pci_dev *dsm;	/* function 0, whose mailbox is the DSM's; itself for that one */
+	/* function 0, whose mailbox is the DSM's; itself for that one */
+	const struct pci_dev *dsm;
 	struct klock lock;		/* the DSM's: one operation at a time */
 	uint8_t link;			/* enum tsm_link; of the DSM's function only */
 	uint8_t tdi;			/* enum tsm_tdi */
-	bool unbind_wanted;		/* an unbind that could not wait for the lock: its holder does it */
-	bool vfio_waits;		/* quarantined: VFIO was not told that all is shared again */
+	/* an unbind that could not wait for the lock: its holder does it */
+	bool unbind_wanted;
+	/* quarantined: VFIO was not told that all is shared again */
+	bool vfio_waits;
 	uint16_t link_phase, tdi_phase;
 	const struct kvm *kvm;		/* a reference on its file while tdi is not NONE */
 	uint32_t tdi_id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The TDX Connect driver of the TSM core: the link to a DSM (SPDM session, IDE stream). Binding is in
- * tdx_tdi.c. Each link is made and unmade by one table of steps.
+ * The TDX Connect driver of the TSM core: the link to a DSM (SPDM session, IDE stream). Binding is
+ * in tdx_tdi.c. Each link is made and unmade by one table of steps.
  */
 #include <string.h>
 
@@ -47,8 +47,8 @@ static int step_rc(uint64_t status)
 }
 
 /* -- steps of a link ----------------------------------------------------------------------------
- * make: 0 or -errno. unmake: holds also when make did not happen, or happened half way; refused while a
- * function of the DSM is still stuck on the link.
+ * make: 0 or -errno. unmake: holds also when make did not happen, or happened half way; refused
+ * while a function of the DSM is still stuck on the link.
  */
 static int iommu_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
@@ -72,7 +72,8 @@ static int iommu_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 		w->iommu_page = tdx_page_alloc();
 	if (!w->iommu_page)
 		return -ENOMEM;
-	args = (struct tdx_args){ .rcx = TDX_VTBAR, .rdx = tdx_list_of(link, &host->iommu_page, 1) };
+	args = (struct tdx_args){ .rcx = TDX_VTBAR,
+				  .rdx = tdx_list_of(link, &host->iommu_page, 1) };
 	status = tdx_host_call(LANE_TSM, TDX_IOMMU_SETUP, &args);
 	if (status)
 		return step_rc(status);
@@ -124,7 +125,8 @@ static int spdm_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 
 static int session_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
-	struct tdx_args args = { .rcx = link->spdm_id, .r12 = tdx_list_of_blob(link, link->device_info) };
+	struct tdx_args args = { .rcx = link->spdm_id,
+				 .r12 = tdx_list_of_blob(link, link->device_info) };
 	uint64_t status = tdx_relay_run(tsm, TDX_SPDM_CONNECT, &args);
 	struct tdx_link *w = image_write(link);
 
@@ -224,7 +226,8 @@ static int stream_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 
 	(void)tsm;
 	if (phys_owner(link->ide_pages[0])) {
-		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_BLOCK, &args);	/* refused when it is blocked already */
+		/* refused when it is blocked already */
+		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_BLOCK, &args);
 		args = (struct tdx_args){ .rcx = link->stream_handle };
 		status = tdx_host_call(LANE_TSM, TDX_IDE_STREAM_DELETE, &args);
 	}
@@ -258,7 +261,8 @@ static int enable_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	(void)tsm;
 	(void)link;
-	return 0;		/* ide_unmake() disables: K_SET_STOP still needs the ports as they are */
+	/* ide_unmake() disables: K_SET_STOP still needs the ports as they are */
+	return 0;
 }
 
 static const struct {
@@ -278,7 +282,7 @@ static void link_phase(const struct pci_tsm *tsm, unsigned int phase)
 	image_commit();
 }
 
-/* -- the link's object -------------------------------------------------------------------------- */
+/* -- the link's object ------------------------------------------------------------------------ */
 
 static int link_alloc(const struct pci_tsm *tsm)
 {
@@ -312,7 +316,7 @@ static void link_free(const struct pci_tsm *tsm)
 	image_free(link);
 }
 
-/* -- driver ------------------------------------------------------------------------------------- */
+/* -- driver ----------------------------------------------------------------------------------- */
 
 static int tdx_probe(const struct pci_dev *pdev)
 {

@@ -30,7 +30,8 @@ int tdx_host_errno(uint64_t status)
 
 bool tdx_host_wait(uint64_t status, unsigned int *tries)
 {
-	enum image_wait point = tdx_class(status) == TDX_OPERAND_BUSY ? IMAGE_WAIT_BUSY : IMAGE_WAIT_RESUMABLE;
+	enum image_wait point =
+		tdx_class(status) == TDX_OPERAND_BUSY ? IMAGE_WAIT_BUSY : IMAGE_WAIT_RESUMABLE;
 
 	if (++*tries >= TDX_BUSY_TRIES)
 		return false;
@@ -48,7 +49,8 @@ uint64_t tdx_host_call(enum lane from, enum tdx_leaf leaf, struct tdx_args *args
 	do {
 		*args = in;
 		status = tdx_seamcall(from, leaf, args);
-		if (tdx_class(status) != TDX_OPERAND_BUSY && tdx_class(status) != TDX_INTERRUPTED_RESUMABLE)
+		if (tdx_class(status) != TDX_OPERAND_BUSY &&
+		    tdx_class(status) != TDX_INTERRUPTED_RESUMABLE)
 			return status;
 	} while (tdx_host_wait(status, &tries));
 	return status;

@@ -16,7 +16,8 @@ bool tdx_host_wait(uint64_t status, unsigned int *tries);
 int tdx_host_errno(uint64_t status);	/* 0 for success */
 
 uint64_t tdx_page_alloc(void);		/* HPA of a zeroed page, 0: no memory */
-void tdx_page_free(uint64_t hpa);	/* one the module has given back; one it still owns is lost */
+/* one the module has given back; one it still owns is lost */
+void tdx_page_free(uint64_t hpa);
 
 /* The trusted IOMMU: set up once a link exists. Its id, or -ENODEV. */
 int tdx_host_iommu(void);

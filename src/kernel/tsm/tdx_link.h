@@ -14,13 +14,15 @@
 
 enum relay_state { RELAY_IDLE, RELAY_CALL, RELAY_EXCHANGE };
 
-/* One operation between module and DSM. It is all in the image, so that when the process dies with a
- * message in flight, the next one takes the operation to its end before it decides anything. */
+/* One operation between module and DSM. It is all in the image, so that when the process dies
+ * with a message in flight, the next one takes the operation to its end before it decides
+ * anything. */
 struct tdx_relay {
 	uint8_t state;			/* enum relay_state: what comes next */
 	uint32_t leaf;			/* enum tdx_leaf */
 	uint32_t request_len;		/* RELAY_EXCHANGE: bytes for the device */
-	bool sent;			/* RELAY_EXCHANGE: on its way, as the mailbox's object after this one */
+	/* RELAY_EXCHANGE: on its way, as the mailbox's object after this one */
+	bool sent;
 	uint32_t serial;
 	uint64_t response_len;		/* RELAY_CALL: bytes for the module, or TDX_MESSAGE_LOST */
 	struct tdx_args args;
@@ -57,7 +59,8 @@ struct tdx_tdi {			/* one a bound function */
 	uint32_t report_len;
 };
 
-const struct tdx_link *tdx_link_of(const struct pci_tsm *tsm);	/* of the function's DSM; NULL: none */
+/* of the function's DSM; NULL: none */
+const struct tdx_link *tdx_link_of(const struct pci_tsm *tsm);
 uint32_t tdx_func_id(const struct pci_dev *pdev);
 
 /* -- tdx_relay.c -- */
@@ -84,7 +87,7 @@ int tdx_report_layout(const struct pci_dev *pdev, const uint8_t *report, size_t 
 /* The pages of the function's memory BARs that are neither MSI-X table nor PBA. */
 int tdx_tee_ranges(const struct pci_dev *pdev, struct tdx_tdi *tdi);
 /* -- tdx_request.c -- */
-ssize_t tdx_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in, size_t in_len,
-		      uint8_t *out, size_t out_len, uint64_t *tsm_code);
+ssize_t tdx_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
+		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The relay: the module hands out a message, the host carries it to the DSM and brings the answer. */
+/* The relay: the module hands out a message, the host carries it to the DSM and brings the
+ * answer. */
 #include <string.h>
 
 #include "kernel/tsm/tdx_link.h"
 
-#define RELAY_ROUNDS 4096u		/* calls of one operation: a broken module or device must end */
+#define RELAY_ROUNDS 4096u	/* calls of one operation: a broken module or device must end */
 
 int tdx_pages_alloc(const uint64_t *pages, unsigned int count)
 {
@@ -54,7 +55,8 @@ static struct tdx_relay *relay_write(const struct tdx_link *link)
 }
 
 /* The request to the device, or the answer to one a dead caller has sent. */
-static int relay_exchange_once(const struct pci_tsm *tsm, const struct tdx_link *link, uint8_t *answer)
+static int relay_exchange_once(const struct pci_tsm *tsm, const struct tdx_link *link,
+			       uint8_t *answer)
 {
 	struct tdx_relay *w;
 	int n;
@@ -68,7 +70,8 @@ static int relay_exchange_once(const struct pci_tsm *tsm, const struct tdx_link 
 	w = relay_write(link);
 	w->sent = true;
 	w->serial = pci_doe_serial(tsm->dsm);
-	return pci_doe(tsm->dsm, LANE_TSM, link->messages, link->relay.request_len, answer, TDX_MESSAGE_SIZE);
+	return pci_doe(tsm->dsm, LANE_TSM, link->messages, link->relay.request_len, answer,
+		       TDX_MESSAGE_SIZE);
 }
 
 /* Carries the request to the device and leaves the answer for the module. */
@@ -92,7 +95,8 @@ static void relay_exchange(const struct pci_tsm *tsm, const struct tdx_link *lin
 }
 
 /* One call of the module; whether the operation goes on. An answer stays in r11 until the module
- * asks for the next: a call that was not served may not have read it, one that was does not look. */
+ * asks for the next: a call that was not served may not have read it, one that was does not
+ * look. */
 static bool relay_call(const struct tdx_link *link, struct tdx_args *args, unsigned int *tries)
 {
 	struct tdx_relay *w;
@@ -111,7 +115,8 @@ static bool relay_call(const struct tdx_link *link, struct tdx_args *args, unsig
 		w->response_len = 0;
 		return true;
 	}
-	if ((tdx_class(status) == TDX_OPERAND_BUSY || tdx_class(status) == TDX_INTERRUPTED_RESUMABLE) &&
+	if ((tdx_class(status) == TDX_OPERAND_BUSY ||
+	     tdx_class(status) == TDX_INTERRUPTED_RESUMABLE) &&
 	    tdx_host_wait(status, tries))
 		return true;
 	w = relay_write(link);
@@ -119,8 +124,8 @@ static bool relay_call(const struct tdx_link *link, struct tdx_args *args, unsig
 	return false;
 }
 
-static uint64_t relay_go_on(const struct pci_tsm *tsm, const struct tdx_link *link, struct tdx_args *args,
-			    bool abandon)
+static uint64_t relay_go_on(const struct pci_tsm *tsm, const struct tdx_link *link,
+			    struct tdx_args *args, bool abandon)
 {
 	unsigned int tries = 0;
 	struct tdx_relay *w;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which pages of a function are TEE memory: first as the host offers them (BARs without MSI-X), then
- * as the TDISP device interface report has them (PCIe 6.x 11.3.11). The report is hostile input. */
+/* Which pages of a function are TEE memory: first as the host offers them (BARs without MSI-X),
+ * then as the TDISP device interface report has them (PCIe 6.x 11.3.11). The report is hostile
+ * input. */
 #include <string.h>
 
 #include "kernel/tsm/tdx_link.h"
@@ -13,7 +14,8 @@
 
 struct span { uint64_t start, end; };
 
-/* The MSI-X table (which 0) or PBA (1) of a function within a BAR, in whole pages; empty otherwise. */
+/* The MSI-X table (which 0) or PBA (1) of a function within a BAR, in whole pages; empty
+ * otherwise. */
 static struct span msix_span(const struct function *fn, unsigned int bar, unsigned int which)
 {
 	uint32_t vectors, reg;
@@ -80,11 +82,12 @@ int tdx_tee_ranges(const struct pci_dev *pdev, struct tdx_tdi *tdi)
 	return rc;
 }
 
-/* -- the report ----------------------------------------------------------------------------------- */
+/* -- the report ------------------------------------------------------------------------------- */
 
 struct layout { struct tsm_range *ranges; unsigned int count; };
 
-static int layout_add(struct layout *layout, unsigned int bar, bool tee, uint64_t offset, uint64_t len)
+static int layout_add(struct layout *layout, unsigned int bar, bool tee, uint64_t offset,
+		      uint64_t len)
 {
 	struct tsm_range *last = layout->count ? &layout->ranges[layout->count - 1] : NULL;
 
@@ -103,8 +106,8 @@ static int layout_add(struct layout *layout, unsigned int bar, bool tee, uint64_
 
 struct report_range { uint64_t offset, len; unsigned int bar; bool tee; };
 
-/* One range, which must lie in the BAR it names. We lock with a reporting offset of 0, so that pages
- * are reported where they are. */
+/* One range, which must lie in the BAR it names. We lock with a reporting offset of 0, so that
+ * pages are reported where they are. */
 static int range_read(struct reader *report, const struct function *fn, struct report_range *range)
 {
 	uint64_t first = get_le64(report), pages = get_le32(report), start, end;
@@ -119,13 +122,14 @@ static int range_read(struct reader *report, const struct function *fn, struct r
 	range->bar = id;
 	range->offset = start - fn->bar[id].hpa;
 	range->len = end - start;
-	range->tee = !(attributes & (TDISP_RANGE_NON_TEE | TDISP_RANGE_MSIX_TABLE | TDISP_RANGE_MSIX_PBA));
+	range->tee = !(attributes &
+		       (TDISP_RANGE_NON_TEE | TDISP_RANGE_MSIX_TABLE | TDISP_RANGE_MSIX_PBA));
 	return 0;
 }
 
 /* Shared up to (bar, offset): what of the function's BARs the report did not name. */
-static int layout_fill(struct layout *layout, const struct function *fn, unsigned int *bar, uint64_t *at,
-		       unsigned int to_bar, uint64_t to)
+static int layout_fill(struct layout *layout, const struct function *fn, unsigned int *bar,
+		       uint64_t *at, unsigned int to_bar, uint64_t to)
 {
 	int rc = 0;
 

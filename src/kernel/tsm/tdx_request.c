@@ -23,7 +23,8 @@ static int request_report(struct request *request)
 	return answer(request, request->tdi->report, request->tdi->report_len);
 }
 
-/* Device information is the certificate chain, then the measurement record, each after its length. */
+/* Device information is the certificate chain, then the measurement record, each after its
+ * length. */
 static int device_info(struct request *request, unsigned int which)
 {
 	struct reader info = reader_of(request->link->device_info, request->link->device_info_len);
@@ -80,11 +81,13 @@ static const struct {
 	{ TSM_REQUEST_STATE, TSM_SCOPE_INFO, request_state },
 };
 
-ssize_t tdx_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in, size_t in_len,
-		      uint8_t *out, size_t out_len, uint64_t *tsm_code)
+ssize_t tdx_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
+		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code)
 {
-	struct request request = { .pdev = pdev, .link = tdx_link_of(pdev->tsm),
-				   .tdi = pci_tsm_of(pdev)->tdi_driver, .out = writer_of(out, out_len) };
+	struct request request = { .pdev = pdev,
+				   .link = tdx_link_of(pdev->tsm),
+				   .tdi = pci_tsm_of(pdev)->tdi_driver,
+				   .out = writer_of(out, out_len) };
 	struct reader reader = reader_of(in, in_len);
 	uint32_t operation = get_le32(&reader);
 	int rc = -EINVAL;

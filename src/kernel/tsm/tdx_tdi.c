@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Binding a function to a TD. A bind goes down the table of steps, an unbind goes up from wherever
- * the bind came to: the TDI is stopped first, then VFIO lets its private dma-bufs go (KVM unmaps the
- * MMIO), then trusted DMA, then ownership, then the TDI itself. Each undoing asks what is there.
+ * the bind came to: the TDI is stopped first, then VFIO lets its private dma-bufs go (KVM unmaps
+ * the MMIO), then trusted DMA, then ownership, then the TDI itself. Each undoing asks what is
+ * there.
  */
 #include <string.h>
 
@@ -42,7 +43,7 @@ static void loose_page_settle(const struct tdx_tdi *tdi)
 	w->loose_page = 0;
 }
 
-/* -- metadata ----------------------------------------------------------------------------------- */
+/* -- metadata --------------------------------------------------------------------------------- */
 
 static int metadata_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 {
@@ -66,7 +67,7 @@ static int metadata_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi
 	return rc;
 }
 
-/* -- the TDI ------------------------------------------------------------------------------------ */
+/* -- the TDI ---------------------------------------------------------------------------------- */
 
 static int tdi_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 {
@@ -75,7 +76,9 @@ static int tdi_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 
 	if (tdx_pages_alloc(tdi->pages, TDX_TDI_PAGES))
 		return -ENOMEM;
-	args = (struct tdx_args){ .rcx = tdx_func_id(pdev), .rdx = tdi->tdr, .r8 = link->stream_handle,
+	args = (struct tdx_args){ .rcx = tdx_func_id(pdev),
+				  .rdx = tdi->tdr,
+				  .r8 = link->stream_handle,
 				  .r9 = tdx_list_of(link, tdi->pages, TDX_TDI_PAGES) };
 	return tdx_host_errno(tdx_host_call(LANE_TSM, TDX_TDI_CREATE, &args));
 }
@@ -92,7 +95,7 @@ static int tdi_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return rc;
 }
 
-/* -- who owns the MMIO --------------------------------------------------------------------------- */
+/* -- who owns the MMIO ------------------------------------------------------------------------ */
 
 static int region_add(const struct tdx_tdi *tdi, uint64_t region)
 {
@@ -184,7 +187,7 @@ static int mmio_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return rc;
 }
 
-/* -- trusted DMA --------------------------------------------------------------------------------- */
+/* -- trusted DMA ------------------------------------------------------------------------------ */
 
 static uint64_t dmar_index(const struct pci_dev *pdev, unsigned int level)
 {
@@ -210,7 +213,8 @@ static int dmar_level_unmake(const struct pci_dev *pdev, unsigned int level)
 	if (state != DMAR_BLOCKED)
 		status = tdx_host_call(LANE_TSM, TDX_DMAR_BLOCK, &args);
 	if (tdx_class(status) == TDX_DMAR_HAS_CHILDREN)
-		return 0;		/* another function is below: the last one out takes it down */
+		/* another function is below: the last one out takes it down */
+		return 0;
 	if (!status)
 		status = tdx_host_invalidate(LANE_TSM, TDX_INV_DMAR, dmar_index(pdev, level));
 	if (!status) {
@@ -222,7 +226,8 @@ static int dmar_level_unmake(const struct pci_dev *pdev, unsigned int level)
 	return tdx_host_errno(status);
 }
 
-static int dmar_level_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi, unsigned int level)
+static int dmar_level_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi,
+			   unsigned int level)
 {
 	struct tdx_args args = { .rcx = dmar_index(pdev, level) };
 	uint64_t status;
@@ -268,7 +273,7 @@ static int dmar_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return rc;
 }
 
-/* -- LOCK and STOP ------------------------------------------------------------------------------- */
+/* -- LOCK and STOP ---------------------------------------------------------------------------- */
 
 static int lock_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 {
@@ -299,7 +304,8 @@ static void session_lost(const struct pci_dev *pdev)
 		w->session_lost = w->stream_blocked = true;
 	}
 	if (!link->was_reset)
-		pci_tsm_quarantine(pdev, "SPDM session lost while bound: state of the TDI not known");
+		pci_tsm_quarantine(pdev,
+				   "SPDM session lost while bound: state of the TDI not known");
 }
 
 /* STOP, until the device says CONFIG_UNLOCKED. After a refusal the state is read again before the
@@ -322,7 +328,7 @@ static int lock_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return 0;
 }
 
-/* -- the private MMIO mappings: made by KVM at faults, gone when VFIO revokes --------------------- */
+/* -- the private MMIO mappings: made by KVM at faults, gone when VFIO revokes ----------------- */
 
 static int mappings_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 {
@@ -335,7 +341,8 @@ static int mappings_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi
 {
 	int rc = vfio_tsm_event(pdev, VFIO_TSM_UNBIND);
 
-	/* A page the firmware kept at the revoke is asked for once more, here where it can be said. */
+	/* A page the firmware kept at the revoke is asked for once more, here where it can be
+	 * said. */
 	for (uint32_t i = 0; !rc && i < tdi->tee_count; i++)
 		rc = kvm_unmap_mmio(pci_tsm_of(pdev)->kvm, tdi->tee[i].hpa, tdi->tee[i].len);
 	return rc;
@@ -344,7 +351,8 @@ static int mappings_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi
 static int report_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 {
 	const struct tdx_link *link = link_of(pdev);
-	struct tdx_args args = { .rcx = tdx_func_id(pdev), .r12 = tdx_list_of_blob(link, link->blob) };
+	struct tdx_args args = { .rcx = tdx_func_id(pdev),
+				 .r12 = tdx_list_of_blob(link, link->blob) };
 	uint64_t status = tdx_relay_run(pdev->tsm, TDX_TDI_REPORT, &args);
 	struct tdx_tdi *w;
 
@@ -365,7 +373,7 @@ static int report_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return 0;
 }
 
-/* -- the table ----------------------------------------------------------------------------------- */
+/* -- the table -------------------------------------------------------------------------------- */
 
 static const struct tdi_step {
 	int (*make)(const struct pci_dev *pdev, const struct tdx_tdi *tdi);
@@ -445,7 +453,8 @@ void tdx_tdi_unbind(const struct pci_dev *pdev)
 {
 	const struct pci_tsm *tsm = pdev->tsm;
 
-	/* What was in flight when a caller died ends first; how it ended, the TDI's state will tell. */
+	/* What was in flight when a caller died ends first; how it ended, the TDI's state will
+	 * tell. */
 	if (!link_of(pdev)->session_lost)
 		tdx_relay_finish(tsm);
 	while (tsm->tdi_phase) {

@@ -10,7 +10,8 @@
 #define PCIE_DEVCAP 4u
 
 struct tsm_root {
-	struct klock rwsem;		/* pci_tsm_rwsem: connect and disconnect write, the rest read */
+	/* pci_tsm_rwsem: connect and disconnect write, the rest read */
+	struct klock rwsem;
 	uint32_t driver;		/* index in tsm_drivers[] */
 	const void *platform;		/* the driver's own */
 };
@@ -49,7 +50,7 @@ int tsm_power_on(void)
 	return 0;
 }
 
-/* -- contexts ---------------------------------------------------------------------------------- */
+/* -- contexts --------------------------------------------------------------------------------- */
 
 const struct pci_tsm *pci_tsm_of(const struct pci_dev *pdev)
 {
@@ -74,7 +75,8 @@ static bool tee_capable(const struct pci_dev *pdev)
 {
 	const struct function *fn = function_find(pdev->rid);
 
-	return fn && fn->cap_pcie && config_read(fn->rid, fn->cap_pcie + PCIE_DEVCAP, 4) & DEVCAP_TEE;
+	return fn && fn->cap_pcie &&
+	       config_read(fn->rid, fn->cap_pcie + PCIE_DEVCAP, 4) & DEVCAP_TEE;
 }
 
 static bool dsm_capable(const struct pci_dev *pdev)
@@ -142,7 +144,7 @@ bool pci_tsm_quarantined(const struct pci_dev *pdev, const char **cause)
 	return true;
 }
 
-/* -- locks ------------------------------------------------------------------------------------- */
+/* -- locks ------------------------------------------------------------------------------------ */
 
 static void unbind_wanted(const struct pci_dev *dsm);
 
@@ -188,7 +190,7 @@ static void function_unlock(const struct pci_dev *pdev)
 	tsm_unlock(KLOCK_READ);
 }
 
-/* -- bind and unbind --------------------------------------------------------------------------- */
+/* -- bind and unbind -------------------------------------------------------------------------- */
 
 /* The kvm reference, moved out of the context: the caller puts it once the locks are gone. */
 static const struct kvm *tdi_forget(const struct pci_tsm *tsm)
@@ -215,8 +217,9 @@ static void vfio_release(const struct pci_dev *pdev)
 		vfio_tsm_event(pdev, VFIO_TSM_UNBOUND);
 }
 
-/* Takes down whatever a bind did or may have done. Locks held. Answers the VM to let go of; NULL when
- * there was none, or when something of it is left with the firmware: then the function is quarantined. */
+/* Takes down whatever a bind did or may have done. Locks held. Answers the VM to let go of; NULL
+ * when there was none, or when something of it is left with the firmware: then the function is
+ * quarantined. */
 static const struct kvm *tdi_unwind(const struct pci_dev *pdev)
 {
 	const struct pci_tsm *tsm = pdev->tsm;
@@ -247,7 +250,8 @@ static void unbind_wanted(const struct pci_dev *dsm)
 {
 	uint16_t rid = 0;
 
-	for (const struct pci_dev *pdev = pci_dev_next(&rid); pdev; rid++, pdev = pci_dev_next(&rid)) {
+	for (const struct pci_dev *pdev = pci_dev_next(&rid); pdev;
+	     rid++, pdev = pci_dev_next(&rid)) {
 		const struct pci_tsm *tsm = pci_tsm_of(pdev);
 
 		if (tsm && tsm->dsm == dsm && tsm->unbind_wanted)
@@ -295,7 +299,8 @@ static int bind_locked(const struct pci_dev *pdev, const struct kvm *kvm, uint32
 	}
 	w = image_write(tsm);
 	w->tdi = TSM_TDI_BOUND;
-	TRACE_STATE(LANE_TSM, "tdi bound", A("rid", pdev->rid), A("vm", kvm_number(kvm)), A("tdi", tdi_id));
+	TRACE_STATE(LANE_TSM, "tdi bound", A("rid", pdev->rid), A("vm", kvm_number(kvm)),
+		    A("tdi", tdi_id));
 	return 0;
 }
 
@@ -343,11 +348,12 @@ void pci_tsm_unbind(const struct pci_dev *pdev)
 	trace_return(&call, rc, NULL);
 }
 
-ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in, size_t in_len,
-			  uint8_t *out, size_t out_len, uint64_t *tsm_code)
+ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
+			  size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code)
 {
-	struct trace_call call = TRACE_CALL(LANE_IOMMUFD, LANE_TSM, "tsm_guest_req", A("rid", pdev->rid),
-					    A("scope", scope), A("in", in_len), A("out", out_len));
+	struct trace_call call =
+		TRACE_CALL(LANE_IOMMUFD, LANE_TSM, "tsm_guest_req", A("rid", pdev->rid),
+			   A("scope", scope), A("in", in_len), A("out", out_len));
 	const struct pci_tsm *tsm;
 	ssize_t rc;
 
@@ -356,14 +362,15 @@ ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, cons
 	if (!rc) {
 		tsm = pdev->tsm;
 		rc = tsm->tdi == TSM_TDI_BOUND ?
-			tsm_ops()->guest_req(pdev, scope, in, in_len, out, out_len, tsm_code) : -ENXIO;
+			     tsm_ops()->guest_req(pdev, scope, in, in_len, out, out_len, tsm_code) :
+			     -ENXIO;
 		function_unlock(pdev);
 	}
 	trace_return(&call, rc, NULL);
 	return rc;
 }
 
-/* -- connect and disconnect -------------------------------------------------------------------- */
+/* -- connect and disconnect ------------------------------------------------------------------- */
 
 static int name_parse(const char *name, unsigned int *number)
 {
@@ -379,7 +386,8 @@ static void each_subfunction(const struct pci_dev *dsm, void (*fn)(const struct 
 	uint16_t rids[64], rid = 0;
 	unsigned int n = 0;
 
-	for (const struct pci_dev *pdev = pci_dev_next(&rid); pdev && n < 64; rid++, pdev = pci_dev_next(&rid))
+	for (const struct pci_dev *pdev = pci_dev_next(&rid); pdev && n < 64;
+	     rid++, pdev = pci_dev_next(&rid))
 		if (pdev != dsm && dsm_of(pdev) == dsm)
 			rids[n++] = pdev->rid;
 	while (n--)
@@ -388,7 +396,8 @@ static void each_subfunction(const struct pci_dev *dsm, void (*fn)(const struct 
 
 static void subfunction_probe(const struct pci_dev *pdev)
 {
-	context_create(pdev, dsm_of(pdev));	/* a function without a context just cannot be bound */
+	/* a function without a context just cannot be bound */
+	context_create(pdev, dsm_of(pdev));
 }
 
 static void subfunction_unbind(const struct pci_dev *pdev)
@@ -432,7 +441,8 @@ static int connect_locked(const struct pci_dev *pdev, unsigned int number)
 	if (number || !dsm_capable(pdev))
 		return -ENXIO;
 	if (tsm && tsm->link != TSM_LINK_NONE)
-		link_destroy(pdev);		/* left by a caller that died in connect, or stuck */
+		/* left by a caller that died in connect, or stuck */
+		link_destroy(pdev);
 	tsm = pci_tsm_of(pdev);
 	if (tsm && tsm->link != TSM_LINK_NONE)
 		return -EBUSY;
@@ -459,7 +469,8 @@ static int connect_locked(const struct pci_dev *pdev, unsigned int number)
 
 int pci_tsm_connect(const struct pci_dev *pdev, const char *tsm_name)
 {
-	struct trace_call call = TRACE_CALL(LANE_ADMIN, LANE_TSM, "tsm connect", A("rid", pdev->rid));
+	struct trace_call call =
+		TRACE_CALL(LANE_ADMIN, LANE_TSM, "tsm connect", A("rid", pdev->rid));
 	unsigned int number = 0;
 	int rc = name_parse(tsm_name, &number);
 
@@ -476,7 +487,8 @@ int pci_tsm_connect(const struct pci_dev *pdev, const char *tsm_name)
 
 int pci_tsm_disconnect(const struct pci_dev *pdev, const char *tsm_name)
 {
-	struct trace_call call = TRACE_CALL(LANE_ADMIN, LANE_TSM, "tsm disconnect", A("rid", pdev->rid));
+	struct trace_call call =
+		TRACE_CALL(LANE_ADMIN, LANE_TSM, "tsm disconnect", A("rid", pdev->rid));
 	unsigned int number = 0;
 	int rc = tsm_lock(KLOCK_WRITE);
 
@@ -546,7 +558,7 @@ void pci_tsm_reset_done(const struct pci_dev *pdev)
 	image_commit();
 }
 
-/* -- questions --------------------------------------------------------------------------------- */
+/* -- questions -------------------------------------------------------------------------------- */
 
 bool pci_tsm_bound(const struct pci_dev *pdev)
 {
