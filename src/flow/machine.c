@@ -6,9 +6,23 @@
 #include "check/check.h"
 #include "device/device.h"
 #include "firmware/tdx/tdx.h"
+#include "flow/machine.h"
 #include "flow/parse.h"
 #include "hardware/iommu.h"
 #include "kernel/kernel.h"
+
+int machine_boot(const struct kernel_options *options)
+{
+	static int (*const rooms[])(void) = {
+		phys_power_on, function_power_on, iommu_power_on, device_power_on, device_machine_default,
+		tdx_power_on, kernel_power_on, check_power_on,
+	};
+	int rc = trace_power_on(0);
+
+	for (size_t i = 0; !rc && i < sizeof(rooms) / sizeof(rooms[0]); i++)
+		rc = rooms[i]();
+	return rc ? rc : kernel_options_set(options);
+}
 
 int machine_power_on(const struct flow_settings *settings)
 {
@@ -18,16 +32,9 @@ int machine_power_on(const struct flow_settings *settings)
 		.bound_policy = settings->policy,
 		.tsm_uapi = settings->uapi,
 	};
-	static int (*const rooms[])(void) = {
-		phys_power_on, function_power_on, iommu_power_on, device_power_on, device_machine_default,
-		tdx_power_on, kernel_power_on, check_power_on,
-	};
-	int rc = trace_power_on(0);
 
 	*image_counter(IMAGE_COUNTER_MUTANTS) = settings->mutants;
-	for (size_t i = 0; !rc && i < sizeof(rooms) / sizeof(rooms[0]); i++)
-		rc = rooms[i]();
-	return rc ? rc : kernel_options_set(&options);
+	return machine_boot(&options);
 }
 
 static int hash_object(const void *object, void *arg)

@@ -196,6 +196,31 @@ const struct file *file_find(uint32_t id)
 	return file && file->refs ? file : NULL;
 }
 
+const struct file *file_next(uint32_t *id)
+{
+	for (; *id <= FILES_MAX; (*id)++)
+		if (file_find(*id))
+			return file_find(*id);
+	return NULL;
+}
+
+void file_client_set(const struct file *file)
+{
+	struct file *w = image_write(file);
+
+	w->client = true;
+}
+
+void file_client_drop(const struct file *file)
+{
+	struct file *w = image_write(file);
+
+	if (!file->client)
+		return;
+	w->client = false;
+	file_put(file);
+}
+
 void file_get(const struct file *file)
 {
 	struct file *w = image_write(file);

@@ -34,6 +34,7 @@ struct file {
 	uint16_t path_length;
 	uint32_t refs;
 	uint32_t flags;			/* O_ACCMODE, O_NONBLOCK */
+	bool client;			/* one reference is real descriptors of client processes */
 	uint32_t releaser;		/* task running release, once refs is 0; reaped if that task dies */
 	uint64_t position;
 	const void *priv;		/* the room's object */
@@ -117,6 +118,9 @@ void task_exit(const struct task *task);		/* closes all it has, as a kill does *
 /* -- files -- */
 const struct file *file_create(enum file_type type, const void *priv, const char *path);	/* refs 1, or NULL */
 const struct file *file_find(uint32_t id);
+const struct file *file_next(uint32_t *id);		/* first with an id >= *id, which is updated */
+void file_client_set(const struct file *file);		/* the caller's reference is now its descriptors' */
+void file_client_drop(const struct file *file);		/* the last of them is gone */
 void file_get(const struct file *file);
 void file_put(const struct file *file);			/* may run release */
 /* Installs a new descriptor in the current task, taking over the caller's reference. In a client

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Attaching, identity of descriptors, last close. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/syscall.h"
+#include "shim/shim.h"
+
+#define MAGIC 0x5357ull			/* in bits 63:48 of a position; 63 is 0, as off_t is signed */
+#define MAYBE_FDS 65536
+#define CALL_FDS 8
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards attaching and `task` */
+static int attached;			/* 0 not tried, 1 yes, -1 no */
+static const struct task *task;
+static pid_t task_pid;
+static char files_path[64];
+static uint64_t maybe[MAYBE_FDS / 64];
+
+/* What the running call of this thread made, to be undone if it fails. */
+static __thread struct { unsigned int n; int fd[CALL_FDS]; } made;
+
+const struct shim_libc *shim_libc(void)
+{
+	static struct shim_libc libc;
+	static const struct { const char *name; size_t at; } names[] = {
+		{ "open", offsetof(struct shim_libc, open) }, { "openat", offsetof(struct shim_libc, openat) },
+		{ "close", offsetof(struct shim_libc, close) }, { "dup", offsetof(struct shim_libc, dup) },
+		{ "dup2", offsetof(struct shim_libc, dup2) }, { "dup3", offsetof(struct shim_libc, dup3) },
+		{ "fcntl", offsetof(struct shim_libc, fcntl) }, { "ioctl", offsetof(struct shim_libc, ioctl) },
+		{ "read", offsetof(struct shim_libc, read) }, { "write", offsetof(struct shim_libc, write) },
+		{ "pread", offsetof(struct shim_libc, pread) }, { "pwrite", offsetof(struct shim_libc, pwrite) },
+		{ "mmap", offsetof(struct shim_libc, mmap) }, { "fstat", offsetof(struct shim_libc, fstat) },
+		{ "stat", offsetof(struct shim_libc, stat) }, { "access", offsetof(struct shim_libc, access) },
+	};
+
+	if (!libc.access)
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			void *symbol = dlsym(RTLD_NEXT, names[i].name);
+
+			memcpy((char *)&libc + names[i].at, &symbol, sizeof(symbol));
+		}
+	return &libc;
+}
+
+/* -- attaching --------------------------------------------------------------------------------- */
+
+static int event_get(int fd)
+{
+	char path[32], link[64];
+	ssize_t n;
+	int copy;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -EBADF;
+	link[n] = '\0';
+	if (strcmp(link, "anon_inode:[eventfd]"))
+		return -EINVAL;
+	copy = shim_libc()->fcntl(fd, F_DUPFD_CLOEXEC, 512);
+	return copy < 0 ? -errno : copy;
+}
+
+static bool own(uint32_t task_id)
+{
+	return task && task->id == task_id && task_pid == getpid();
+}
+
+static void event_put(uint32_t task_id, int fd)
+{
+	if (own(task_id))
+		shim_libc()->close(fd);
+}
+
+/* In another process the eventfd is fetched through its pidfd for the moment. */
+static void event_signal_client(uint32_t task_id, int fd)
+{
+	const struct task *owner = own(task_id) ? task : task_find(task_id);
+	const uint64_t one = 1;
+	int pidfd, copy;
+
+	if (!owner)
+		return;
+	if (own(task_id)) {
+		if (shim_libc()->write(fd, &one, sizeof(one)) < 0)
+			return;
+		return;
+	}
+	pidfd = (int)syscall(SYS_pidfd_open, owner->pid, 0);
+	copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (copy >= 0 && shim_libc()->write(copy, &one, sizeof(one)) < 0)
+		errno = 0;
+	if (copy >= 0)
+		shim_libc()->close(copy);
+	if (pidfd >= 0)
+		shim_libc()->close(pidfd);
+}
+
+static int install(const struct file *file, unsigned int flags)
+{
+	int fd = shim_fd_make(file, flags);
+
+	if (fd >= 0 && made.n < CALL_FDS)
+		made.fd[made.n++] = fd;
+	return fd;
+}
+
+static const struct task_hooks hooks = {
+	.install = install, .lookup = shim_fd_file, .event_get = event_get, .event_put = event_put,
+	.event_signal = event_signal_client,
+};
+
+/* Descriptors that came across an exec: they are ours if their position says so. */
+static void inherited_mark(void)
+{
+	long top = sysconf(_SC_OPEN_MAX);
+
+	for (int fd = 0; fd < (top > 1024 ? 1024 : (int)top); fd++)
+		if (lseek(fd, 0, SEEK_CUR) >> 48 == (off_t)MAGIC)
+			shim_fd_mark(fd, true);
+}
+
+static void attach(void)
+{
+	const char *image = getenv(SHIM_ENV_IMAGE), *files = getenv(SHIM_ENV_FILES);
+	int rc;
+
+	attached = -1;
+	if (!image || !files || strlen(files) >= sizeof(files_path))
+		return;
+	rc = image_attach_path(image);
+	if (rc) {
+		dprintf(STDERR_FILENO, "swtio: cannot attach to the software host (%s): %s\n", image,
+			rc == -EPROTO ? "made by another version of swtio" : strerror(-rc));
+		return;
+	}
+	strcpy(files_path, files);
+	task_hooks_set(&hooks);
+	attached = 1;
+	inherited_mark();
+}
+
+bool shim_ready(void)
+{
+	int error = errno;
+
+	if (!attached) {
+		pthread_mutex_lock(&lock);
+		if (!attached)
+			attach();
+		pthread_mutex_unlock(&lock);
+		errno = error;
+	}
+	return attached > 0;
+}
+
+static long task_make(void *arg)
+{
+	const struct task *made_task = task_create(program_invocation_short_name, getpid());
+
+	*(const struct task **)arg = made_task;
+	return made_task ? 0 : -ENOMEM;
+}
+
+const struct task *shim_task(void)
+{
+	pthread_mutex_lock(&lock);
+	if (!task || task_pid != getpid()) {
+		task = NULL;
+		task_pid = getpid();
+		image_call(task_make, &task);
+	}
+	pthread_mutex_unlock(&lock);
+	return task;
+}
+
+/* -- identity ----------------------------------------------------------------------------------- */
+
+static off_t identity(const struct file *file)
+{
+	return (off_t)(MAGIC << 48 | (uint64_t)(file->generation & 0xffff) << 32 | file->id);
+}
+
+bool shim_fd_maybe(int fd)
+{
+	return fd >= 0 && fd < MAYBE_FDS && attached > 0 &&
+	       __atomic_load_n(&maybe[fd / 64], __ATOMIC_RELAXED) >> (fd % 64) & 1;
+}
+
+void shim_fd_mark(int fd, bool is)
+{
+	if (fd < 0 || fd >= MAYBE_FDS)
+		return;
+	if (is)
+		__atomic_fetch_or(&maybe[fd / 64], 1ull << fd % 64, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&maybe[fd / 64], ~(1ull << fd % 64), __ATOMIC_RELAXED);
+}
+
+int shim_fd_make(const struct file *file, unsigned int flags)
+{
+	struct flock hold = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = file->id, .l_len = 1 };
+	int fd = shim_libc()->open(files_path, O_RDWR | (int)(flags & O_CLOEXEC));
+
+	if (fd < 0)
+		return -errno;
+	if (shim_libc()->fcntl(fd, F_OFD_SETLK, &hold) || lseek(fd, identity(file), SEEK_SET) < 0) {
+		int error = errno;
+
+		shim_libc()->close(fd);
+		return -error;
+	}
+	file_client_set(file);
+	shim_fd_mark(fd, true);
+	return fd;
+}
+
+const struct file *shim_fd_file(int fd)
+{
+	off_t position;
+	const struct file *file;
+
+	if (attached <= 0)
+		return NULL;
+	position = lseek(fd, 0, SEEK_CUR);
+	if (position < 0 || position >> 48 != (off_t)MAGIC)
+		return NULL;
+	file = file_find((uint32_t)position);
+	return file && identity(file) == position ? file : NULL;
+}
+
+/* -- last close ----------------------------------------------------------------------------------- */
+
+static bool held(int probe, uint32_t id)
+{
+	struct flock ask = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1 };
+
+	return shim_libc()->fcntl(probe, F_OFD_GETLK, &ask) || ask.l_type != F_UNLCK;
+}
+
+static long client_drop(void *arg)
+{
+	const struct file *const *file = arg;
+
+	file_client_drop(*file);
+	return 0;
+}
+
+static void tasks_reap(void)
+{
+	const struct task *t;
+	uint32_t index = 0;
+
+	while ((t = task_next(&index)))
+		if (t->pid && kill(t->pid, 0) && errno == ESRCH)
+			task_exit(t);
+}
+
+void shim_reap(void)
+{
+	const struct file *file;
+	int probe;
+
+	if (image_enter())
+		return;
+	probe = shim_libc()->open(files_path, O_RDWR | O_CLOEXEC);
+	for (uint32_t id = 1; probe >= 0 && (file = file_next(&id)); id++)
+		if (file->client && !held(probe, id))
+			image_call(client_drop, &file);
+	tasks_reap();
+	image_leave();
+	if (probe >= 0)
+		shim_libc()->close(probe);
+}
+
+void shim_closed(uint32_t id, uint32_t generation)
+{
+	const struct file *file;
+	int probe;
+
+	if (image_enter())
+		return;
+	file = file_find(id);
+	probe = shim_libc()->open(files_path, O_RDWR | O_CLOEXEC);
+	if (file && file->generation == generation && file->client && probe >= 0 && !held(probe, id))
+		image_call(client_drop, &file);
+	image_leave();
+	if (probe >= 0)
+		shim_libc()->close(probe);
+}
+
+void shim_supervise(const char *path)
+{
+	snprintf(files_path, sizeof(files_path), "%s", path);
+}
+
+/* -- what a call made ------------------------------------------------------------------------------ */
+
+void shim_call_begin(void)
+{
+	made.n = 0;
+}
+
+long shim_call_end(long result)
+{
+	for (unsigned int i = 0; result < 0 && i < made.n; i++) {
+		shim_fd_mark(made.fd[i], false);
+		shim_libc()->close(made.fd[i]);
+	}
+	made.n = 0;
+	return result;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* /dev/iommu: address spaces, page tables, the virtual IOMMU and its devices. */
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "swtio/uapi/iommufd.h"
+#include "swtio/uapi/tsm.h"
+#include "vmm/internal.h"
+
+static int64_t open_iommu(const struct vmm_call *call)
+{
+	call->vmm->iommu = call->sys->open(call->sys->ctx, "/dev/iommu", O_RDWR | O_CLOEXEC);
+	return call->vmm->iommu < 0 ? call->vmm->iommu : 0;
+}
+
+static int64_t close_iommu(const struct vmm_call *call)
+{
+	return vmm_close(call, &call->vmm->iommu);
+}
+
+static int64_t ioas_alloc(const struct vmm_call *call)
+{
+	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
+	long rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_ALLOC, &cmd);
+
+	if (!rc)
+		call->vmm->ioas = cmd.out_ioas_id;
+	return rc ? rc : cmd.out_ioas_id;
+}
+
+/* ioas-map [iova=] [start=] [length=]: the VM's RAM by its memfd; all of it at 0 by default. */
+static int64_t ioas_map(const struct vmm_call *call)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = call->vmm->ioas,
+		.fd = call->vmm->ram,
+		.start = vmm_arg_or(call, "start", 0),
+		.length = vmm_arg_or(call, "length", call->vmm->ram_size),
+		.iova = vmm_arg_or(call, "iova", 0),
+	};
+
+	return vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_MAP_FILE, &cmd);
+}
+
+static int64_t ioas_unmap(const struct vmm_call *call)
+{
+	struct iommu_ioas_unmap cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = call->vmm->ioas,
+		.iova = vmm_arg_or(call, "iova", 0),
+		.length = vmm_arg_or(call, "length", UINT64_MAX),
+	};
+	long rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_UNMAP, &cmd);
+
+	return rc ? rc : (int64_t)cmd.length;
+}
+
+/* hwpt-alloc [flags=nest-parent bit by default] dev=: the page table all of RAM is in. */
+static int64_t hwpt_alloc(const struct vmm_call *call)
+{
+	struct vmm_device *device = vmm_device_of(call);
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = (uint32_t)vmm_arg_or(call, "flags", IOMMU_HWPT_ALLOC_NEST_PARENT),
+		.pt_id = call->vmm->ioas,
+	};
+	long rc;
+
+	if (!device)
+		return -EDOM;
+	cmd.dev_id = device->devid;
+	rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_HWPT_ALLOC, &cmd);
+	if (!rc)
+		device->hwpt = call->vmm->parent_hwpt = cmd.out_hwpt_id;
+	return rc ? rc : cmd.out_hwpt_id;
+}
+
+static int64_t viommu_alloc(const struct vmm_call *call)
+{
+	struct vmm_device *device = vmm_device_of(call);
+	struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = (uint32_t)vmm_arg_or(call, "type", IOMMU_VIOMMU_TYPE_TDX),
+		.hwpt_id = call->vmm->parent_hwpt,
+	};
+	long rc;
+
+	if (!device)
+		return -EDOM;
+	cmd.dev_id = device->devid;
+	rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_VIOMMU_ALLOC, &cmd);
+	if (!rc)
+		device->viommu = cmd.out_viommu_id;
+	return rc ? rc : cmd.out_viommu_id;
+}
+
+/* vdevice-alloc vbdf= dev=: where the guest sees the function. */
+static int64_t vdevice_alloc(const struct vmm_call *call)
+{
+	struct vmm_device *device = vmm_device_of(call);
+	struct iommu_vdevice_alloc cmd = { .size = sizeof(cmd), .virt_id = vmm_arg_or(call, "vbdf", 0x10) };
+	long rc;
+
+	if (!device)
+		return -EDOM;
+	cmd.viommu_id = device->viommu;
+	cmd.dev_id = device->devid;
+	rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_ALLOC, &cmd);
+	if (rc)
+		return rc;
+	device->vdevice = cmd.out_vdevice_id;
+	device->vbdf = cmd.virt_id;
+	return cmd.out_vdevice_id;
+}
+
+/* destroy id=|what=vdevice,viommu,hwpt,ioas dev= */
+static int64_t destroy(const struct vmm_call *call)
+{
+	struct vmm_device *device = vmm_device_of(call);
+	struct iommu_destroy cmd = { .size = sizeof(cmd), .id = (uint32_t)vmm_arg_or(call, "id", 0) };
+	const char *what = vmm_text(call, "what");
+
+	if (!device)
+		return -EDOM;
+	if (what)
+		cmd.id = !strcmp(what, "vdevice") ? device->vdevice : !strcmp(what, "viommu") ? device->viommu :
+			 !strcmp(what, "hwpt") ? device->hwpt : call->vmm->ioas;
+	return vmm_ioctl(call, call->vmm->iommu, IOMMU_DESTROY, &cmd);
+}
+
+const struct vmm_verb vmm_iommu_verbs[] = {
+	{ "open-iommu", open_iommu },
+	{ "close-iommu", close_iommu },
+	{ "ioas-alloc", ioas_alloc },
+	{ "ioas-map", ioas_map },
+	{ "ioas-unmap", ioas_unmap },
+	{ "hwpt-alloc", hwpt_alloc },
+	{ "viommu-alloc", viommu_alloc },
+	{ "vdevice-alloc", vdevice_alloc },
+	{ "destroy", destroy },
+	{ NULL, NULL },
+};
