@@ -8,6 +8,7 @@
 #include "flow/parse.h"
 #include "guest/guest.h"
 #include "kernel/kernel.h"
+#include "kernel/kvm/kvm.h"
 #include "kernel/syscall.h"
 #include "vmm/vmm.h"
 
@@ -126,15 +127,27 @@ void flow_vmm_run(const struct flow_action *action, struct flow_result *result)
 
 /* -- guest -------------------------------------------------------------------------------------- */
 
+#define IDLE_ROUNDS 64u			/* a guest that waits this often for nothing is stuck */
+
+/* KVM's number of the VM, which no system call tells: 0 when there is none. */
+static uint32_t vm_number(unsigned int instance, const struct vmm *vmm)
+{
+	const struct task *task = flow_task(FLOW_VMM, instance);
+	const struct file *file = task && vmm->vm >= 0 ? task->fds[vmm->vm] : NULL;
+	const struct kvm *kvm = file ? kvm_of_file(file) : NULL;
+
+	return kvm ? kvm_number(kvm) : 0;
+}
+
 /* Runs the vCPU until the posted verb is done, or the guest waits for the VMM's answer. */
 static void guest_settle(const struct flow_action *action, struct vmm *vmm, const struct vmm_sys *sys,
 			 struct flow_result *result)
 {
-	uint32_t vm = vmm_vm_number(vmm);
+	uint32_t vm = vm_number(action->instance, vmm);
 	uint64_t status = 0;
 	int exit;
 
-	for (unsigned int rounds = 0; rounds < 1u << 20; rounds++) {
+	for (unsigned int rounds = 0; rounds < IDLE_ROUNDS; rounds++) {
 		if (guest_progress(vm, &result->rc, &status, result->text, sizeof(result->text)) != GUEST_RUNNING)
 			return;
 		exit = vmm_run(vmm, sys);
@@ -151,7 +164,6 @@ static void guest_settle(const struct flow_action *action, struct vmm *vmm, cons
 		return;
 	}
 	result->rc = -ELOOP;
-	(void)action;
 }
 
 static int guest_verb_make(const struct flow_action *action, struct guest_verb *verb)
@@ -184,7 +196,7 @@ void flow_guest_run(const struct flow_action *action, struct flow_result *result
 	}
 	value = flow_arg_text(action, "name");
 	if (!strcmp(action->verb, "value") && value) {
-		result->rc = (int64_t)guest_value(vmm_vm_number(vmm), value, &found);
+		result->rc = (int64_t)guest_value(vm_number(action->instance, vmm), value, &found);
 		if (!found)
 			result->rc = -ENOENT;
 		return;
@@ -193,7 +205,7 @@ void flow_guest_run(const struct flow_action *action, struct flow_result *result
 		result->rc = guest_verb_make(action, &verb);
 		image_enter();
 		if (!result->rc)
-			result->rc = guest_post(vmm_vm_number(vmm), &verb);
+			result->rc = guest_post(vm_number(action->instance, vmm), &verb);
 		image_leave();
 		if (result->rc)
 			return;

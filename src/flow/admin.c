@@ -34,11 +34,13 @@ static int admin_open(const struct flow_action *action, int flags)
 static void admin_write(const struct flow_action *action, struct flow_result *result)
 {
 	int fd = action->nargs == 2 ? admin_open(action, O_WRONLY) : -EDOM;
+	char text[FLOW_TEXT];		/* the task's own memory: the action lies in the image */
 
 	result->rc = fd;
 	if (fd < 0)
 		return;
-	result->rc = sys_write(admin(), fd, action->args[1].value, strlen(action->args[1].value));
+	snprintf(text, sizeof(text), "%s", action->args[1].value);
+	result->rc = sys_write(admin(), fd, text, strlen(text));
 	sys_close(admin(), fd);
 	if (result->rc > 0)
 		result->rc = 0;

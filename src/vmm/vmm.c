@@ -44,11 +44,6 @@ void vmm_init(struct vmm *vmm)
 	}
 }
 
-uint32_t vmm_vm_number(const struct vmm *vmm)
-{
-	return vmm->vm_number;
-}
-
 static const struct vmm_arg *arg_find(const struct vmm_call *call, const char *key)
 {
 	for (unsigned int i = 0; i < call->args->n; i++)

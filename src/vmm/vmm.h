@@ -45,7 +45,6 @@ struct vmm {
 	int ram, guest_memfd;
 	uint64_t ram_size, ram_address, run_address;
 	uint32_t ioas, parent_hwpt;
-	uint32_t vm_number;
 	bool tdx;
 	struct vmm_slot slot[VMM_SLOTS];
 	struct vmm_device device[VMM_DEVICES];
@@ -65,7 +64,6 @@ void vmm_init(struct vmm *vmm);
 /* Runs the vCPU until it leaves for a reason the VMM has no answer of its own for. Returns the
  * reason: VMM_EXIT_*, or -errno of KVM_RUN. */
 enum { VMM_EXIT_IDLE, VMM_EXIT_TDCM, VMM_EXIT_MEMORY_FAULT, VMM_EXIT_SHUTDOWN, VMM_EXIT_OTHER };
-uint32_t vmm_vm_number(const struct vmm *vmm);	/* KVM's number of the VM, 0: none yet */
 int vmm_run(struct vmm *vmm, const struct vmm_sys *sys);
 
 #endif
