@@ -62,11 +62,6 @@ WEAK void vmm_init(struct vmm *vmm)
 	(void)vmm;
 }
 
-WEAK uint32_t vmm_vm_number(const struct vmm *vmm)
-{
-	(void)vmm;
-	return 0;
-}
 
 WEAK int vmm_run(struct vmm *vmm, const struct vmm_sys *sys)
 {

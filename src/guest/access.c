@@ -57,7 +57,7 @@ int guest_tdcall(const struct guest_call *call, enum tdcall_leaf leaf, struct td
 
 int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, unsigned int level)
 {
-	uint64_t size = PHYS_PAGE << (9 * level);
+	uint64_t size = (uint64_t)PHYS_PAGE << (9 * level);
 
 	for (uint64_t at = gpa; at < gpa + pages * PHYS_PAGE; at += size) {
 		struct tdx_args args = { .rcx = tdx_map(at, level) };

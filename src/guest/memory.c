@@ -121,7 +121,7 @@ int64_t stage_page_accept(const struct guest_call *call)
 
 	if (level > 1 || pages > UINT32_MAX)
 		return -EINVAL;
-	size = PHYS_PAGE << (9 * level);
+	size = (uint64_t)PHYS_PAGE << (9 * level);
 	for (uint64_t at = call->guest->now.at; at < pages; at += size / PHYS_PAGE) {
 		struct tdx_args args = { .rcx = tdx_map(gpa + at * PHYS_PAGE, (unsigned int)level) };
 		int rc = guest_tdcall(call, TDG_MEM_PAGE_ACCEPT, &args);
