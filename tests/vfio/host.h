@@ -55,8 +55,8 @@ static inline void options(struct kernel_options wanted)
 static inline int boot(void **state)
 {
 	static int (*const rooms[])(void) = {
-		phys_power_on, function_power_on, iommu_power_on, device_power_on, device_machine_default,
-		tdx_power_on, kernel_power_on,
+		phys_power_on,		function_power_on, iommu_power_on,  device_power_on,
+		device_machine_default, tdx_power_on,	   kernel_power_on,
 	};
 	const struct image_opts opts = { .size = sizeof(opts), .seed = 1 };
 
@@ -131,7 +131,8 @@ static inline ssize_t config_put_(unsigned int offset, size_t size, uint32_t val
 }
 
 /* A dma-buf over ranges of a BAR: descriptor or -errno. */
-static inline long dma_buf(uint32_t region, uint32_t kind, unsigned int count, const uint64_t (*ranges)[2])
+static inline long dma_buf(uint32_t region, uint32_t kind, unsigned int count,
+			   const uint64_t (*ranges)[2])
 {
 	struct {
 		struct vfio_device_feature feature;
@@ -139,7 +140,10 @@ static inline long dma_buf(uint32_t region, uint32_t kind, unsigned int count, c
 		struct vfio_region_dma_range range[32];
 	} arg = { .feature = { .argsz = sizeof(arg),
 			       .flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF },
-		  .buf = { .region_index = region, .open_flags = O_RDWR | O_CLOEXEC, .flags = kind, .nr_ranges = count } };
+		  .buf = { .region_index = region,
+			   .open_flags = O_RDWR | O_CLOEXEC,
+			   .flags = kind,
+			   .nr_ranges = count } };
 
 	for (unsigned int i = 0; ranges && i < count && i < 32; i++)
 		arg.range[i] = (struct vfio_region_dma_range){ ranges[i][0], ranges[i][1] };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A device bound to a TVM, as VFIO sees it: told by events, with the layout a TDISP report gave. The
- * TSM core is stood in for, so that every state can be held still; the whole flow is tested elsewhere.
+ * A device bound to a TVM, as VFIO sees it: told by events, with the layout a TDISP report gave.
+ * The TSM core is stood in for, so that every state can be held still; the whole flow is tested
+ * elsewhere.
  */
 #include "host.h"
 #include "kernel/iommufd/iommufd.h"
@@ -76,7 +77,9 @@ static uint64_t map(uint64_t offset, uint64_t len)
 {
 	uint64_t at = 0;
 
-	assert_int_equal(sys_mmap(host.vmm, len, PROT_READ | PROT_WRITE, MAP_SHARED, host.dev, offset, &at), 0);
+	assert_int_equal(
+		sys_mmap(host.vmm, len, PROT_READ | PROT_WRITE, MAP_SHARED, host.dev, offset, &at),
+		0);
 	return at;
 }
 
@@ -90,7 +93,8 @@ static int pfn_rc(long fd)
 
 static void R4_4_tee_pages_are_out_of_the_hosts_reach(void **state)
 {
-	uint64_t tee = map(BAR2, 4096), shared = map(BAR2 + 0x100000, 4096), both = map(BAR2 + 0xff000, 8192), at;
+	uint64_t tee = map(BAR2, 4096), shared = map(BAR2 + 0x100000, 4096),
+		 both = map(BAR2 + 0xff000, 8192), at;
 
 	(void)state;
 	assert_int_equal(event(VFIO_TSM_BINDING), 0);
@@ -102,12 +106,15 @@ static void R4_4_tee_pages_are_out_of_the_hosts_reach(void **state)
 	assert_int_equal(read4(BAR2), -EBUSY);
 	assert_int_equal(read4(BAR0 + ENGINE_MSIX_PBA), 4);
 	assert_int_equal(read4(BAR2 + 0x100000), 4);
-	assert_int_equal(sys_pwrite(host.vmm, host.dev, &at, 8, BAR2 + 0xffffc), -EBUSY);	/* across the edge */
+	assert_int_equal(sys_pwrite(host.vmm, host.dev, &at, 8, BAR2 + 0xffffc),
+			 -EBUSY); /* across the edge */
 	assert_int_equal(load4(tee), -ENXIO);
 	assert_int_equal(load4(shared), 0);
 	assert_int_equal(load4(both), -ENXIO);
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR2, &at), -EBUSY);
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR2 + 0x100000, &at), 0);
+	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR2, &at),
+			 -EBUSY);
+	assert_int_equal(
+		sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR2 + 0x100000, &at), 0);
 	/* until it is all over */
 	assert_int_equal(event(VFIO_TSM_UNBIND), 0);
 	assert_int_equal(read4(BAR0 + ENGINE_ID), -EBUSY);
@@ -124,7 +131,8 @@ static void R4_4_private_for_life(void **state)
 	(void)state;
 	options((struct kernel_options){ .extensions = true, .private_for_life = true });
 	assert_int_equal(read4(BAR0 + ENGINE_ID), -EBUSY);
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR2, &at), -EBUSY);
+	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR2, &at),
+			 -EBUSY);
 	assert_int_equal(config_get_(PCI_VENDOR_ID, 2), ENGINE_VENDOR);
 	assert_true(dma_buf_whole(2, VFIO_DMA_BUF_KIND_SHARED) >= 0);
 	lock();
@@ -132,7 +140,8 @@ static void R4_4_private_for_life(void **state)
 	assert_int_equal(read4(BAR0 + ENGINE_ID), -EBUSY);
 }
 
-static long layout_get(uint32_t region, uint32_t kind, uint32_t room, struct vfio_region_dma_range *out)
+static long layout_get(uint32_t region, uint32_t kind, uint32_t room,
+		       struct vfio_region_dma_range *out)
 {
 	struct {
 		struct vfio_device_feature feature;
@@ -174,7 +183,8 @@ static void R2_2_R2_3_layout(void **state)
 
 static void R2_3_R2_4_kinds_are_checked_page_by_page(void **state)
 {
-	const uint64_t tee[2][2] = { { 0, 0x4000 }, { 0x6000, 0xa000 } }, hole[1][2] = { { 0x4000, 0x2000 } };
+	const uint64_t tee[2][2] = { { 0, 0x4000 }, { 0x6000, 0xa000 } },
+		       hole[1][2] = { { 0x4000, 0x2000 } };
 	const uint64_t across[1][2] = { { 0x3000, 0x2000 } };
 	const uint32_t shared = VFIO_DMA_BUF_KIND_SHARED, private = VFIO_DMA_BUF_KIND_PRIVATE;
 	struct dmabuf_provider provider;
@@ -203,7 +213,8 @@ static void R2_3_R2_4_kinds_are_checked_page_by_page(void **state)
 static void R2_1_R2_2_buffers_follow_the_binding(void **state)
 {
 	const uint64_t page[1][2] = { { 0x100000, 0x1000 } };
-	long whole = dma_buf_whole(2, VFIO_DMA_BUF_KIND_SHARED), upper = dma_buf(2, 0, 1, page), private;
+	long whole = dma_buf_whole(2, VFIO_DMA_BUF_KIND_SHARED), upper = dma_buf(2, 0, 1, page),
+	     private;
 
 	(void)state;
 	assert_int_equal(pfn_rc(whole), 0);
@@ -213,7 +224,8 @@ static void R2_1_R2_2_buffers_follow_the_binding(void **state)
 	assert_int_equal(event(VFIO_TSM_BOUND), 0);
 	assert_int_equal(pfn_rc(whole), -ENODEV);
 	assert_int_equal(pfn_rc(upper), 0);
-	private = dma_buf(2, VFIO_DMA_BUF_KIND_PRIVATE, 1, (const uint64_t[1][2]){ { 0, 0x100000 } });
+	private = dma_buf(2, VFIO_DMA_BUF_KIND_PRIVATE, 1,
+			  (const uint64_t[1][2]) { { 0, 0x100000 } });
 	assert_int_equal(pfn_rc(private), 0);
 	assert_int_equal(event(VFIO_TSM_UNBIND), 0);
 	assert_int_equal(pfn_rc(private), -ENODEV);
@@ -276,15 +288,19 @@ static void R3_4_blocked(void **state)
 	assert_int_equal(config_put_(PCI_COMMAND, 2, PCI_COMMAND_MASTER), -EBUSY);
 	assert_int_equal(config_put_(PCI_COMMAND, 2, PCI_COMMAND_MEMORY), -EBUSY);
 	assert_int_equal(config_put_(PCI_COMMAND, 1, 0), -EBUSY);
-	assert_int_equal(config_put_(PCI_COMMAND, 2, on | PCI_COMMAND_SERR), 2);	/* other bits are free */
+	assert_int_equal(config_put_(PCI_COMMAND, 2, on | PCI_COMMAND_SERR),
+			 2); /* other bits are free */
 	assert_int_equal(config_put_(PCI_BASE_ADDRESS_2, 4, 0xffffffff), -EBUSY);
-	assert_int_equal(config_put_(devctl, 2, config_get_(devctl, 2) | PCI_EXP_DEVCTL_BCR_FLR), -EBUSY);
-	assert_int_equal(config_put_(devctl, 2, config_get_(devctl, 2) ^ PCI_EXP_DEVCTL_NOSNOOP_EN), -EBUSY);
+	assert_int_equal(config_put_(devctl, 2, config_get_(devctl, 2) | PCI_EXP_DEVCTL_BCR_FLR),
+			 -EBUSY);
+	assert_int_equal(config_put_(devctl, 2, config_get_(devctl, 2) ^ PCI_EXP_DEVCTL_NOSNOOP_EN),
+			 -EBUSY);
 	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_RESET, NULL), -EBUSY);
 	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_PCI_HOT_RESET, &reset), -EBUSY);
 	assert_int_equal(sysfs_store(SYS "reset", "1\n", 2, 0), -EBUSY);
 	assert_int_equal(sysfs_store(SYS "config", "\0\0", 2, PCI_COMMAND), -EBUSY);
-	assert_int_equal(sysfs_store(SYS "config", "\xff\xff\xff\xff", 4, PCI_BASE_ADDRESS_2), -EBUSY);
+	assert_int_equal(sysfs_store(SYS "config", "\xff\xff\xff\xff", 4, PCI_BASE_ADDRESS_2),
+			 -EBUSY);
 	assert_int_equal(sysfs_store(SYS "sriov_numvfs", "0\n", 2, 0), -EBUSY);
 	image_enter();
 	rc = pci_error_recover(pci_dev_find(PF));	/* AER and slot reset come this way */

@@ -8,7 +8,8 @@ static void ids_are_not_writable(void **state)
 	assert_int_equal(config_get_(PCI_VENDOR_ID, 2), ENGINE_VENDOR);
 	assert_int_equal(config_get_(PCI_DEVICE_ID, 2), ENGINE_DEVICE);
 	assert_int_equal(config_put_(PCI_VENDOR_ID, 4, 0), 4);
-	assert_int_equal(config_get_(PCI_VENDOR_ID, 4), (uint32_t)ENGINE_DEVICE << 16 | ENGINE_VENDOR);
+	assert_int_equal(config_get_(PCI_VENDOR_ID, 4),
+			 (uint32_t)ENGINE_DEVICE << 16 | ENGINE_VENDOR);
 }
 
 /* QEMU reads it whole, and wants all of it. */
@@ -31,7 +32,8 @@ static void bar_sizing_moves_nothing(void **state)
 	(void)state;
 	assert_int_equal(config_put_(PCI_BASE_ADDRESS_2, 4, 0xffffffff), 4);
 	assert_int_equal(config_put_(PCI_BASE_ADDRESS_3, 4, 0xffffffff), 4);
-	assert_int_equal(config_get_(PCI_BASE_ADDRESS_2, 4), 0xffe0000c);	/* 2 MiB, 64 bit, prefetchable */
+	assert_int_equal(config_get_(PCI_BASE_ADDRESS_2, 4),
+			 0xffe0000c); /* 2 MiB, 64 bit, prefetchable */
 	assert_int_equal(config_get_(PCI_BASE_ADDRESS_3, 4), 0xffffffff);
 	config_put_(PCI_BASE_ADDRESS_2, 4, 0xe0212345);
 	assert_int_equal(config_get_(PCI_BASE_ADDRESS_2, 4), 0xe020000c);
@@ -50,7 +52,9 @@ static void R4_2_memory_decode_off(void **state)
 	uint64_t at;
 
 	(void)state;
-	assert_int_equal(sys_mmap(host.vmm, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, host.dev, BAR2, &at), 0);
+	assert_int_equal(
+		sys_mmap(host.vmm, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, host.dev, BAR2, &at),
+		0);
 	assert_int_equal(sys_store(host.vmm, at + 4096, &value, 4), 0);
 	assert_int_equal(config_put_(PCI_COMMAND, 2, 0), 2);
 	assert_int_equal(sys_pread(host.vmm, host.dev, &value, 4, BAR0), -EIO);
@@ -70,11 +74,18 @@ static void mmap_errors(void **state)
 	uint64_t at;
 
 	(void)state;
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_PRIVATE, host.dev, BAR2, &at), -EINVAL);
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR0, &at), -EINVAL);
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, CONFIG, &at), -EINVAL);
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR2 + ENGINE_BAR2_SIZE, &at), -EINVAL);
-	assert_int_equal(sys_mmap(host.vmm, ENGINE_BAR2_SIZE, PROT_READ, MAP_SHARED, host.dev, BAR2, &at), 0);
+	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_PRIVATE, host.dev, BAR2, &at),
+			 -EINVAL);
+	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, BAR0, &at),
+			 -EINVAL);
+	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev, CONFIG, &at),
+			 -EINVAL);
+	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, host.dev,
+				  BAR2 + ENGINE_BAR2_SIZE, &at),
+			 -EINVAL);
+	assert_int_equal(
+		sys_mmap(host.vmm, ENGINE_BAR2_SIZE, PROT_READ, MAP_SHARED, host.dev, BAR2, &at),
+		0);
 }
 
 static unsigned int cap_at(uint8_t id)
@@ -122,7 +133,8 @@ static void R3_6_doe_and_ide_are_hidden(void **state)
 		config_put_(fn->cap_doe + reg, 4, 0xffffffff);
 		assert_int_equal(config_get_(fn->cap_doe + reg, 4), 0);
 	}
-	assert_int_equal(config_read(PF, fn->cap_doe + 0x0c, 4) & 1, 0);	/* not busy: nothing arrived */
+	assert_int_equal(config_read(PF, fn->cap_doe + 0x0c, 4) & 1,
+			 0); /* not busy: nothing arrived */
 	assert_int_equal(config_get_(fn->cap_ide + 4, 4), 0);
 }
 
@@ -133,7 +145,8 @@ static void flr_by_config(void **state)
 
 	(void)state;
 	sys_pwrite(host.vmm, host.dev, &scratch, 4, BAR0 + ENGINE_SCRATCH);
-	assert_int_equal(config_put_(devctl, 2, config_get_(devctl, 2) | PCI_EXP_DEVCTL_BCR_FLR), 2);
+	assert_int_equal(config_put_(devctl, 2, config_get_(devctl, 2) | PCI_EXP_DEVCTL_BCR_FLR),
+			 2);
 	assert_int_equal(config_get_(devctl, 2) & PCI_EXP_DEVCTL_BCR_FLR, 0);
 	assert_int_equal(sys_pread(host.vmm, host.dev, &scratch, 4, BAR0 + ENGINE_SCRATCH), 4);
 	assert_int_equal(scratch, 0);
@@ -182,7 +195,8 @@ static void virtual_function(void **state)
 	(void)state;
 	host.dev = sys_open(host.vmm, "/dev/vfio/devices/vfio1", O_RDWR);
 	assert_int_equal(bind_(host.dev, iommufd, NULL), 0);
-	assert_int_equal(config_get_(PCI_VENDOR_ID, 4), (uint32_t)ENGINE_DEVICE_VF << 16 | ENGINE_VENDOR);
+	assert_int_equal(config_get_(PCI_VENDOR_ID, 4),
+			 (uint32_t)ENGINE_DEVICE_VF << 16 | ENGINE_VENDOR);
 	assert_int_equal(config_get_(PCI_COMMAND, 2) & PCI_COMMAND_MEMORY, PCI_COMMAND_MEMORY);
 	assert_int_equal(sys_pread(host.vmm, host.dev, &value, 4, BAR0 + ENGINE_ID), 4);
 	assert_int_equal(value, 0x54494f31);

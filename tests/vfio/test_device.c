@@ -23,7 +23,10 @@ static void before_bind_all_is_einval(void **state)
 static void bind_errors(void **state)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	struct { struct vfio_device_bind_iommufd bind; uint64_t tail; } longer = { .bind.argsz = sizeof(longer) };
+	struct {
+		struct vfio_device_bind_iommufd bind;
+		uint64_t tail;
+	} longer = { .bind.argsz = sizeof(longer) };
 	int dev = sys_open(host.vmm, "/dev/vfio/devices/vfio0", O_RDWR);
 	int other = sys_open(host.vmm, "/dev/vfio/devices/vfio0", O_RDWR);
 	int iommufd = sys_open(host.vmm, "/dev/iommu", O_RDWR);
@@ -37,7 +40,9 @@ static void bind_errors(void **state)
 	longer.bind.iommufd = iommufd;
 	assert_int_equal(ioctl_(dev, VFIO_DEVICE_BIND_IOMMUFD, &longer), -E2BIG);
 	assert_int_equal(bind_(dev, -1, NULL), -EINVAL);
-	bind = (struct vfio_device_bind_iommufd){ .argsz = sizeof(bind), .flags = 2, .iommufd = iommufd };
+	bind = (struct vfio_device_bind_iommufd) { .argsz = sizeof(bind),
+						   .flags = 2,
+						   .iommufd = iommufd };
 	assert_int_equal(ioctl_(dev, VFIO_DEVICE_BIND_IOMMUFD, &bind), -EINVAL);
 	assert_int_equal(bind_(dev, 99, NULL), -EBADF);
 	assert_int_equal(bind_(dev, dev, NULL), -EBADFD);
@@ -128,9 +133,12 @@ static void bar_accesses(void **state)
 
 static void irq_info(void **state)
 {
-	static const struct { uint32_t index, count, flags; } rows[] = {
-		{ VFIO_PCI_INTX_IRQ_INDEX, 0, 7 }, { VFIO_PCI_MSIX_IRQ_INDEX, ENGINE_MSIX_VECTORS, 1 },
-		{ VFIO_PCI_ERR_IRQ_INDEX, 1, 9 }, { VFIO_PCI_REQ_IRQ_INDEX, 1, 9 },
+	static const struct { uint32_t index, count, flags;
+	} rows[] = {
+		{ VFIO_PCI_INTX_IRQ_INDEX, 0, 7 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, ENGINE_MSIX_VECTORS, 1 },
+		{ VFIO_PCI_ERR_IRQ_INDEX, 1, 9 },
+		{ VFIO_PCI_REQ_IRQ_INDEX, 1, 9 },
 	};
 	struct vfio_irq_info info = { .argsz = sizeof(info), .index = 5 };
 
@@ -144,11 +152,15 @@ static void irq_info(void **state)
 	}
 }
 
-static long set_irqs(uint32_t index, uint32_t flags, uint32_t start, uint32_t count, const int32_t *fds)
+static long set_irqs(uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
+		     const int32_t *fds)
 {
-	struct { struct vfio_irq_set set; int32_t fds[16]; } arg = {
-		.set = { .argsz = sizeof(struct vfio_irq_set) + 4 * count, .flags = flags, .index = index,
-			 .start = start, .count = count } };
+	struct { struct vfio_irq_set set; int32_t fds[16];
+	} arg = { .set = { .argsz = sizeof(struct vfio_irq_set) + 4 * count,
+			   .flags = flags,
+			   .index = index,
+			   .start = start,
+			   .count = count } };
 
 	for (uint32_t i = 0; fds && i < count; i++)
 		arg.fds[i] = fds[i];
@@ -175,15 +187,18 @@ static void msix_reaches_its_eventfd(void **state)
 
 	(void)state;
 	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, 0, 9, fds), -EINVAL);
-	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, 0, 1, (int32_t[]){ 77 }), -EBADF);
-	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, 0, 1, (int32_t[]){ host.dev }), -EINVAL);
+	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, 0, 1, (int32_t[]) { 77 }),
+			 -EBADF);
+	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, 0, 1, (int32_t[]) { host.dev }),
+			 -EINVAL);
 	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, 0, 2, fds), 0);
 	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, FIRE, 1, 1, NULL), 0);
 	assert_int_equal(events(event), 1);
 	assert_int_equal(events(other), 0);
 	/* masks are not for message interrupts */
-	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1,
-				  NULL), -ENOTTY);
+	assert_int_equal(set_irqs(VFIO_PCI_MSIX_IRQ_INDEX,
+				  VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL),
+			 -ENOTTY);
 	/* the device itself: an empty job, vector 1 at its end */
 	job[1] = 1;
 	config_put_(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -212,13 +227,15 @@ static void err_and_req_events(void **state)
 	image_leave();
 	assert_int_equal(events(event), 2);
 	assert_int_equal(set_irqs(VFIO_PCI_REQ_IRQ_INDEX, EVENTFD, 0, 1, (int32_t[]){ -1 }), 0);
-	assert_int_equal(set_irqs(VFIO_PCI_INTX_IRQ_INDEX, EVENTFD, 0, 1, (int32_t[]){ event }), -EINVAL);
+	assert_int_equal(set_irqs(VFIO_PCI_INTX_IRQ_INDEX, EVENTFD, 0, 1, (int32_t[]) { event }),
+			 -EINVAL);
 }
 
 static void feature_rules(void **state)
 {
 	struct { struct vfio_device_feature feature; uint8_t data[64]; } arg = { 0 };
-	const uint32_t probe = VFIO_DEVICE_FEATURE_PROBE, get = VFIO_DEVICE_FEATURE_GET, set = VFIO_DEVICE_FEATURE_SET;
+	const uint32_t probe = VFIO_DEVICE_FEATURE_PROBE, get = VFIO_DEVICE_FEATURE_GET,
+		       set = VFIO_DEVICE_FEATURE_SET;
 
 	(void)state;
 	assert_int_equal(feature_(1u << 19, &arg, sizeof(arg)), -EINVAL);
@@ -227,11 +244,15 @@ static void feature_rules(void **state)
 	assert_int_equal(feature_(11, &arg, sizeof(arg)), -EINVAL);
 	assert_int_equal(feature_(probe | get | 11, &arg, sizeof(arg)), 0);
 	assert_int_equal(feature_(probe | set | 11, &arg, sizeof(arg)), -EINVAL);
-	assert_int_equal(feature_(probe | get | VFIO_DEVICE_FEATURE_MIGRATION, &arg, sizeof(arg)), -ENOTTY);
+	assert_int_equal(feature_(probe | get | VFIO_DEVICE_FEATURE_MIGRATION, &arg, sizeof(arg)),
+			 -ENOTTY);
 	assert_int_equal(feature_(probe | get | 13, &arg, sizeof(arg)), -ENOTTY);
-	assert_int_equal(feature_(probe | get | VFIO_DEVICE_FEATURE_SWTIO_LAYOUT, &arg, sizeof(arg)), 0);
+	assert_int_equal(
+		feature_(probe | get | VFIO_DEVICE_FEATURE_SWTIO_LAYOUT, &arg, sizeof(arg)), 0);
 	options((struct kernel_options){ 0 });		/* R6.5: an extension is a switch */
-	assert_int_equal(feature_(probe | get | VFIO_DEVICE_FEATURE_SWTIO_LAYOUT, &arg, sizeof(arg)), -ENOTTY);
+	assert_int_equal(
+		feature_(probe | get | VFIO_DEVICE_FEATURE_SWTIO_LAYOUT, &arg, sizeof(arg)),
+		-ENOTTY);
 }
 
 static void attach_detach(void **state)
@@ -259,8 +280,10 @@ static void attach_detach(void **state)
 
 static void hot_reset(void **state)
 {
-	struct { struct vfio_pci_hot_reset_info info; struct vfio_pci_dependent_device dev[8]; } arg = {
-		.info.argsz = sizeof(struct vfio_pci_hot_reset_info) };
+	struct {
+		struct vfio_pci_hot_reset_info info;
+		struct vfio_pci_dependent_device dev[8];
+	} arg = { .info.argsz = sizeof(struct vfio_pci_hot_reset_info) };
 	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset), .count = 1 };
 	uint32_t scratch = 5;
 
@@ -269,7 +292,8 @@ static void hot_reset(void **state)
 	assert_int_equal(arg.info.count, 2);
 	arg.info.argsz = sizeof(arg);
 	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &arg), 0);
-	assert_int_equal(arg.info.flags, VFIO_PCI_HOT_RESET_FLAG_DEV_ID | VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED);
+	assert_int_equal(arg.info.flags,
+			 VFIO_PCI_HOT_RESET_FLAG_DEV_ID | VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED);
 	assert_int_equal(arg.dev[0].devid, host.devid);
 	assert_int_equal(arg.dev[0].bus, 1);
 	assert_int_equal(arg.dev[1].devid, 0);

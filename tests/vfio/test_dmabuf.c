@@ -4,11 +4,18 @@
 
 static void feature_11_errors(void **state)
 {
-	static const struct { uint32_t region; uint64_t offset, length; int rc; } rows[] = {
-		{ 6, 0, 4096, -ENODEV }, { 7, 0, 4096, -ENODEV }, { 2, 0, 0, -EINVAL }, { 2, 0, 100, -EINVAL },
-		{ 2, 100, 4096, -EINVAL }, { 2, 0, ENGINE_BAR2_SIZE + 4096, -EINVAL },
-		{ 2, ENGINE_BAR2_SIZE, 4096, -EINVAL }, { 1, 0, 4096, -EINVAL },
-		{ 2, 0, 1ull << 63, -EINVAL }, { 2, UINT64_MAX - 4095, 8192, -EOVERFLOW },
+	static const struct { uint32_t region; uint64_t offset, length; int rc;
+	} rows[] = {
+		{ 6, 0, 4096, -ENODEV },
+		{ 7, 0, 4096, -ENODEV },
+		{ 2, 0, 0, -EINVAL },
+		{ 2, 0, 100, -EINVAL },
+		{ 2, 100, 4096, -EINVAL },
+		{ 2, 0, ENGINE_BAR2_SIZE + 4096, -EINVAL },
+		{ 2, ENGINE_BAR2_SIZE, 4096, -EINVAL },
+		{ 1, 0, 4096, -EINVAL },
+		{ 2, 0, 1ull << 63, -EINVAL },
+		{ 2, UINT64_MAX - 4095, 8192, -EOVERFLOW },
 	};
 	const uint64_t fine[1][2] = { { 0, 4096 } };
 	struct vfio_device_feature feature;
@@ -57,7 +64,8 @@ static void R4_1_page_frames_and_largest_order(void **state)
 	assert_int_equal(dmabuf_pfn(buf, 0x2000, &hpa, &run, &order), 0);
 	assert_true(hpa == bar->hpa + 0x8000);
 	/* the CPU cannot have it by this way */
-	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, (int)fd, 0, &page), -EINVAL);
+	assert_int_equal(sys_mmap(host.vmm, 4096, PROT_READ, MAP_SHARED, (int)fd, 0, &page),
+			 -EINVAL);
 }
 
 static void R2_6_R4_5_provider(void **state)
@@ -84,15 +92,21 @@ static int gone(const struct dmabuf *buf)
 
 static long map_file(int fd, uint64_t iova, uint64_t len)
 {
-	struct iommu_ioas_map_file map = { .size = sizeof(map), .flags = 7, .ioas_id = host.ioas, .fd = fd,
-					   .length = len, .iova = iova };
+	struct iommu_ioas_map_file map = { .size = sizeof(map),
+					   .flags = 7,
+					   .ioas_id = host.ioas,
+					   .fd = fd,
+					   .length = len,
+					   .iova = iova };
 
 	return ioctl_(host.iommufd, IOMMU_IOAS_MAP_FILE, &map);
 }
 
 static long unmap(uint64_t iova, uint64_t len)
 {
-	struct iommu_ioas_unmap args = { .size = sizeof(args), .ioas_id = host.ioas, .iova = iova, .length = len };
+	struct iommu_ioas_unmap args = {
+		.size = sizeof(args), .ioas_id = host.ioas, .iova = iova, .length = len
+	};
 
 	return ioctl_(host.iommufd, IOMMU_IOAS_UNMAP, &args);
 }
@@ -101,8 +115,13 @@ static long unmap(uint64_t iova, uint64_t len)
 static enum tlp_status dma_read(uint64_t iova)
 {
 	uint8_t bytes[8];
-	struct tlp tlp = { .type = TLP_MEM_READ, .rid = PF, .stream = TLP_NO_STREAM, .pasid = TLP_NO_PASID,
-			   .address = iova, .len = sizeof(bytes), .data = bytes };
+	struct tlp tlp = { .type = TLP_MEM_READ,
+			   .rid = PF,
+			   .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID,
+			   .address = iova,
+			   .len = sizeof(bytes),
+			   .data = bytes };
 	enum tlp_status status;
 
 	image_enter();
@@ -195,11 +214,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(feature_11_errors, boot_bound, off_in_order),
-		cmocka_unit_test_setup_teardown(R4_1_page_frames_and_largest_order, boot_bound, off_in_order),
+		cmocka_unit_test_setup_teardown(R4_1_page_frames_and_largest_order, boot_bound,
+						off_in_order),
 		cmocka_unit_test_setup_teardown(R2_6_R4_5_provider, boot_bound, off_in_order),
-		cmocka_unit_test_setup_teardown(R4_2_revoke_and_restore_with_an_ioas, boot_bound, off_in_order),
-		cmocka_unit_test_setup_teardown(R4_2_reset_revokes_the_mapping, boot_bound, off_in_order),
-		cmocka_unit_test_setup_teardown(R4_2_made_while_decode_is_off, boot_bound, off_in_order),
+		cmocka_unit_test_setup_teardown(R4_2_revoke_and_restore_with_an_ioas, boot_bound,
+						off_in_order),
+		cmocka_unit_test_setup_teardown(R4_2_reset_revokes_the_mapping, boot_bound,
+						off_in_order),
+		cmocka_unit_test_setup_teardown(R4_2_made_while_decode_is_off, boot_bound,
+						off_in_order),
 		cmocka_unit_test_setup_teardown(R4_2_close_is_for_ever, boot_bound, off_in_order),
 	};
 

@@ -8,11 +8,13 @@
 
 static void names(void **state)
 {
-	static const struct { const char *text; int rc; uint16_t rid; } rows[] = {
-		{ "0000:01:00.0", 0, 0x0100 }, { "0000:00:01.0", 0, 0x0008 }, { "0000:ff:1f.7", 0, 0xffff },
-		{ "0001:01:00.0", -EINVAL, 0 }, { "0000:01:20.0", -EINVAL, 0 }, { "0000:01:00.8", -EINVAL, 0 },
-		{ "01:00.0", -EINVAL, 0 }, { "0000:1:0.0", -EINVAL, 0 }, { "0000:01:00.0x", -EINVAL, 0 },
-		{ "", -EINVAL, 0 },
+	static const struct { const char *text; int rc; uint16_t rid;
+	} rows[] = {
+		{ "0000:01:00.0", 0, 0x0100 },	 { "0000:00:01.0", 0, 0x0008 },
+		{ "0000:ff:1f.7", 0, 0xffff },	 { "0001:01:00.0", -EINVAL, 0 },
+		{ "0000:01:20.0", -EINVAL, 0 },	 { "0000:01:00.8", -EINVAL, 0 },
+		{ "01:00.0", -EINVAL, 0 },	 { "0000:1:0.0", -EINVAL, 0 },
+		{ "0000:01:00.0x", -EINVAL, 0 }, { "", -EINVAL, 0 },
 	};
 	char name[13];
 
@@ -54,10 +56,17 @@ static int write_text(const char *path, const char *text)
 /* Paths and texts as a 7.2 host gives them. */
 static void sysfs_attributes(void **state)
 {
-	static const struct { const char *name, *text; } rows[] = {
-		{ SYS "vendor", "0x1d10\n" }, { SYS "device", "0x7e10\n" }, { SYS "class", "0x088000\n" },
-		{ SYS "revision", "0x01\n" }, { SYS "numa_node", "-1\n" }, { SYS "vfio-dev/vfio0/dev", "511:0\n" },
-		{ SYS "tsm/connect", "\n" }, { SYS "tsm/bound", "\n" }, { SYS "authenticated", "\n" },
+	static const struct { const char *name, *text;
+	} rows[] = {
+		{ SYS "vendor", "0x1d10\n" },
+		{ SYS "device", "0x7e10\n" },
+		{ SYS "class", "0x088000\n" },
+		{ SYS "revision", "0x01\n" },
+		{ SYS "numa_node", "-1\n" },
+		{ SYS "vfio-dev/vfio0/dev", "511:0\n" },
+		{ SYS "tsm/connect", "\n" },
+		{ SYS "tsm/bound", "\n" },
+		{ SYS "authenticated", "\n" },
 		{ "/sys/bus/pci/devices/0000:01:00.1/vendor", "0x1d10\n" },
 		{ "/sys/bus/pci/devices/0000:01:00.1/device", "0x7e11\n" },
 		{ "/sys/bus/pci/devices/0000:01:00.1/vfio-dev/vfio1/dev", "511:1\n" },
@@ -74,10 +83,15 @@ static void sysfs_attributes(void **state)
 	assert_int_equal(read_text(SYS "resource", text, sizeof(text)), 13 * 57);
 	assert_int_equal(read_text(SYS "nothing", text, sizeof(text)), -ENOENT);
 	assert_int_equal(read_text(SYS "vfio-dev/vfio1/dev", text, sizeof(text)), -ENOENT);
-	assert_int_equal(read_text("/sys/bus/pci/devices/0000:02:00.0/vendor", text, sizeof(text)), -ENOENT);
+	assert_int_equal(read_text("/sys/bus/pci/devices/0000:02:00.0/vendor", text, sizeof(text)),
+			 -ENOENT);
 	/* connect and disconnect are of physical function 0 only; a port has no group at all */
-	assert_int_equal(read_text("/sys/bus/pci/devices/0000:01:00.1/tsm/connect", text, sizeof(text)), -ENOENT);
-	assert_int_equal(read_text("/sys/bus/pci/devices/0000:00:01.0/tsm/connect", text, sizeof(text)), -ENOENT);
+	assert_int_equal(
+		read_text("/sys/bus/pci/devices/0000:01:00.1/tsm/connect", text, sizeof(text)),
+		-ENOENT);
+	assert_int_equal(
+		read_text("/sys/bus/pci/devices/0000:00:01.0/tsm/connect", text, sizeof(text)),
+		-ENOENT);
 	assert_int_equal(pci_sysfs_read(SYS "reset", text, sizeof(text)), -EACCES);
 	assert_int_equal(pci_sysfs_read(SYS "tsm/disconnect", text, sizeof(text)), -EACCES);
 	assert_int_equal(pci_sysfs_read(SYS "driver", text, sizeof(text)), -EISDIR);
@@ -161,10 +175,12 @@ static void doe_discovery(void **state)
 	/* a VF's mailbox is its PF's; a port has none */
 	image_enter();
 	assert_int_equal(pci_doe(pci_dev_find(VF), LANE_TSM, start, 12, rsp, sizeof(rsp)), 12);
-	assert_int_equal(pci_doe(pci_dev_find(PORT), LANE_TSM, start, 12, rsp, sizeof(rsp)), -ENXIO);
+	assert_int_equal(pci_doe(pci_dev_find(PORT), LANE_TSM, start, 12, rsp, sizeof(rsp)),
+			 -ENXIO);
 	assert_int_equal(pci_doe(pci_dev_find(PF), LANE_TSM, start, 10, rsp, sizeof(rsp)), -EINVAL);
 	assert_int_equal(pci_doe(pci_dev_find(PF), LANE_TSM, start, 4, rsp, sizeof(rsp)), -EINVAL);
-	assert_int_equal(pci_doe(pci_dev_find(PF), LANE_TSM, start, 12, rsp, 8), -EIO);	/* too small: drained */
+	assert_int_equal(pci_doe(pci_dev_find(PF), LANE_TSM, start, 12, rsp, 8),
+			 -EIO); /* too small: drained */
 	assert_int_equal(pci_doe(pci_dev_find(PF), LANE_TSM, start, 12, rsp, sizeof(rsp)), 12);
 	image_leave();
 }
@@ -172,7 +188,8 @@ static void doe_discovery(void **state)
 /* Each fault is an error to the caller, and the next exchange works again. */
 static void doe_faults(void **state)
 {
-	static const enum doe_fault faults[] = { DOE_FAULT_TIMEOUT, DOE_FAULT_TRUNCATE, DOE_FAULT_ERROR };
+	static const enum doe_fault faults[] = { DOE_FAULT_TIMEOUT, DOE_FAULT_TRUNCATE,
+						 DOE_FAULT_ERROR };
 	uint8_t rsp[64];
 
 	(void)state;
@@ -229,7 +246,7 @@ static uint32_t ide_reg(uint16_t rid, unsigned int reg)
 	return config_read(rid, IDE_SEL_BASE(cap, link) + reg, 4);
 }
 
-/* Selective block 0 of either end; PF BAR2 is at the start of the bus's window, PF BAR0 32 MiB up. */
+/* Selective block 0 of either end; PF BAR2 is at the start of the bus's window, BAR0 32 MiB up. */
 static void ide_registers(void **state)
 {
 	const struct pci_dev *pdev = pci_dev_find(PF);

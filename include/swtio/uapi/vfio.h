@@ -20,7 +20,7 @@ struct vfio_info_cap_header {
 	uint32_t next;			/* from the start of the info structure; 0: last */
 };
 
-/* -- device: /dev/vfio/devices/vfioN ------------------------------------------------------------ */
+/* -- device: /dev/vfio/devices/vfioN ---------------------------------------------------------- */
 #define VFIO_DEVICE_GET_INFO _IO(VFIO_TYPE, VFIO_BASE + 7)
 #define VFIO_DEVICE_GET_REGION_INFO _IO(VFIO_TYPE, VFIO_BASE + 8)
 #define VFIO_DEVICE_GET_IRQ_INFO _IO(VFIO_TYPE, VFIO_BASE + 9)
@@ -212,17 +212,17 @@ struct vfio_device_feature_dma_buf {
 };
 
 /* -- extension: shared and private dma-bufs, version 1 -------------------------------------------
- * The kind says what every page of the buffer is while the device is bound to a TVM. A buffer with a
- * page of the other kind is refused (-EINVAL); a private one exists from bind to unbind only. With no
- * kind it is an ordinary buffer, and may hold no TEE page of a bound device (-EBUSY).
+ * The kind says what every page of the buffer is while the device is bound to a TVM. A buffer with
+ * a page of the other kind is refused (-EINVAL); a private one exists from bind to unbind only.
+ * With no kind it is an ordinary buffer, and may hold no TEE page of a bound device (-EBUSY).
  */
 #define SWTIO_VFIO_EXTENSION_VERSION 1
 #define VFIO_DMA_BUF_KIND_SHARED (1u << 0)
 #define VFIO_DMA_BUF_KIND_PRIVATE (1u << 1)
 
 /* GET: the ranges of a region that are of a kind now, ascending, as the TDISP report has them. In:
- * nr_ranges is the room; out: how many there are. -ENOSPC with nr_ranges when the room is too small.
- * A region of a device that is not bound is wholly shared. */
+ * nr_ranges is the room; out: how many there are. -ENOSPC with nr_ranges when the room is too
+ * small. A region of a device that is not bound is wholly shared. */
 #define VFIO_DEVICE_FEATURE_SWTIO_LAYOUT 0x8000
 struct vfio_device_feature_swtio_layout {
 	uint32_t region_index;

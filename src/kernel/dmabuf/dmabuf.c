@@ -13,7 +13,7 @@ struct dmabuf_attach {
 	const void *importer;
 	const struct dmabuf_attach *next;
 	uint8_t type;			/* enum dmabuf_importer */
-	bool told;			/* it dropped what it had mapped; a revoke cut short goes on with the rest */
+	bool told; /* it dropped what it had mapped; a revoke cut short goes on with the rest */
 };
 
 static const struct dmabuf_importer_ops *const importer_ops[DMABUF_IMPORTER_MAX] = {
@@ -139,7 +139,8 @@ static unsigned int pfn_order(uint64_t hpa, uint64_t run)
 	return 0;
 }
 
-int dmabuf_pfn(const struct dmabuf *buf, uint64_t offset, uint64_t *hpa, uint64_t *run, unsigned int *order)
+int dmabuf_pfn(const struct dmabuf *buf, uint64_t offset, uint64_t *hpa, uint64_t *run,
+	       unsigned int *order)
 {
 	if (buf->revoked || buf->dead)
 		return -ENODEV;

@@ -38,9 +38,10 @@ const struct dmabuf *dmabuf_create(const struct dmabuf *template);
 /* 0, -ENODEV revoked or dead, -ENOMEM. The importer's object must outlive the attachment. */
 int dmabuf_attach(const struct dmabuf *buf, enum dmabuf_importer type, const void *importer);
 void dmabuf_detach(const struct dmabuf *buf, enum dmabuf_importer type, const void *importer);
-/* PFN query (R4.1): hpa and how many contiguous bytes, largest page order that fits; no DMA mapping.
- * 0, -ENODEV revoked, -ERANGE. */
-int dmabuf_pfn(const struct dmabuf *buf, uint64_t offset, uint64_t *hpa, uint64_t *run, unsigned int *order);
+/* PFN query (R4.1): hpa and how many contiguous bytes, largest page order that fits; no DMA
+ * mapping. 0, -ENODEV revoked, -ERANGE. */
+int dmabuf_pfn(const struct dmabuf *buf, uint64_t offset, uint64_t *hpa, uint64_t *run,
+	       unsigned int *order);
 /* Sanity data for importers (R2.4, R2.6, R4.5): who provides it and what it is. */
 struct dmabuf_provider { uint16_t rid; uint8_t bar; enum dmabuf_kind kind; const void *kvm; };
 int dmabuf_provider(const struct dmabuf *buf, struct dmabuf_provider *provider);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The requester's side of Data Object Exchange (PCIe 6.x 6.30), by config requests alone. The mailbox
- * is the device's; it may stay busy, lie about lengths or never answer: every loop here is bounded by
- * the clock or by the object's largest size.
+ * The requester's side of Data Object Exchange (PCIe 6.x 6.30), by config requests alone. The
+ * mailbox is the device's; it may stay busy, lie about lengths or never answer: every loop here is
+ * bounded by the clock or by the object's largest size.
  */
 #include "kernel/pci/internal.h"
 
@@ -139,7 +139,8 @@ static int doe_collect(const struct pci_dev *mailbox, const uint8_t *req, uint8_
 	return rc;
 }
 
-static int doe_exchange(const struct pci_dev *mailbox, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap)
+static int doe_exchange(const struct pci_dev *mailbox, const uint8_t *req, size_t len, uint8_t *rsp,
+			size_t cap)
 {
 	int rc = mailbox->doe_pending ? doe_abort(mailbox) : 0;
 
@@ -158,7 +159,8 @@ static const char *doe_type_name(uint8_t type)
 	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "DOE";
 }
 
-int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap)
+int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size_t len,
+	    uint8_t *rsp, size_t cap)
 {
 	const struct pci_dev *mailbox = doe_mailbox(pdev);
 	struct trace_call call;
@@ -171,7 +173,8 @@ int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size
 	rc = klock_acquire(&mailbox->doe_lock, KLOCK_DOE, KLOCK_WRITE);
 	if (rc)
 		return rc;
-	call = TRACE_CALL(from, LANE_HARDWARE, doe_type_name(req[2]), A("rid", mailbox->rid), A("bytes", len));
+	call = TRACE_CALL(from, LANE_HARDWARE, doe_type_name(req[2]), A("rid", mailbox->rid),
+			  A("bytes", len));
 	rc = doe_exchange(mailbox, req, len, rsp, cap);
 	trace_return(&call, rc, NULL);
 	klock_release(&mailbox->doe_lock, KLOCK_WRITE);

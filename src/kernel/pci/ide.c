@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Selective IDE streams, PCIe 6.x 6.33 and 7.9.26: stream ids of the host bridge, one selective block
- * at the endpoint and one at its root port, and what is written there. Keys are the TSM's.
+ * Selective IDE streams, PCIe 6.x 6.33 and 7.9.26: stream ids of the host bridge, one selective
+ * block at the endpoint and one at its root port, and what is written there. Keys are the TSM's.
  *
  * The endpoint's stream is its default one and matches the root port by requester id; the root
  * port's matches the device's functions by requester id and their BARs by address.
@@ -100,7 +100,9 @@ int pci_ide_stream_alloc(const struct pci_dev *pdev)
 		if (root->stream[id].used)
 			continue;
 		s = image_write(&root->stream[id]);
-		*s = (struct pci_stream){ true, (uint8_t)ep_block, (uint8_t)rp_block, ep->rid, rp->rid };
+		*s = (struct pci_stream){ .used = true, .ep_block = (uint8_t)ep_block,
+					  .ep = ep->rid, .rp = rp->rid,
+					  .rp_block = (uint8_t)rp_block };
 		return (int)id;
 	}
 	return -EBUSY;
@@ -149,7 +151,7 @@ static unsigned int spans_join(struct span *spans, unsigned int count, unsigned 
 	}
 }
 
-/* Functions of the endpoint's device: those below the same root port. Also the last of their rids. */
+/* Functions of the endpoint's device: those below the same root port. Also the last rid of them. */
 static unsigned int device_spans(uint16_t root_port, struct span *spans, uint16_t *last)
 {
 	const struct pci_dev *pdev;
@@ -269,14 +271,16 @@ static void port_enable(const struct ide_port *port, bool on)
 	if (!at)
 		return;
 	control = config_read(port->pdev->rid, at + IDE_SEL_CONTROL, 4) & ~IDE_CONTROL_ENABLE;
-	config_write(port->pdev->rid, at + IDE_SEL_CONTROL, 4, control | (on ? IDE_CONTROL_ENABLE : 0));
+	config_write(port->pdev->rid, at + IDE_SEL_CONTROL, 4,
+		     control | (on ? IDE_CONTROL_ENABLE : 0));
 }
 
 static bool port_secure(const struct ide_port *port)
 {
 	unsigned int assoc, at = ide_block(port, &assoc);
+	uint32_t status = at ? config_read(port->pdev->rid, at + IDE_SEL_STATUS, 4) : 0;
 
-	return at && (config_read(port->pdev->rid, at + IDE_SEL_STATUS, 4) & IDE_STATUS_STATE) == IDE_STATE_SECURE;
+	return (status & IDE_STATUS_STATE) == IDE_STATE_SECURE;
 }
 
 int pci_ide_enable(const struct pci_dev *pdev, uint8_t stream_id)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the hardware tells the kernel. These run inside a device's or a guest's action: they may note
- * and signal, never wait or touch the device. */
+/* What the hardware tells the kernel. These run inside a device's or a guest's action: they may
+ * note and signal, never wait or touch the device. */
 #include "kernel/pci/internal.h"
 #include "kernel/vfio/vfio.h"
 
@@ -15,10 +15,11 @@ void kernel_interrupt(uint16_t rid, uint64_t address, uint32_t data)
 	vfio_device_interrupt(vfio_device_of(pdev), data);
 }
 
-void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t address, bool write, unsigned int reason)
+void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t address, bool write,
+			unsigned int reason)
 {
-	TRACE_EVENT(LANE_HARDWARE, LANE_IOMMUFD, "DMA fault", A("rid", rid), A("pasid", pasid), A("t", t),
-		    A("address", address), A("write", write), A("reason", reason));
+	TRACE_EVENT(LANE_HARDWARE, LANE_IOMMUFD, "DMA fault", A("rid", rid), A("pasid", pasid),
+		    A("t", t), A("address", address), A("write", write), A("reason", reason));
 }
 
 /* The mappings that point at the old place find nothing there: the routing decides, not we. */

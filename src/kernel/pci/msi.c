@@ -10,8 +10,10 @@ unsigned int pci_msi_vectors(const struct pci_dev *pdev, enum pci_msi mode)
 {
 	uint32_t flags;
 
-	if (mode == PCI_MSI_MSIX && pdev->cap_msix)
-		return (config_read(pdev->rid, pdev->cap_msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1;
+	if (mode == PCI_MSI_MSIX && pdev->cap_msix) {
+		flags = config_read(pdev->rid, pdev->cap_msix + PCI_MSIX_FLAGS, 2);
+		return (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
+	}
 	if (mode != PCI_MSI_MSI || !pdev->cap_msi)
 		return 0;
 	flags = config_read(pdev->rid, pdev->cap_msi + PCI_MSI_FLAGS, 2);
@@ -81,7 +83,8 @@ static void msix_program(const struct pci_dev *pdev)
 static void msi_program(const struct pci_dev *pdev)
 {
 	uint16_t cap = pdev->cap_msi;
-	uint32_t flags = config_read(pdev->rid, cap + PCI_MSI_FLAGS, 2) & ~(uint32_t)PCI_MSI_FLAGS_QSIZE;
+	uint32_t flags =
+		config_read(pdev->rid, cap + PCI_MSI_FLAGS, 2) & ~(uint32_t)PCI_MSI_FLAGS_QSIZE;
 	unsigned int order = 0;
 
 	while (1u << order < pdev->msi_count)
@@ -89,7 +92,8 @@ static void msi_program(const struct pci_dev *pdev)
 	config_write(pdev->rid, cap + PCI_MSI_ADDRESS_LO, 4, PCI_MSI_ADDRESS);
 	if (flags & PCI_MSI_FLAGS_64BIT)
 		config_write(pdev->rid, cap + PCI_MSI_ADDRESS_HI, 4, 0);
-	config_write(pdev->rid, cap + (flags & PCI_MSI_FLAGS_64BIT ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32), 2, 0);
+	config_write(pdev->rid,
+		     cap + (flags & PCI_MSI_FLAGS_64BIT ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32), 2, 0);
 	config_write(pdev->rid, cap + PCI_MSI_FLAGS, 2, flags | order << 4 | PCI_MSI_FLAGS_ENABLE);
 }
 

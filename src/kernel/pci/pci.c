@@ -54,7 +54,8 @@ uint16_t pci_find_ext_cap(uint16_t rid, uint16_t id)
 {
 	uint32_t at = PCI_CFG_SPACE_SIZE;
 
-	for (int left = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8; at >= PCI_CFG_SPACE_SIZE && left; left--) {
+	for (int left = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8;
+	     at >= PCI_CFG_SPACE_SIZE && left; left--) {
 		uint32_t header = config_read(rid, at, 4);
 
 		if (!header || header == UINT32_MAX)
@@ -105,7 +106,8 @@ static int dev_add(const struct function *fn)
 	pdev->pf_rid = fn->pf_rid;
 	pdev->root_port = fn->root_port;
 	pdev->is_virtfn = fn->pf_rid != fn->rid;
-	pdev->is_bridge = (config_read(fn->rid, PCI_HEADER_TYPE, 1) & 0x7f) == PCI_HEADER_TYPE_BRIDGE;
+	pdev->is_bridge =
+		(config_read(fn->rid, PCI_HEADER_TYPE, 1) & 0x7f) == PCI_HEADER_TYPE_BRIDGE;
 	dev_capabilities(pdev);
 	w = image_write(root);
 	pdev->group = (uint16_t)w->groups++;
@@ -176,7 +178,7 @@ bool pci_is_tee(const struct pci_dev *pdev)
 
 /* Bits of the header or of a capability a locked TDI watches. clear: only clearing them counts. */
 static const struct watched {
-	uint16_t cap;			/* offset in struct pci_dev of the capability's place; 0: header */
+	uint16_t cap; /* offset in struct pci_dev of the capability's place; 0: header */
 	uint16_t reg;
 	uint16_t size;
 	bool clear;
@@ -192,13 +194,15 @@ static const struct watched {
 	{ 0, PCI_ROM_ADDRESS, 4, false, UINT32_MAX },
 	{ 0, PCI_BIST, 1, false, 0xff },
 	{ offsetof(struct pci_dev, cap_pcie), PCI_EXP_DEVCTL, 2, false,
-	  PCI_EXP_DEVCTL_EXT_TAG | PCI_EXP_DEVCTL_PHANTOM | PCI_EXP_DEVCTL_NOSNOOP_EN | PCI_EXP_DEVCTL_BCR_FLR },
+	  PCI_EXP_DEVCTL_EXT_TAG | PCI_EXP_DEVCTL_PHANTOM | PCI_EXP_DEVCTL_NOSNOOP_EN |
+		  PCI_EXP_DEVCTL_BCR_FLR },
 	{ offsetof(struct pci_dev, cap_pm), PCI_PM_CTRL, 2, false, PCI_PM_CTRL_STATE_MASK },
 	{ offsetof(struct pci_dev, cap_sriov), PCI_SRIOV_CTRL, 2, false, UINT16_MAX },
 	{ offsetof(struct pci_dev, cap_sriov), PCI_SRIOV_NUM_VF, 2, false, UINT16_MAX },
 };
 
-bool pci_config_breaks_tdi(const struct pci_dev *pdev, unsigned int offset, unsigned int size, uint32_t value)
+bool pci_config_breaks_tdi(const struct pci_dev *pdev, unsigned int offset, unsigned int size,
+			   uint32_t value)
 {
 	uint32_t old = config_read(pdev->rid, offset, size);
 
@@ -225,9 +229,11 @@ bool pci_config_breaks_tdi(const struct pci_dev *pdev, unsigned int offset, unsi
 	return false;
 }
 
-int pci_config_write_user(const struct pci_dev *pdev, unsigned int offset, unsigned int size, uint32_t value)
+int pci_config_write_user(const struct pci_dev *pdev, unsigned int offset, unsigned int size,
+			  uint32_t value)
 {
-	if (!size || size > 4 || (size & (size - 1)) || offset % size || offset + size > PCI_CFG_SPACE_EXP_SIZE)
+	if (!size || size > 4 || (size & (size - 1)) || offset % size ||
+	    offset + size > PCI_CFG_SPACE_EXP_SIZE)
 		return -EINVAL;
 	if (!function_find(pdev->rid))
 		return -ENODEV;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The PCI core: pci_dev objects over the bus, config access, DOE requests, IDE stream set-up, sysfs
- * attributes of a device. Config space is VFIO's to write for a client; IOMMUFD never comes here. */
+ * attributes of a device. Config space is VFIO's to write for a client; IOMMUFD never does. */
 #ifndef SWTIO_KERNEL_PCI_H
 #define SWTIO_KERNEL_PCI_H
 
@@ -32,11 +32,11 @@ struct pci_dev {
 	struct pci_saved saved;
 	const void *tsm;		/* struct pci_tsm, or NULL */
 	const void *vfio;		/* struct vfio_device when the driver is vfio-pci */
-	struct klock doe_lock;		/* one exchange a mailbox; taken on the function that owns it */
+	struct klock doe_lock; /* one exchange a mailbox; taken on the function that owns it */
 };
 
 int pci_power_on(void);			/* enumerates functions into pci_devs */
-int pci_rescan(void);			/* adds functions that were not there before; 0 or -ENOMEM */
+int pci_rescan(void); /* adds functions that were not there before; 0 or -ENOMEM */
 const struct pci_dev *pci_dev_find(uint16_t rid);
 const struct pci_dev *pci_dev_next(uint16_t *rid);
 int pci_parse(const char *bdf, uint16_t *rid);		/* "0000:01:00.1"; 0 or -EINVAL */
@@ -49,41 +49,45 @@ uint16_t pci_find_ext_cap(uint16_t rid, uint16_t id);
 bool pci_is_tee(const struct pci_dev *pdev);		/* TEE-IO bit of the device capabilities */
 /* Config write of an administrator (setpci, sysfs): by the policy of a bound device. 0, -EBUSY,
  * -EINVAL, -ENODEV. */
-int pci_config_write_user(const struct pci_dev *pdev, unsigned int offset, unsigned int size, uint32_t value);
+int pci_config_write_user(const struct pci_dev *pdev, unsigned int offset, unsigned int size,
+			  uint32_t value);
 /* Is this write one that a bound device must not see? PCIe 6.x 11.2.6, the causes of ERROR. */
-bool pci_config_breaks_tdi(const struct pci_dev *pdev, unsigned int offset, unsigned int size, uint32_t value);
+bool pci_config_breaks_tdi(const struct pci_dev *pdev, unsigned int offset, unsigned int size,
+			   uint32_t value);
 
-/* One DOE exchange on function 0's (or the PF's) mailbox; `from` is the lane for the trace. Waits at
- * IMAGE_WAIT_DOE. rsp whole object. Bytes of the answer, or -EIO, -EBUSY, -EINVAL, -ENXIO no mailbox. */
-int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap);
-/* The end of an exchange whose caller died in pci_doe(): `serial` is pci_doe_serial() before that call.
- * As pci_doe(); -ENODATA it was never sent; -EIO its answer is lost. */
+/* One DOE exchange on function 0's (or the PF's) mailbox; `from` is the lane for the trace. Waits
+ * at IMAGE_WAIT_DOE. rsp whole object. Bytes of the answer, or -EIO, -EBUSY, -EINVAL, -ENXIO no
+ * mailbox. */
+int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size_t len,
+	    uint8_t *rsp, size_t cap);
+/* The end of an exchange whose caller died in pci_doe(): `serial` is pci_doe_serial() before that
+ * call. As pci_doe(); -ENODATA it was never sent; -EIO its answer is lost. */
 int pci_doe_resume(const struct pci_dev *pdev, enum lane from, uint32_t serial, const uint8_t *req,
 		   uint8_t *rsp, size_t cap);
 uint32_t pci_doe_serial(const struct pci_dev *pdev);
 
 /* Selective stream between the endpoint and its root port: registers only, not keys. */
-int pci_ide_setup(const struct pci_dev *pdev, uint8_t stream_id);	/* associations, no enable */
+int pci_ide_setup(const struct pci_dev *pdev, uint8_t stream_id); /* associations, no enable */
 int pci_ide_enable(const struct pci_dev *pdev, uint8_t stream_id);	/* 0, -ENXIO not secure */
 void pci_ide_disable(const struct pci_dev *pdev, uint8_t stream_id);
 int pci_ide_stream_alloc(const struct pci_dev *pdev);			/* id, or -ENXIO, -EBUSY */
 void pci_ide_stream_free(const struct pci_dev *pdev, uint8_t stream_id);
 
-/* Message interrupts: vector n is a write of n to PCI_MSI_ADDRESS (the remapping is not modelled: the
- * requester's id says whose it is). 0, -EINVAL, -ENOSPC more vectors than the device has. */
+/* Message interrupts: vector n is a write of n to PCI_MSI_ADDRESS (the remapping is not modelled:
+ * the requester's id says whose it is). 0, -EINVAL, -ENOSPC more vectors than the device has. */
 #define PCI_MSI_ADDRESS 0xfee00000u
 int pci_msi_enable(const struct pci_dev *pdev, enum pci_msi mode, unsigned int count);
 void pci_msi_disable(const struct pci_dev *pdev);
 unsigned int pci_msi_vectors(const struct pci_dev *pdev, enum pci_msi mode);	/* what it has */
-/* The pages of a BAR that hold the MSI-X table or PBA: [*first, *end) in bytes; false: none there. */
+/* The pages of a BAR that hold the MSI-X table or PBA: [*first, *end) in bytes; false: none. */
 bool pci_msix_pages(const struct pci_dev *pdev, unsigned int bar, uint64_t *first, uint64_t *end);
 
 /* The bytes of the table alone; an empty range when it is in another BAR. */
 void pci_msix_table(const struct pci_dev *pdev, unsigned int bar, uint64_t *first, uint64_t *end);
 
 /* Attributes under /sys/bus/pci/, /sys/class/tsm/ and /sys/kernel/iommu_groups/: bytes of text, or
- * -ENOENT, -EACCES (write-only), -EISDIR (a directory, or a link to one). A write acts and gives 0 or
- * the attribute's -errno. */
+ * -ENOENT, -EACCES (write-only), -EISDIR (a directory, or a link to one). A write acts and gives 0
+ * or the attribute's -errno. */
 int pci_sysfs_read(const char *path, char *text, size_t len);
 int pci_sysfs_write(const char *path, const char *text, size_t len);
 int pci_sysfs_pwrite(const char *path, const char *data, size_t len, uint64_t offset);
@@ -95,9 +99,10 @@ int pci_sysfs_link(const char *path, char *text, size_t len);
 /* FLR and friends, by policy of a bound device: 0, -EBUSY (blocked), -ENOTTY. */
 int pci_reset_function(const struct pci_dev *pdev);
 int pci_reset_bus(const struct pci_dev *pdev);
-/* A binding that the policy keeps as it is. What is quarantined may be reset: that is its way out. */
+/* A binding that the policy keeps as it is. What is quarantined may be reset: its way out. */
 bool pci_reset_blocked(const struct pci_dev *pdev);
-bool pci_reset_allowed(const struct pci_dev *pdev);	/* neither it nor what resets with it is so kept */
+/* Neither it nor what is reset with it is so kept. */
+bool pci_reset_allowed(const struct pci_dev *pdev);
 bool pci_can_flr(const struct pci_dev *pdev);
 /* An uncorrectable error was reported: the driver is told, then the slot is reset, by policy. */
 int pci_error_recover(const struct pci_dev *pdev);

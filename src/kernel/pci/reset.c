@@ -52,7 +52,8 @@ static void state_restore(const struct pci_dev *pdev)
 	uint16_t rid = pdev->rid;
 
 	if (pdev->cap_pcie) {
-		config_write(rid, pdev->cap_pcie + PCI_EXP_DEVCTL, 2, saved->devctl & ~(uint32_t)PCI_EXP_DEVCTL_BCR_FLR);
+		config_write(rid, pdev->cap_pcie + PCI_EXP_DEVCTL, 2,
+			     saved->devctl & ~(uint32_t)PCI_EXP_DEVCTL_BCR_FLR);
 		config_write(rid, pdev->cap_pcie + PCI_EXP_DEVCTL2, 2, saved->devctl2);
 	}
 	config_write(rid, PCI_CACHE_LINE_SIZE, 1, saved->cache_line);
@@ -102,7 +103,8 @@ bool pci_reset_allowed(const struct pci_dev *pdev)
 	return !any_blocked(pdev, affects_flr);
 }
 
-static void each_affected(const struct pci_dev *reset, affects hits, void (*fn)(const struct pci_dev *pdev))
+static void each_affected(const struct pci_dev *reset, affects hits,
+			  void (*fn)(const struct pci_dev *pdev))
 {
 	const struct pci_root *root = pci_root();
 
@@ -127,7 +129,8 @@ int pci_reset_function(const struct pci_dev *pdev)
 		return -ENOTTY;
 	each_affected(pdev, affects_flr, state_save);
 	config_write(pdev->rid, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
-	config_write(pdev->rid, devctl, 2, config_read(pdev->rid, devctl, 2) | PCI_EXP_DEVCTL_BCR_FLR);
+	config_write(pdev->rid, devctl, 2,
+		     config_read(pdev->rid, devctl, 2) | PCI_EXP_DEVCTL_BCR_FLR);
 	image_clock_advance(FLR_WAIT);
 	/* The PF comes first, and with it its VFs are there again. */
 	state_restore(pdev);
@@ -153,7 +156,8 @@ int pci_reset_bus(const struct pci_dev *pdev)
 	control = config_read(port->rid, PCI_BRIDGE_CONTROL, 2);
 	config_write(port->rid, PCI_BRIDGE_CONTROL, 2, control | PCI_BRIDGE_CTL_BUS_RESET);
 	image_clock_advance(SBR_HOLD);
-	config_write(port->rid, PCI_BRIDGE_CONTROL, 2, control & ~(uint32_t)PCI_BRIDGE_CTL_BUS_RESET);
+	config_write(port->rid, PCI_BRIDGE_CONTROL, 2,
+		     control & ~(uint32_t)PCI_BRIDGE_CTL_BUS_RESET);
 	image_clock_advance(SBR_WAIT);
 	each_affected(pdev, affects_bus, state_restore);
 	each_affected(pdev, affects_bus, pci_tsm_reset_done);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sysfs, as far as clients of the PCI core read it: one table of attributes of a device, and the few
- * directories around them. '@' in an attribute's name stands for the device's vfioN.
+ * sysfs, as far as clients of the PCI core read it: one table of attributes of a device, and the
+ * few directories around them. '@' in an attribute's name stands for the device's vfioN.
  */
 #include <fcntl.h>
 
@@ -19,8 +19,8 @@ enum attr_kind { ATTR_FILE, ATTR_LINK };
 struct attr {
 	const char *name;
 	enum attr_kind kind;
-	int (*show)(const struct pci_dev *pdev, char *text, size_t len);	/* NULL: write-only */
-	int (*store)(const struct pci_dev *pdev, const char *text);		/* NULL: read-only */
+	int (*show)(const struct pci_dev *pdev, char *text, size_t len); /* NULL: write-only */
+	int (*store)(const struct pci_dev *pdev, const char *text); /* NULL: read-only */
 	bool (*visible)(const struct pci_dev *pdev);				/* NULL: always */
 };
 
@@ -94,7 +94,8 @@ static int show_enable(const struct pci_dev *pdev, char *text, size_t len)
 
 static int show_config(const struct pci_dev *pdev, char *text, size_t len)
 {
-	struct writer w = writer_of(text, len < PCI_CFG_SPACE_EXP_SIZE ? len : PCI_CFG_SPACE_EXP_SIZE);
+	struct writer w =
+		writer_of(text, len < PCI_CFG_SPACE_EXP_SIZE ? len : PCI_CFG_SPACE_EXP_SIZE);
 
 	while (!w.bad && w.at < w.cap)
 		put_le32(&w, config_read(pdev->rid, (unsigned int)w.at, 4));
@@ -108,11 +109,15 @@ static int show_resource(const struct pci_dev *pdev, char *text, size_t len)
 
 	for (unsigned int i = 0; i < 13; i++) {
 		const struct function_bar *bar = pci_bar(pdev, i);
-		unsigned long long first = bar ? bar->hpa : 0, last = bar ? bar->hpa + bar->size - 1 : 0, flags = 0;
+		unsigned long long first = bar ? bar->hpa : 0, flags = 0;
+		unsigned long long last = bar ? bar->hpa + bar->size - 1 : 0;
 
-		if (bar)	/* IORESOURCE_MEM, SIZEALIGN, MEM_64, PREFETCH and the BAR's own low bits */
-			flags = 0x40200u | (bar->is64 ? 0x100004u : 0) | (bar->prefetch ? 0x2008u : 0);
-		at += (size_t)snprintf(text + at, len - at, "0x%016llx 0x%016llx 0x%016llx\n", first, last, flags);
+		/* IORESOURCE_MEM, SIZEALIGN, MEM_64, PREFETCH and the BAR's own low bits */
+		if (bar)
+			flags = 0x40200u | (bar->is64 ? 0x100004u : 0) |
+				(bar->prefetch ? 0x2008u : 0);
+		at += (size_t)snprintf(text + at, len - at, "0x%016llx 0x%016llx 0x%016llx\n",
+				       first, last, flags);
 		if (at >= len)
 			return -ENOSPC;
 	}
@@ -123,9 +128,11 @@ static int show_modalias(const struct pci_dev *pdev, char *text, size_t len)
 {
 	uint32_t class = config_read(pdev->rid, PCI_CLASS_REVISION, 4) >> 8;
 
-	return snprintf(text, len, "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n", id_of(pdev, PCI_VENDOR_ID),
-			id_of(pdev, PCI_DEVICE_ID), config_read(pdev->rid, PCI_SUBSYSTEM_VENDOR_ID, 2),
-			config_read(pdev->rid, PCI_SUBSYSTEM_ID, 2), class >> 16, class >> 8 & 0xff, class & 0xff);
+	return snprintf(text, len, "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n",
+			id_of(pdev, PCI_VENDOR_ID), id_of(pdev, PCI_DEVICE_ID),
+			config_read(pdev->rid, PCI_SUBSYSTEM_VENDOR_ID, 2),
+			config_read(pdev->rid, PCI_SUBSYSTEM_ID, 2), class >> 16, class >> 8 & 0xff,
+			class & 0xff);
 }
 
 static int show_uevent(const struct pci_dev *pdev, char *text, size_t len)
@@ -134,23 +141,28 @@ static int show_uevent(const struct pci_dev *pdev, char *text, size_t len)
 
 	pci_name(pdev->rid, bdf);
 	show_modalias(pdev, modalias, sizeof(modalias));
-	return snprintf(text, len, "%sPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n"
-			"MODALIAS=%s", pdev->vfio ? "DRIVER=vfio-pci\n" : "",
-			config_read(pdev->rid, PCI_CLASS_REVISION, 4) >> 8, id_of(pdev, PCI_VENDOR_ID),
-			id_of(pdev, PCI_DEVICE_ID), config_read(pdev->rid, PCI_SUBSYSTEM_VENDOR_ID, 2),
-			config_read(pdev->rid, PCI_SUBSYSTEM_ID, 2), bdf, modalias);
+	return snprintf(
+		text, len,
+		"%sPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n"
+		"MODALIAS=%s",
+		pdev->vfio ? "DRIVER=vfio-pci\n" : "",
+		config_read(pdev->rid, PCI_CLASS_REVISION, 4) >> 8, id_of(pdev, PCI_VENDOR_ID),
+		id_of(pdev, PCI_DEVICE_ID), config_read(pdev->rid, PCI_SUBSYSTEM_VENDOR_ID, 2),
+		config_read(pdev->rid, PCI_SUBSYSTEM_ID, 2), bdf, modalias);
 }
 
 static int show_sriov_total(const struct pci_dev *pdev, char *text, size_t len)
 {
-	return snprintf(text, len, "%u\n", config_read(pdev->rid, pdev->cap_sriov + PCI_SRIOV_TOTAL_VF, 2));
+	return snprintf(text, len, "%u\n",
+			config_read(pdev->rid, pdev->cap_sriov + PCI_SRIOV_TOTAL_VF, 2));
 }
 
 static int show_sriov_count(const struct pci_dev *pdev, char *text, size_t len)
 {
 	bool on = config_read(pdev->rid, pdev->cap_sriov + PCI_SRIOV_CTRL, 2) & PCI_SRIOV_CTRL_VFE;
 
-	return snprintf(text, len, "%u\n", on ? config_read(pdev->rid, pdev->cap_sriov + PCI_SRIOV_NUM_VF, 2) : 0);
+	return snprintf(text, len, "%u\n",
+			on ? config_read(pdev->rid, pdev->cap_sriov + PCI_SRIOV_NUM_VF, 2) : 0);
 }
 
 static int show_vfio_dev(const struct pci_dev *pdev, char *text, size_t len)
@@ -184,7 +196,8 @@ static int show_dsm(const struct pci_dev *pdev, char *text, size_t len)
 
 static int show_driver(const struct pci_dev *pdev, char *text, size_t len)
 {
-	return snprintf(text, len, "../../../../bus/pci/drivers/%s", pdev->vfio ? "vfio-pci" : "pcieport");
+	return snprintf(text, len, "../../../../bus/pci/drivers/%s",
+			pdev->vfio ? "vfio-pci" : "pcieport");
 }
 
 static int show_subsystem(const struct pci_dev *pdev, char *text, size_t len)
@@ -370,7 +383,8 @@ static struct place place_of(const char *path)
 
 	place.pdev = device_of(path, &place.rest);
 	for (size_t i = 0; place.pdev && i < ATTRS; i++)
-		if (attr_path(&attrs[i], place.pdev, name, sizeof(name)) && !strcmp(name, place.rest))
+		if (attr_path(&attrs[i], place.pdev, name, sizeof(name)) &&
+		    !strcmp(name, place.rest))
 			place.attr = &attrs[i];
 	return place;
 }
@@ -451,10 +465,13 @@ static bool list_group(const char *rest, struct names *names)
 
 static bool list_other(const char *path, struct names *names)
 {
-	static const struct { const char *path, *names; } fixed[] = {
-		{ "/sys", "bus\nclass\nkernel\n" }, { "/sys/bus", "pci\n" }, { "/sys/class", "tsm\nvfio-dev\n" },
-		{ "/sys/bus/pci", "devices\nrescan\n" }, { "/sys/kernel", "iommu_groups\n" },
-		{ "/sys/class/tsm", TSM_NAME "\n" }, { "/sys/class/tsm/" TSM_NAME, "uevent\n" },
+	static const struct {
+		const char *path, *names;
+	} fixed[] = {
+		{ "/sys", "bus\nclass\nkernel\n" }, { "/sys/bus", "pci\n" },
+		{ "/sys/class", "tsm\n" }, { "/sys/bus/pci", "devices\nrescan\n" },
+		{ "/sys/kernel", "iommu_groups\n" }, { "/sys/class/tsm", TSM_NAME "\n" },
+		{ "/sys/class/tsm/" TSM_NAME, "uevent\n" },
 	};
 	const char *rest;
 

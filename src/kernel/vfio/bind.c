@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A device and its iommufd: BIND, ATTACH, DETACH, and the way back. The way back may be cut short by
- * a kill and is then run again, so every step looks at what there still is to undo.
+ * A device and its iommufd: BIND, ATTACH, DETACH, and the way back. The way back may be cut short
+ * by a kill and is then run again, so every step looks at what there still is to undo.
  */
 #include "kernel/vfio/internal.h"
 
@@ -152,10 +152,12 @@ static int bind_read(uint64_t arg, struct vfio_device_bind_iommufd *bind)
 	rc = copy_struct_from_user(bind, sizeof(*bind), arg, argsz);
 	if (rc)
 		return rc;
-	return bind->iommufd < 0 || bind->flags & ~(uint32_t)VFIO_DEVICE_BIND_FLAG_TOKEN ? -EINVAL : 0;
+	if (bind->iommufd < 0 || bind->flags & ~(uint32_t)VFIO_DEVICE_BIND_FLAG_TOKEN)
+		return -EINVAL;
+	return 0;
 }
 
-/* No device here has a VF token, since VFs were enabled before VFIO took the PF: giving one is wrong. */
+/* No device here has a VF token, since VFs were enabled before VFIO took the PF. */
 static int bind_check(const struct vfio_file *vfile, const struct vfio_device_bind_iommufd *bind)
 {
 	const struct file *file = fd_file(bind->iommufd);
@@ -207,8 +209,8 @@ long vfio_bind(const struct vfio_file *vfile, uint64_t arg)
 	if (pci_tsm_quarantined(vfile->vdev->pdev, NULL))
 		return -EIO;
 	rc = bind_open(vfile, fd_file(bind.iommufd));
-	if (!rc && copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid), &vfile->devid,
-				sizeof(vfile->devid)))
+	if (!rc && copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid),
+				&vfile->devid, sizeof(vfile->devid)))
 		rc = -EFAULT;
 	if (rc) {
 		vfio_unbind(vfile);
@@ -247,8 +249,8 @@ long vfio_attach(const struct vfio_file *vfile, uint64_t arg)
 	rc = iommufd_device_attach(vfile->idev, pasid, &attach.pt_id);
 	if (rc)
 		return rc;
-	if (!copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id), &attach.pt_id,
-			  sizeof(attach.pt_id)))
+	if (!copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id),
+			  &attach.pt_id, sizeof(attach.pt_id)))
 		return 0;
 	iommufd_device_detach(vfile->idev, pasid);
 	if (pasid != TLP_NO_PASID)

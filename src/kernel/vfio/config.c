@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Config space as a client sees it. Every bit is one of: the hardware's and read-only, the hardware's
- * and writable, or virtual: kept in config[], writable or not. Which is said by one table of the
- * registers that differ from "the hardware's, read-only"; capabilities not in the table of known ones
- * are taken out of the lists. DOE and IDE are the host's: their registers read as zero.
+ * Config space as a client sees it. Every bit is one of: the hardware's and read-only, the
+ * hardware's and writable, or virtual: kept in config[], writable or not. Which is said by one
+ * table of the registers that differ from "the hardware's, read-only"; capabilities not in the
+ * table of known ones are taken out of the lists. DOE and IDE are the host's: their registers read
+ * as zero.
  */
 #include "kernel/vfio/internal.h"
 
@@ -14,13 +15,14 @@
 
 /* Known capabilities: they stay in the list. */
 static const uint8_t known_caps[] = {
-	PCI_CAP_ID_PM, PCI_CAP_ID_VPD, PCI_CAP_ID_MSI, PCI_CAP_ID_VNDR, PCI_CAP_ID_SSVID, PCI_CAP_ID_EXP,
-	PCI_CAP_ID_MSIX, PCI_CAP_ID_AF,
+	PCI_CAP_ID_PM,	  PCI_CAP_ID_VPD, PCI_CAP_ID_MSI,  PCI_CAP_ID_VNDR,
+	PCI_CAP_ID_SSVID, PCI_CAP_ID_EXP, PCI_CAP_ID_MSIX, PCI_CAP_ID_AF,
 };
 static const uint16_t known_ext_caps[] = {
-	PCI_EXT_CAP_ID_ERR, PCI_EXT_CAP_ID_VC, PCI_EXT_CAP_ID_DSN, PCI_EXT_CAP_ID_PWR, PCI_EXT_CAP_ID_VNDR,
-	PCI_EXT_CAP_ID_ACS, PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_ID_ATS, PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_ID_PRI,
-	PCI_EXT_CAP_ID_LTR, PCI_EXT_CAP_ID_SECPCI, PCI_EXT_CAP_ID_DVSEC,
+	PCI_EXT_CAP_ID_ERR,   PCI_EXT_CAP_ID_VC,  PCI_EXT_CAP_ID_DSN, PCI_EXT_CAP_ID_PWR,
+	PCI_EXT_CAP_ID_VNDR,  PCI_EXT_CAP_ID_ACS, PCI_EXT_CAP_ID_ARI, PCI_EXT_CAP_ID_ATS,
+	PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_ID_PRI, PCI_EXT_CAP_ID_LTR, PCI_EXT_CAP_ID_SECPCI,
+	PCI_EXT_CAP_ID_DVSEC,
 };
 
 struct rule {
@@ -79,23 +81,26 @@ uint32_t vfio_config_virtual(const struct vfio_device *vdev, unsigned int offset
 	return bytes_get(vdev->config, offset, size);
 }
 
-void vfio_config_virtual_set(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+void vfio_config_virtual_set(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+			     uint32_t value)
 {
 	bytes_put(vdev->config, offset, size, value);
 }
 
-static void rule_set(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t virt,
-		     uint32_t write)
+static void rule_set(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+		     uint32_t virt, uint32_t write)
 {
 	bytes_put(vdev->virt, offset, size, virt);
 	bytes_put(vdev->write, offset, size, write);
 }
 
-static void rules_apply(const struct vfio_device *vdev, uint8_t cap, unsigned int base, unsigned int len)
+static void rules_apply(const struct vfio_device *vdev, uint8_t cap, unsigned int base,
+			unsigned int len)
 {
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i].cap == cap && rules[i].reg + rules[i].size <= len)
-			rule_set(vdev, base + rules[i].reg, rules[i].size, rules[i].virt, rules[i].write);
+			rule_set(vdev, base + rules[i].reg, rules[i].size, rules[i].virt,
+				 rules[i].write);
 }
 
 /* -- capability lists -------------------------------------------------------------------------- */
@@ -116,7 +121,8 @@ static bool ext_cap_known(uint16_t id)
 /* Only MSI comes in lengths that matter here: without 64-bit addresses it ends earlier. */
 static unsigned int cap_len(uint16_t rid, uint8_t id, unsigned int at)
 {
-	bool short_msi = id == PCI_CAP_ID_MSI && !(config_read(rid, at + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_64BIT);
+	bool short_msi = id == PCI_CAP_ID_MSI &&
+			 !(config_read(rid, at + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_64BIT);
 
 	return short_msi ? PCI_MSI_DATA_32 + 2 : PCI_CFG_SPACE_SIZE - at;
 }
@@ -149,7 +155,8 @@ static unsigned int ide_len(uint16_t rid, unsigned int at)
 	uint32_t cap = config_read(rid, at + 4, 4);
 	unsigned int len = 0x0c + (cap & 1 ? 8 * ((cap >> 13 & 7) + 1) : 0);
 
-	for (unsigned int left = cap & 2 ? (cap >> 16 & 0xff) + 1 : 0; left && at + len < VFIO_CONFIG_SIZE; left--)
+	for (unsigned int left = cap & 2 ? (cap >> 16 & 0xff) + 1 : 0;
+	     left && at + len < VFIO_CONFIG_SIZE; left--)
 		len += 20 + 12 * (config_read(rid, at + len, 4) & 0xf);
 	return at + len < VFIO_CONFIG_SIZE ? len : VFIO_CONFIG_SIZE - at;
 }
@@ -176,9 +183,11 @@ static void ext_caps_init(const struct vfio_device *vdev)
 			host_only(vdev, at, at == pdev->cap_doe ? 0x18 : ide_len(pdev->rid, at));
 		if (ext_cap_known(PCI_EXT_CAP_ID(header)) || at == PCI_CFG_SPACE_SIZE) {
 			if (last)
-				bytes_put(vdev->config, last, 4, (bytes_get(vdev->config, last, 4) & 0xfffff) | at << 20);
+				bytes_put(vdev->config, last, 4,
+					  (bytes_get(vdev->config, last, 4) & 0xfffff) | at << 20);
 			rule_set(vdev, at, 4, ALL, 0);
-			bytes_put(vdev->config, at, 4, ext_cap_known(PCI_EXT_CAP_ID(header)) ? header & 0xfffff : 0);
+			bytes_put(vdev->config, at, 4,
+				  ext_cap_known(PCI_EXT_CAP_ID(header)) ? header & 0xfffff : 0);
 			last = at;
 		}
 		at = PCI_EXT_CAP_NEXT(header);
@@ -189,7 +198,8 @@ static void ext_caps_init(const struct vfio_device *vdev)
 
 static void copy_hardware(const struct vfio_device *vdev)
 {
-	struct writer w = writer_of(image_log(vdev->config, sizeof(vdev->config)), sizeof(vdev->config));
+	struct writer w =
+		writer_of(image_log(vdev->config, sizeof(vdev->config)), sizeof(vdev->config));
 
 	while (w.at < w.cap)
 		put_le32(&w, config_read(vdev->pdev->rid, (unsigned int)w.at, 4));
@@ -202,9 +212,11 @@ static void virtual_function_init(const struct vfio_device *vdev)
 
 	bytes_put(vdev->config, PCI_VENDOR_ID, 2, config_read(pf->rid, PCI_VENDOR_ID, 2));
 	if (pf->cap_sriov)
-		bytes_put(vdev->config, PCI_DEVICE_ID, 2, config_read(pf->rid, pf->cap_sriov + PCI_SRIOV_VF_DID, 2));
+		bytes_put(vdev->config, PCI_DEVICE_ID, 2,
+			  config_read(pf->rid, pf->cap_sriov + PCI_SRIOV_VF_DID, 2));
 	bytes_put(vdev->config, PCI_INTERRUPT_PIN, 1, 0);
-	bytes_put(vdev->config, PCI_COMMAND, 2, bytes_get(vdev->config, PCI_COMMAND, 2) | PCI_COMMAND_MEMORY);
+	bytes_put(vdev->config, PCI_COMMAND, 2,
+		  bytes_get(vdev->config, PCI_COMMAND, 2) | PCI_COMMAND_MEMORY);
 	bytes_put(vdev->virt, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MEMORY);
 }
 
@@ -264,13 +276,16 @@ ssize_t vfio_config_read(const struct vfio_device *vdev, uint64_t to, size_t len
 	return (ssize_t)done;
 }
 
-void vfio_config_default_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+void vfio_config_default_write(const struct vfio_device *vdev, unsigned int offset,
+			       unsigned int size, uint32_t value)
 {
-	uint32_t write = bytes_get(vdev->write, offset, size), virt = bytes_get(vdev->virt, offset, size);
+	uint32_t write = bytes_get(vdev->write, offset, size);
+	uint32_t virt = bytes_get(vdev->virt, offset, size);
 	uint32_t shadow = bytes_get(vdev->config, offset, size);
 
 	if (write & virt)
-		bytes_put(vdev->config, offset, size, (shadow & ~(write & virt)) | (value & write & virt));
+		bytes_put(vdev->config, offset, size,
+			  (shadow & ~(write & virt)) | (value & write & virt));
 	write &= ~virt;
 	if (write) {
 		uint32_t real = config_read(vdev->pdev->rid, offset, size);
@@ -279,7 +294,8 @@ void vfio_config_default_write(const struct vfio_device *vdev, unsigned int offs
 	}
 }
 
-static int chunk_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+static int chunk_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+		       uint32_t value)
 {
 	bool done = false;
 	int rc = vfio_config_special_write(vdev, offset, size, value, &done);
@@ -289,7 +305,8 @@ static int chunk_write(const struct vfio_device *vdev, unsigned int offset, unsi
 	return rc;
 }
 
-ssize_t vfio_config_write(const struct vfio_device *vdev, uint64_t from, size_t len, uint64_t offset)
+ssize_t vfio_config_write(const struct vfio_device *vdev, uint64_t from, size_t len,
+			  uint64_t offset)
 {
 	size_t done = 0;
 

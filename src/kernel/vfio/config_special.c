@@ -58,7 +58,8 @@ void vfio_config_refresh(const struct vfio_device *vdev, unsigned int offset, un
 			vfio_config_virtual_set(vdev, at, 4, (now & mask) | flags);
 	}
 	/* No device here has an expansion ROM. */
-	if (touches(offset, size, PCI_ROM_ADDRESS, 4) && vfio_config_virtual(vdev, PCI_ROM_ADDRESS, 4))
+	if (touches(offset, size, PCI_ROM_ADDRESS, 4) &&
+	    vfio_config_virtual(vdev, PCI_ROM_ADDRESS, 4))
 		vfio_config_virtual_set(vdev, PCI_ROM_ADDRESS, 4, 0);
 }
 
@@ -71,12 +72,14 @@ static void bars_mend(const struct vfio_device *vdev)
 		config_write(vdev->pdev->rid, PCI_BASE_ADDRESS_0 + 4 * i, 4, vdev->real_bar[i]);
 }
 
-static int command_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+static int command_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+			 uint32_t value)
 {
 	const struct pci_dev *pdev = vdev->pdev;
-	uint32_t real = config_read(pdev->rid, PCI_COMMAND, 2), virt = vfio_config_virtual(vdev, PCI_COMMAND, 2);
-	uint32_t next = merged(PCI_COMMAND, 2, (real & ~PCI_COMMAND_MEMORY) | (virt & PCI_COMMAND_MEMORY),
-			       offset, size, value);
+	uint32_t real = config_read(pdev->rid, PCI_COMMAND, 2);
+	uint32_t virt = vfio_config_virtual(vdev, PCI_COMMAND, 2);
+	uint32_t now = (real & ~PCI_COMMAND_MEMORY) | (virt & PCI_COMMAND_MEMORY);
+	uint32_t next = merged(PCI_COMMAND, 2, now, offset, size, value);
 	int rc = vfio_memory_lock(vdev, KLOCK_WRITE);
 
 	if (rc)
@@ -95,14 +98,16 @@ static int command_write(const struct vfio_device *vdev, unsigned int offset, un
 
 /* -- PCI Express: FLR -------------------------------------------------------------------------- */
 
-static int devctl_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+static int devctl_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+			uint32_t value)
 {
 	unsigned int at = vdev->pdev->cap_pcie + PCI_EXP_DEVCTL;
-	uint32_t asked = merged(at, 2, 0, offset, size, value);
+	uint32_t asked = merged(at, 2, 0, offset, size, value), shadow;
 	int rc;
 
 	vfio_config_default_write(vdev, offset, size, value);
-	vfio_config_virtual_set(vdev, at, 2, vfio_config_virtual(vdev, at, 2) & ~(uint32_t)PCI_EXP_DEVCTL_BCR_FLR);
+	shadow = vfio_config_virtual(vdev, at, 2) & ~(uint32_t)PCI_EXP_DEVCTL_BCR_FLR;
+	vfio_config_virtual_set(vdev, at, 2, shadow);
 	if (!(asked & PCI_EXP_DEVCTL_BCR_FLR) || !pci_can_flr(vdev->pdev))
 		return 0;
 	rc = vfio_memory_lock(vdev, KLOCK_WRITE);
@@ -116,7 +121,8 @@ static int devctl_write(const struct vfio_device *vdev, unsigned int offset, uns
 
 /* -- power management -------------------------------------------------------------------------- */
 
-static int power_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+static int power_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+		       uint32_t value)
 {
 	unsigned int at = vdev->pdev->cap_pm + PCI_PM_CTRL;
 	uint32_t now = config_read(vdev->pdev->rid, at, 2);
@@ -131,7 +137,8 @@ static int power_write(const struct vfio_device *vdev, unsigned int offset, unsi
 		return rc;
 	if (state)
 		vfio_memory_off(vdev);
-	now = config_read(vdev->pdev->rid, at, 2) & ~(uint32_t)(PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_STATUS);
+	now = config_read(vdev->pdev->rid, at, 2) &
+	      ~(uint32_t)(PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_STATUS);
 	config_write(vdev->pdev->rid, at, 2, now | state);
 	vfio_memory_update(vdev);
 	vfio_memory_unlock(vdev, KLOCK_WRITE);
@@ -140,7 +147,8 @@ static int power_write(const struct vfio_device *vdev, unsigned int offset, unsi
 
 /* -- MSI: on and off is SET_IRQS's to do ------------------------------------------------------- */
 
-static int msi_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+static int msi_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+		     uint32_t value)
 {
 	unsigned int at = vdev->pdev->cap_msi + PCI_MSI_FLAGS;
 	uint32_t most = config_read(vdev->pdev->rid, at, 2) >> 1 & 7, flags;
@@ -158,9 +166,10 @@ static int msi_write(const struct vfio_device *vdev, unsigned int offset, unsign
 /* -- the table --------------------------------------------------------------------------------- */
 
 static const struct {
-	uint16_t cap;			/* where struct pci_dev has the capability's place; 0: the header */
+	uint16_t cap; /* where struct pci_dev has the capability's place; 0: the header */
 	uint8_t reg, len;
-	int (*write)(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value);
+	int (*write)(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+		     uint32_t value);
 } specials[] = {
 	{ 0, PCI_COMMAND, 2, command_write },
 	{ offsetof(struct pci_dev, cap_pcie), PCI_EXP_DEVCTL, 2, devctl_write },
@@ -170,7 +179,8 @@ static const struct {
 
 /* A client's view of the same bits: its BARs are copies, so a sizing write moves nothing, but to a
  * locked TDI's VMM it is as wrong as a real one. */
-static bool breaks_tdi(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value)
+static bool breaks_tdi(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+		       uint32_t value)
 {
 	if (touches(offset, size, PCI_BASE_ADDRESS_0, BARS_END - PCI_BASE_ADDRESS_0))
 		return vfio_config_virtual(vdev, offset, size) != value;
@@ -185,8 +195,8 @@ static bool breaks_tdi(const struct vfio_device *vdev, unsigned int offset, unsi
 	return pci_config_breaks_tdi(vdev->pdev, offset, size, value);
 }
 
-int vfio_config_special_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
-			      uint32_t value, bool *done)
+int vfio_config_special_write(const struct vfio_device *vdev, unsigned int offset,
+			      unsigned int size, uint32_t value, bool *done)
 {
 	if (pci_reset_blocked(vdev->pdev) && breaks_tdi(vdev, offset, size, value))
 		return -EBUSY;

@@ -113,8 +113,8 @@ static void command_change(const struct pci_dev *pdev, uint32_t clear, uint32_t 
 		config_write(pdev->rid, PCI_COMMAND, 2, (old & ~clear) | set);
 }
 
-/* A fresh device: decoding, not mastering, reset if it can be; as in Linux one that cannot is opened
- * all the same. */
+/* A fresh device: decoding, not mastering, reset if it can be; as in Linux one that cannot is
+ * opened all the same. */
 int vfio_device_enable(const struct vfio_device *vdev)
 {
 	const struct pci_dev *pdev = vdev->pdev;
@@ -149,7 +149,8 @@ long vfio_get_info(const struct vfio_file *vfile, uint64_t arg)
 	if (info.argsz < least)
 		return -EINVAL;
 	n = info.argsz < sizeof(info) ? info.argsz : sizeof(info);
-	info.flags = VFIO_DEVICE_FLAGS_PCI | (pci_can_flr(vfile->vdev->pdev) ? VFIO_DEVICE_FLAGS_RESET : 0);
+	info.flags = VFIO_DEVICE_FLAGS_PCI |
+		     (pci_can_flr(vfile->vdev->pdev) ? VFIO_DEVICE_FLAGS_RESET : 0);
 	info.num_regions = VFIO_PCI_NUM_REGIONS;
 	info.num_irqs = VFIO_PCI_NUM_IRQS;
 	info.cap_offset = 0;
@@ -195,7 +196,8 @@ static const struct vfio_ioctl {
 	{ VFIO_DEVICE_GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", vfio_get_irq_info },
 	{ VFIO_DEVICE_SET_IRQS, "VFIO_DEVICE_SET_IRQS", vfio_set_irqs },
 	{ VFIO_DEVICE_RESET, "VFIO_DEVICE_RESET", vfio_reset },
-	{ VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", vfio_hot_reset_info },
+	{ VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO",
+	  vfio_hot_reset_info },
 	{ VFIO_DEVICE_PCI_HOT_RESET, "VFIO_DEVICE_PCI_HOT_RESET", vfio_hot_reset },
 	{ VFIO_DEVICE_FEATURE, "VFIO_DEVICE_FEATURE", vfio_feature },
 };
@@ -214,7 +216,9 @@ static long vfio_file_ioctl(const struct file *file, unsigned int cmd, uint64_t 
 		return -ENOTTY;
 	call = TRACE_CALL((enum lane)current_task()->lane, LANE_VFIO, op ? op->name : "ioctl",
 			  A("rid", vfile->vdev->pdev->rid));
-	rc = op && (vfile->bound || cmd == VFIO_DEVICE_BIND_IOMMUFD) ? op->run(vfile, arg) : -EINVAL;
+	rc = -EINVAL;
+	if (op && (vfile->bound || cmd == VFIO_DEVICE_BIND_IOMMUFD))
+		rc = op->run(vfile, arg);
 	trace_return(&call, rc, NULL);
 	return rc;
 }

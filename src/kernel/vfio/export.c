@@ -25,7 +25,8 @@ static bool kind_of_flags(uint32_t flags, enum dmabuf_kind *kind)
 /* -- layout ------------------------------------------------------------------------------------ */
 
 /* The ranges of one kind in a BAR as they are now, adjacent ones joined; how many, or -errno. */
-static int layout_of(const struct vfio_device *vdev, uint32_t bar, bool tee, struct vfio_region_dma_range *out)
+static int layout_of(const struct vfio_device *vdev, uint32_t bar, bool tee,
+		     struct vfio_region_dma_range *out)
 {
 	const struct function_bar *size = pci_bar(vdev->pdev, bar);
 	struct tsm_range ranges[LAYOUT_MAX];
@@ -45,7 +46,8 @@ static int layout_of(const struct vfio_device *vdev, uint32_t bar, bool tee, str
 		if (count && out[count - 1].offset + out[count - 1].length == ranges[i].offset)
 			out[count - 1].length += ranges[i].len;
 		else
-			out[count++] = (struct vfio_region_dma_range){ ranges[i].offset, ranges[i].len };
+			out[count++] = (struct vfio_region_dma_range){ ranges[i].offset,
+								       ranges[i].len };
 	}
 	return n < 0 ? n : count;
 }
@@ -76,13 +78,15 @@ long vfio_feature_layout(const struct vfio_device *vdev, uint32_t flags, uint64_
 		return -EFAULT;
 	if (room < layout.nr_ranges)
 		return -ENOSPC;
-	return copy_to_user(data + sizeof(layout), ranges, layout.nr_ranges * sizeof(ranges[0])) ? -EFAULT : 0;
+	data += sizeof(layout);
+	return copy_to_user(data, ranges, layout.nr_ranges * sizeof(ranges[0])) ? -EFAULT : 0;
 }
 
 /* -- DMA_BUF ----------------------------------------------------------------------------------- */
 
 /* In Linux's order: every range by itself and their sum, then the BAR's end. */
-static int ranges_check(const struct vfio_region_dma_range *ranges, uint32_t count, uint64_t bar_size)
+static int ranges_check(const struct vfio_region_dma_range *ranges, uint32_t count,
+			uint64_t bar_size)
 {
 	uint64_t total = 0;
 
@@ -105,24 +109,29 @@ static int ranges_check(const struct vfio_region_dma_range *ranges, uint32_t cou
 
 static bool ranges_all(const struct vfio_device *vdev, const struct dmabuf *buf, bool tee)
 {
-	for (uint32_t i = 0; i < buf->range_count; i++)
-		for (uint64_t at = 0; at < buf->range[i].len; at += PHYS_PAGE)
-			if (vfio_is_tee(vdev, buf->bar, buf->range[i].bar_offset + at, PHYS_PAGE) != tee)
+	for (uint32_t i = 0; i < buf->range_count; i++) {
+		uint64_t at = buf->range[i].bar_offset, end = at + buf->range[i].len;
+
+		for (; at < end; at += PHYS_PAGE)
+			if (vfio_is_tee(vdev, buf->bar, at, PHYS_PAGE) != tee)
 				return false;
+	}
 	return true;
 }
 
 /* Is the kind the client says true of every page? */
 static int kind_check(const struct vfio_device *vdev, const struct dmabuf *buf)
 {
-	if (buf->kind != DMABUF_ORDINARY && vdev->tsm_state != VFIO_SHARED && vdev->tsm_state != VFIO_LOCKED)
+	if (buf->kind != DMABUF_ORDINARY && vdev->tsm_state != VFIO_SHARED &&
+	    vdev->tsm_state != VFIO_LOCKED)
 		return -EBUSY;
 	if (ranges_all(vdev, buf, buf->kind == DMABUF_PRIVATE))
 		return 0;
 	return buf->kind == DMABUF_ORDINARY ? -EBUSY : -EINVAL;
 }
 
-static int dmabuf_export(const struct vfio_device *vdev, struct dmabuf *template, uint32_t open_flags)
+static int dmabuf_export(const struct vfio_device *vdev, struct dmabuf *template,
+			 uint32_t open_flags)
 {
 	const struct dmabuf *buf;
 	struct vfio_device *wd;
@@ -131,7 +140,8 @@ static int dmabuf_export(const struct vfio_device *vdev, struct dmabuf *template
 
 	if (rc)
 		return rc;
-	template->revoked = template->kind != DMABUF_PRIVATE && (!vfio_memory_enabled(vdev) || vdev->low_power);
+	template->revoked =
+		template->kind != DMABUF_PRIVATE && (!vfio_memory_enabled(vdev) || vdev->low_power);
 	buf = dmabuf_create(template);
 	if (!buf)
 		return -ENOMEM;
@@ -142,7 +152,8 @@ static int dmabuf_export(const struct vfio_device *vdev, struct dmabuf *template
 	return fd_install(buf->file, open_flags);
 }
 
-static int dma_buf_read(uint64_t data, struct vfio_device_feature_dma_buf *in, enum dmabuf_kind *kind)
+static int dma_buf_read(uint64_t data, struct vfio_device_feature_dma_buf *in,
+			enum dmabuf_kind *kind)
 {
 	if (copy_from_user(in, data, sizeof(*in)))
 		return -EFAULT;
@@ -174,8 +185,11 @@ long vfio_feature_dma_buf(const struct vfio_device *vdev, uint32_t flags, uint64
 	rc = ranges_check(ranges, in.nr_ranges, bar ? bar->size : 0);
 	if (rc)
 		return rc;
-	template = (struct dmabuf){ .rid = vdev->pdev->rid, .bar = (uint8_t)in.region_index, .kind = (uint8_t)kind,
-				    .exporter = vdev, .range_count = in.nr_ranges };
+	template = (struct dmabuf){ .rid = vdev->pdev->rid,
+				     .bar = (uint8_t)in.region_index,
+				     .kind = (uint8_t)kind,
+				     .exporter = vdev,
+				     .range_count = in.nr_ranges };
 	for (uint32_t i = 0; i < in.nr_ranges; i++) {
 		template.range[i].bar_offset = ranges[i].offset;
 		template.range[i].len = ranges[i].length;

@@ -14,7 +14,7 @@ int vfio_feature_check(uint32_t flags, size_t len, uint32_t supported, size_t le
 	return 1;
 }
 
-/* -- low power: the client gives up access until it says otherwise ------------------------------ */
+/* -- low power: the client gives up access until it says otherwise --------------------------- */
 
 static void low_power_set(const struct vfio_device *vdev, bool on)
 {
@@ -54,7 +54,8 @@ void vfio_low_power_exit(const struct vfio_device *vdev)
 	vfio_memory_unlock(vdev, KLOCK_WRITE);
 }
 
-static long low_power_entry(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len)
+static long low_power_entry(const struct vfio_device *vdev, uint32_t flags, uint64_t data,
+			    size_t len)
 {
 	int rc = vfio_feature_check(flags, len, VFIO_DEVICE_FEATURE_SET, 0);
 
@@ -62,7 +63,8 @@ static long low_power_entry(const struct vfio_device *vdev, uint32_t flags, uint
 	return rc == 1 ? low_power_enter(vdev) : rc;
 }
 
-static long low_power_entry_wakeup(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len)
+static long low_power_entry_wakeup(const struct vfio_device *vdev, uint32_t flags, uint64_t data,
+				   size_t len)
 {
 	struct vfio_device_low_power_entry_with_wakeup entry;
 	struct event_ref event, *w;
@@ -88,7 +90,8 @@ static long low_power_entry_wakeup(const struct vfio_device *vdev, uint32_t flag
 	return 0;
 }
 
-static long low_power_exit(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len)
+static long low_power_exit(const struct vfio_device *vdev, uint32_t flags, uint64_t data,
+			   size_t len)
 {
 	int rc = vfio_feature_check(flags, len, VFIO_DEVICE_FEATURE_SET, 0);
 
@@ -114,8 +117,8 @@ static const struct {
 
 long vfio_feature(const struct vfio_file *vfile, uint64_t arg)
 {
-	const uint32_t known = VFIO_DEVICE_FEATURE_MASK | VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET |
-			       VFIO_DEVICE_FEATURE_PROBE;
+	const uint32_t known = VFIO_DEVICE_FEATURE_MASK | VFIO_DEVICE_FEATURE_GET |
+			       VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PROBE;
 	const uint32_t both = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
 	struct vfio_device_feature feature;
 

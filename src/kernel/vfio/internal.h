@@ -35,7 +35,7 @@ struct vfio_device {
 	const struct vfio_file *opener;	/* the open that is bound; one at a time */
 	const struct kvm *kvm;		/* reference on its file held */
 	struct klock memory_lock;	/* writer: decode, reset and revoke; readers: accesses */
-	const struct dmabuf *dmabufs;	/* exported; through struct dmabuf's next. Under memory_lock */
+	const struct dmabuf *dmabufs;	/* exported, by struct dmabuf's next. Under memory_lock */
 	uint8_t tsm_state;		/* enum vfio_tsm_state */
 	bool low_power;			/* the client asked for it, and gave up access */
 	uint8_t irq_type;		/* enum vfio_irq_type */
@@ -59,7 +59,7 @@ struct vfio_file {			/* one open of the cdev */
 	const struct vfio_device *vdev;
 	const struct file *file;
 	bool bound;			/* BIND_IOMMUFD succeeded: everything else is allowed */
-	const struct kvm *kvm;		/* KVM's word; no reference: KVM takes it back before it goes */
+	const struct kvm *kvm; /* KVM's word; no reference: KVM takes it back before it goes */
 	const struct file *iommufd;
 	const struct iommufd_device *idev;
 	uint32_t devid;
@@ -98,14 +98,18 @@ int vfio_file_mmap(const struct file *file, struct mmap_request *request);
 /* config.c: bytes, or -errno */
 int vfio_config_init(const struct vfio_device *vdev);
 ssize_t vfio_config_read(const struct vfio_device *vdev, uint64_t to, size_t len, uint64_t offset);
-ssize_t vfio_config_write(const struct vfio_device *vdev, uint64_t from, size_t len, uint64_t offset);
-uint32_t vfio_config_virtual(const struct vfio_device *vdev, unsigned int offset, unsigned int size);
-void vfio_config_virtual_set(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value);
+ssize_t vfio_config_write(const struct vfio_device *vdev, uint64_t from, size_t len,
+			  uint64_t offset);
+uint32_t vfio_config_virtual(const struct vfio_device *vdev, unsigned int offset,
+			     unsigned int size);
+void vfio_config_virtual_set(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
+			     uint32_t value);
 /* Special registers (config_special.c): before a read refreshes config[]; a write's effects. */
 void vfio_config_refresh(const struct vfio_device *vdev, unsigned int offset, unsigned int size);
-int vfio_config_special_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size,
-			      uint32_t value, bool *done);
-void vfio_config_default_write(const struct vfio_device *vdev, unsigned int offset, unsigned int size, uint32_t value);
+int vfio_config_special_write(const struct vfio_device *vdev, unsigned int offset,
+			      unsigned int size, uint32_t value, bool *done);
+void vfio_config_default_write(const struct vfio_device *vdev, unsigned int offset,
+			       unsigned int size, uint32_t value);
 
 /* irq.c */
 long vfio_get_irq_info(const struct vfio_file *vfile, uint64_t arg);
@@ -122,8 +126,9 @@ int vfio_reset_locked(const struct vfio_device *vdev);
 
 /* feature.c, export.c */
 long vfio_feature(const struct vfio_file *vfile, uint64_t arg);
-int vfio_feature_check(uint32_t flags, size_t len, uint32_t supported, size_t least);	/* 1: go on */
-long vfio_feature_dma_buf(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len);
+int vfio_feature_check(uint32_t flags, size_t len, uint32_t supported, size_t least); /* 1: go on */
+long vfio_feature_dma_buf(const struct vfio_device *vdev, uint32_t flags, uint64_t data,
+			  size_t len);
 long vfio_feature_layout(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len);
 void vfio_low_power_exit(const struct vfio_device *vdev);
 

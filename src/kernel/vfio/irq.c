@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts: which there are, and whose eventfds they signal. Of INTx, MSI and MSI-X one is in use at
- * a time. Eventfds of a call are taken before the device is touched, so a bad descriptor undoes the
- * whole call (Linux leaves the vectors before it switched off).
+ * Interrupts: which there are, and whose eventfds they signal. Of INTx, MSI and MSI-X one is in use
+ * at a time. Eventfds of a call are taken before the device is touched, so a bad descriptor undoes
+ * the whole call (Linux leaves the vectors before it switched off).
  */
 #include "kernel/vfio/internal.h"
 
@@ -88,7 +88,8 @@ static int event_replace(const struct event_ref *slot, int32_t fd)
 
 static int irqs_on(const struct vfio_device *vdev, enum vfio_irq_type type, uint32_t count)
 {
-	struct vfio_irqs *irqs = image_alloc(sizeof(*irqs) + count * sizeof(irqs->trigger[0]), IMAGE_TYPE_BYTES);
+	struct vfio_irqs *irqs =
+		image_alloc(sizeof(*irqs) + count * sizeof(irqs->trigger[0]), IMAGE_TYPE_BYTES);
 	struct vfio_device *w;
 
 	if (!irqs)
@@ -140,12 +141,14 @@ static int32_t call_fd(const struct irq_call *c, uint32_t i)
 
 static bool call_wants(const struct irq_call *c, uint32_t i)
 {
-	return c->flags & VFIO_IRQ_SET_DATA_NONE || (c->flags & VFIO_IRQ_SET_DATA_BOOL && c->data[i]);
+	return c->flags & VFIO_IRQ_SET_DATA_NONE ||
+	       (c->flags & VFIO_IRQ_SET_DATA_BOOL && c->data[i]);
 }
 
 static bool call_is_off(const struct irq_call *c)
 {
-	return c->vdev->irq_type == type_of(c->index) && !c->count && c->flags & VFIO_IRQ_SET_DATA_NONE;
+	return c->vdev->irq_type == type_of(c->index) && !c->count &&
+	       c->flags & VFIO_IRQ_SET_DATA_NONE;
 }
 
 static void intx_send(const struct vfio_device *vdev)
@@ -168,7 +171,8 @@ static long intx_trigger(const struct irq_call *c)
 		irqs_off(vdev);
 		return 0;
 	}
-	if ((vdev->irq_type != VFIO_IRQ_INTX && vdev->irq_type != VFIO_IRQ_NONE) || c->start || c->count != 1)
+	if ((vdev->irq_type != VFIO_IRQ_INTX && vdev->irq_type != VFIO_IRQ_NONE) || c->start ||
+	    c->count != 1)
 		return -EINVAL;
 	if (c->flags & VFIO_IRQ_SET_DATA_EVENTFD) {
 		if (vdev->irq_type == VFIO_IRQ_NONE)
@@ -234,7 +238,8 @@ static int msi_program(const struct vfio_device *vdev, enum vfio_irq_type type, 
 static long msi_enable(const struct irq_call *c)
 {
 	enum vfio_irq_type type = type_of(c->index);
-	uint32_t count = type == VFIO_IRQ_MSIX ? vfio_irq_count(c->vdev, c->index) : c->start + c->count;
+	uint32_t count =
+		type == VFIO_IRQ_MSIX ? vfio_irq_count(c->vdev, c->index) : c->start + c->count;
 	long rc = irqs_on(c->vdev, type, count);
 
 	if (!rc)
@@ -320,14 +325,16 @@ static int irq_set_check(const struct vfio_device *vdev, const struct vfio_irq_s
 	unsigned int vectors;
 	int size;
 
-	if (set->argsz < sizeof(*set) || set->index >= VFIO_PCI_NUM_IRQS || set->count >= UINT32_MAX - set->start ||
+	if (set->argsz < sizeof(*set) || set->index >= VFIO_PCI_NUM_IRQS ||
+	    set->count >= UINT32_MAX - set->start ||
 	    set->flags & ~(uint32_t)(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK))
 		return -EINVAL;
 	vectors = vfio_irq_count(vdev, set->index);
 	if (set->start >= vectors || set->start + set->count > vectors || vectors > VECTORS_MAX)
 		return -EINVAL;
 	size = element_size(set->flags);
-	if (size < 0 || (uint64_t)set->argsz - sizeof(*set) < (uint64_t)set->count * (unsigned int)size)
+	if (size < 0 ||
+	    (uint64_t)set->argsz - sizeof(*set) < (uint64_t)set->count * (unsigned int)size)
 		return -EINVAL;
 	return size;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who may reach the BARs, and when: mappings of the host and exported dma-bufs follow memory decode,
- * resets, low power, and the binding to a TVM. memory_lock orders all of that; below it come the
- * reservations of the dma-bufs and whatever their importers take.
+ * Who may reach the BARs, and when: mappings of the host and exported dma-bufs follow memory
+ * decode, resets, low power, and the binding to a TVM. memory_lock orders all of that; below it
+ * come the reservations of the dma-bufs and whatever their importers take.
  */
 #include "kernel/vfio/internal.h"
 
@@ -13,8 +13,8 @@ int vfio_memory_lock(const struct vfio_device *vdev, enum klock_mode mode)
 	return klock_acquire(&vdev->memory_lock, KLOCK_MEMORY, mode);
 }
 
-/* What happens under the lock reaches the device and commits; so must the lock's end, or the rollback
- * of a call that fails afterwards would bring it back. */
+/* What happens under the lock reaches the device and commits; so must the lock's end, or the
+ * rollback of a call that fails afterwards would bring it back. */
 void vfio_memory_unlock(const struct vfio_device *vdev, enum klock_mode mode)
 {
 	klock_release(&vdev->memory_lock, mode);
@@ -28,7 +28,8 @@ bool vfio_memory_enabled(const struct vfio_device *vdev)
 	uint32_t power = 0;
 
 	if (pdev->cap_pm)
-		power = config_read(pdev->rid, pdev->cap_pm + PCI_PM_CTRL, 2) & PCI_PM_CTRL_STATE_MASK;
+		power = config_read(pdev->rid, pdev->cap_pm + PCI_PM_CTRL, 2) &
+			PCI_PM_CTRL_STATE_MASK;
 	return vdev->opener && power < 3 &&
 	       vfio_config_virtual(vdev, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY;
 }
@@ -47,8 +48,8 @@ bool vfio_is_tee(const struct vfio_device *vdev, unsigned int bar, uint64_t offs
 		return true;
 	count = pci_tsm_layout(vdev->pdev, ranges, LAYOUT_MAX);
 	for (int i = 0; i < count; i++)
-		if (ranges[i].bar == bar && ranges[i].tee && offset < ranges[i].offset + ranges[i].len &&
-		    ranges[i].offset < offset + len)
+		if (ranges[i].bar == bar && ranges[i].tee &&
+		    offset < ranges[i].offset + ranges[i].len && ranges[i].offset < offset + len)
 			return true;
 	return count <= 0;
 }
@@ -67,7 +68,8 @@ static uint64_t bar_offset(unsigned int bar)
 	return (uint64_t)bar << VFIO_OFFSET_SHIFT;
 }
 
-static void vmas_revoke(const struct vfio_device *vdev, unsigned int bar, uint64_t offset, uint64_t len)
+static void vmas_revoke(const struct vfio_device *vdev, unsigned int bar, uint64_t offset,
+			uint64_t len)
 {
 	vma_revoke(vdev->opener->file, bar_offset(bar) + offset, len);
 }
@@ -131,7 +133,8 @@ static void dmabufs_revoke(const struct vfio_device *vdev, bool off)
 	const struct dmabuf *buf = vdev->dmabufs;
 
 	while (buf) {
-		if (dmabuf_may(vdev, buf, off) || (dmabuf_quiet(buf) && buf->kind != DMABUF_PRIVATE)) {
+		if (dmabuf_may(vdev, buf, off) ||
+		    (dmabuf_quiet(buf) && buf->kind != DMABUF_PRIVATE)) {
 			buf = buf->next;
 			continue;
 		}

@@ -3,8 +3,8 @@
  * Regions: what there is, and access to it. A BAR's registers are reached by read and write only,
  * since a mapping has no trap; its memory can be mapped as well.
  *
- * A BAR access answers -EIO while memory decode is off, as Linux does, and -EBUSY for pages that are
- * a TVM's (or will be: private_for_life).
+ * A BAR access answers -EIO while memory decode is off, as Linux does, and -EBUSY for pages that
+ * are a TVM's (or will be: private_for_life).
  */
 #include <sys/mman.h>
 
@@ -37,11 +37,13 @@ static bool bar_areas(const struct vfio_device *vdev, unsigned int index, struct
 	if (first)
 		areas->area[areas->count++] = (struct vfio_region_sparse_mmap_area){ 0, first };
 	if (end < bar->size)
-		areas->area[areas->count++] = (struct vfio_region_sparse_mmap_area){ end, bar->size - end };
+		areas->area[areas->count++] =
+			(struct vfio_region_sparse_mmap_area){ end, bar->size - end };
 	return areas->count;
 }
 
-static void region_fill(const struct vfio_device *vdev, struct vfio_region_info *info, struct areas *sparse)
+static void region_fill(const struct vfio_device *vdev, struct vfio_region_info *info,
+			struct areas *sparse)
 {
 	const struct function_bar *bar = pci_bar(vdev->pdev, info->index);
 	bool has_holes;
@@ -66,7 +68,8 @@ static void region_fill(const struct vfio_device *vdev, struct vfio_region_info 
 
 static int sparse_put(uint64_t arg, struct vfio_region_info *info, const struct areas *sparse)
 {
-	const size_t len = sizeof(struct vfio_region_info_cap_sparse_mmap) + sparse->count * sizeof(sparse->area[0]);
+	const size_t len = sizeof(struct vfio_region_info_cap_sparse_mmap) +
+			   sparse->count * sizeof(sparse->area[0]);
 	uint8_t bytes[sizeof(struct vfio_region_info_cap_sparse_mmap) + sizeof(sparse->area)];
 	struct writer w = writer_of(bytes, sizeof(bytes));
 
@@ -180,10 +183,12 @@ static int bar_check(const struct bar_access *a, uint64_t at, uint64_t len)
 	return vfio_host_may(a->vdev, a->index, at, len) ? 0 : -EBUSY;
 }
 
-static ssize_t bar_access(const struct vfio_device *vdev, unsigned int index, uint64_t user, uint64_t at,
-			  size_t len, bool write)
+static ssize_t bar_access(const struct vfio_device *vdev, unsigned int index, uint64_t user,
+			  uint64_t at, size_t len, bool write)
 {
-	struct bar_access a = { .vdev = vdev, .bar = pci_bar(vdev->pdev, index), .index = index, .write = write };
+	struct bar_access a = {
+		.vdev = vdev, .bar = pci_bar(vdev->pdev, index), .index = index, .write = write
+	};
 	ssize_t rc;
 
 	if (!a.bar || at >= a.bar->size)
@@ -203,7 +208,8 @@ static ssize_t bar_access(const struct vfio_device *vdev, unsigned int index, ui
 
 /* -- the file's operations --------------------------------------------------------------------- */
 
-static ssize_t region_access(const struct file *file, uint64_t user, size_t len, uint64_t position, bool write)
+static ssize_t region_access(const struct file *file, uint64_t user, size_t len, uint64_t position,
+			     bool write)
 {
 	const struct vfio_file *vfile = file->priv;
 	uint64_t index = position >> VFIO_OFFSET_SHIFT, at = position & VFIO_OFFSET_MASK;
@@ -221,19 +227,22 @@ static ssize_t region_access(const struct file *file, uint64_t user, size_t len,
 static const char *region_name(uint64_t index, bool write)
 {
 	static const char *const names[][2] = {
-		{ "read BAR0", "write BAR0" }, { "read BAR1", "write BAR1" }, { "read BAR2", "write BAR2" },
-		{ "read BAR3", "write BAR3" }, { "read BAR4", "write BAR4" }, { "read BAR5", "write BAR5" },
-		{ "read ROM", "write ROM" }, { "read config", "write config" },
+		{ "read BAR0", "write BAR0" }, { "read BAR1", "write BAR1" },
+		{ "read BAR2", "write BAR2" }, { "read BAR3", "write BAR3" },
+		{ "read BAR4", "write BAR4" }, { "read BAR5", "write BAR5" },
+		{ "read ROM", "write ROM" },   { "read config", "write config" },
 	};
 
 	return index < sizeof(names) / sizeof(names[0]) ? names[index][write] : "access";
 }
 
-static ssize_t traced_access(const struct file *file, uint64_t user, size_t len, uint64_t position, bool write)
+static ssize_t traced_access(const struct file *file, uint64_t user, size_t len, uint64_t position,
+			     bool write)
 {
-	struct trace_call call = TRACE_CALL((enum lane)current_task()->lane, LANE_VFIO,
-					    region_name(position >> VFIO_OFFSET_SHIFT, write),
-					    A("offset", position & VFIO_OFFSET_MASK), A("len", len));
+	struct trace_call call =
+		TRACE_CALL((enum lane)current_task()->lane, LANE_VFIO,
+			   region_name(position >> VFIO_OFFSET_SHIFT, write),
+			   A("offset", position & VFIO_OFFSET_MASK), A("len", len));
 	ssize_t rc = region_access(file, user, len, position, write);
 
 	trace_return(&call, rc, NULL);
@@ -253,7 +262,8 @@ ssize_t vfio_file_write(const struct file *file, uint64_t from, size_t len, uint
 static bool area_holds(const struct areas *areas, uint64_t at, uint64_t len)
 {
 	for (uint32_t i = 0; i < areas->count; i++)
-		if (at >= areas->area[i].offset && at - areas->area[i].offset <= areas->area[i].size &&
+		if (at >= areas->area[i].offset &&
+		    at - areas->area[i].offset <= areas->area[i].size &&
 		    len <= areas->area[i].size - (at - areas->area[i].offset))
 			return true;
 	return false;
@@ -262,7 +272,8 @@ static bool area_holds(const struct areas *areas, uint64_t at, uint64_t len)
 static int region_mmap(const struct vfio_file *vfile, struct mmap_request *request)
 {
 	const struct vfio_device *vdev = vfile->vdev;
-	uint64_t index = request->offset >> VFIO_OFFSET_SHIFT, at = request->offset & VFIO_OFFSET_MASK;
+	uint64_t index = request->offset >> VFIO_OFFSET_SHIFT;
+	uint64_t at = request->offset & VFIO_OFFSET_MASK;
 	const struct function_bar *bar;
 	struct areas areas;
 

@@ -94,10 +94,12 @@ long vfio_hot_reset_info(const struct vfio_file *vfile, uint64_t arg)
 		int32_t devid = devid_for(ctx, pdev);
 
 		owned = owned && devid != VFIO_PCI_DEVID_NOT_OWNED;
-		out[i] = (struct vfio_pci_dependent_device){ .devid = (uint32_t)devid, .bus = (uint8_t)(pdev->rid >> 8),
-							     .devfn = (uint8_t)pdev->rid };
+		out[i] = (struct vfio_pci_dependent_device){ .devid = (uint32_t)devid,
+							      .bus = (uint8_t)(pdev->rid >> 8),
+							      .devfn = (uint8_t)pdev->rid };
 	}
-	info.flags = VFIO_PCI_HOT_RESET_FLAG_DEV_ID | (owned ? VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED : 0u);
+	info.flags = VFIO_PCI_HOT_RESET_FLAG_DEV_ID |
+		     (owned ? VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED : 0u);
 	info.count = affected.count;
 	if (info.argsz < sizeof(info) + affected.count * sizeof(out[0]))
 		return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : -ENOSPC;
@@ -140,8 +142,8 @@ static void all_memory(const struct affected *affected, void (*fn)(const struct 
 			fn(affected->dev[i]->vfio);
 }
 
-/* The bus reset itself runs without the memory_locks, since it tells the TSM, whose locks come first;
- * what was revoked stays so until they are taken again. */
+/* The bus reset itself runs without the memory_locks, since it tells the TSM, whose locks come
+ * first; what was revoked stays so until they are taken again. */
 static int hot_reset_run(const struct vfio_device *vdev, const struct affected *affected)
 {
 	uint32_t locked;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VFIO's part of a bind and an unbind (seeds 3: VFIO keeps the device, and is told). The callers hold
- * the TSM's locks; memory_lock comes after them, so nothing here may call back into the TSM.
+ * VFIO's part of a bind and an unbind (seeds 3: VFIO keeps the device, and is told). The callers
+ * hold the TSM's locks; memory_lock comes after them, so nothing here may call back into the TSM.
  */
 #include "kernel/vfio/internal.h"
 
