@@ -140,7 +140,7 @@ const struct task *flow_task(enum flow_actor actor, unsigned int instance)
 
 	if (root->task[actor][instance])
 		return root->task[actor][instance];
-	snprintf(name, sizeof(name), "%s%s", flow_actor_name(actor), instance ? "2" : "");
+	snprintf(name, sizeof(name), "%s%s", flow_actor_name((uint8_t)actor), instance ? "2" : "");
 	slot = image_write(&root->task[actor][instance]);
 	*slot = task_create(name, 0);
 	if (*slot) {

@@ -175,7 +175,7 @@ const struct file *file_create(enum file_type type, const void *priv, const char
 		generation = image_write(&root->next_generation);
 		file->id = i + 1;
 		file->generation = (*generation)++;
-		file->type = type;
+		file->type = (uint16_t)type;
 		file->refs = 1;
 		file->priv = priv;
 		strncpy(file->path, path, sizeof(file->path) - 1);
