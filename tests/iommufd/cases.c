@@ -7,50 +7,57 @@
 #include "swtio/uapi/iommufd.h"
 #include "swtio/uapi/vfio_type1.h"
 
-#define FLD(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
+#define ARGS(type, ...) \
+	.args_len = sizeof(struct type), .args = &(const struct type){ __VA_ARGS__ }
+#define SIZED(type, ...) ARGS(type, .size = sizeof(struct type), __VA_ARGS__)
+#define OUT(type, member, gives) \
+	.out_at = offsetof(struct type, member), .out_len = sizeof(((struct type *)0)->member), \
+	.out = gives
+
 #define CALL(text, number, error, type, ...) \
-	{ .what = text, .cmd = number, .result = error, .args_len = sizeof(struct type), \
-	  .args = &(const struct type){ .size = sizeof(struct type), __VA_ARGS__ } }
+	{ .what = text, .cmd = number, .result = error, SIZED(type, __VA_ARGS__) }
 #define GIVES(text, number, type, member, gives, ...) \
-	{ .what = text, .cmd = number, .args_len = sizeof(struct type), .out_at = offsetof(struct type, member), \
-	  .out_len = sizeof(((struct type *)0)->member), .out = gives, \
-	  .args = &(const struct type){ .size = sizeof(struct type), __VA_ARGS__ } }
+	{ .what = text, .cmd = number, OUT(type, member, gives), SIZED(type, __VA_ARGS__) }
 /* An error that writes something back all the same. */
 #define FAILS_GIVING(text, number, error, type, member, gives, ...) \
-	{ .what = text, .cmd = number, .result = error, .args_len = sizeof(struct type), \
-	  .out_at = offsetof(struct type, member), .out_len = sizeof(((struct type *)0)->member), .out = gives, \
-	  .args = &(const struct type){ .size = sizeof(struct type), __VA_ARGS__ } }
+	{ .what = text, .cmd = number, .result = error, OUT(type, member, gives), \
+	  SIZED(type, __VA_ARGS__) }
 #define OTHER(text, number, error, type, ...) \
-	{ .what = text, .cmd = number, .result = error, .args_len = sizeof(struct type), \
-	  .args = &(const struct type){ __VA_ARGS__ } }
-#define PLAIN(text, number, error, arg) { .what = text, .cmd = number, .result = error, .value = arg }
-#define RETURNS(text, number, arg, n) { .what = text, .cmd = number, .result = -(n), .value = arg }
+	{ .what = text, .cmd = number, .result = error, ARGS(type, __VA_ARGS__) }
+#define PLAIN(text, number, error, arg) \
+	{ .what = text, .cmd = number, .result = error, .value = arg }
+#define RETURNS(text, number, arg, n) PLAIN(text, number, -(n), arg)
 
 #define NEW_IOAS(id) GIVES("IOAS_ALLOC", IOMMU_IOAS_ALLOC, iommu_ioas_alloc, out_ioas_id, id)
 #define RW (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 #define MAP_AT(error, at, va, len) \
 	CALL("fixed map at " #at " of " #len, IOMMU_IOAS_MAP, error, iommu_ioas_map, \
-	     .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA, .ioas_id = 1, .user_va = va, .length = len, .iova = at)
+	     .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA, .ioas_id = 1, .user_va = va, .length = len, \
+	     .iova = at)
 #define MAP_TO(at, va, len) \
-	GIVES("map of " #va ", " #len, IOMMU_IOAS_MAP, iommu_ioas_map, iova, at, .flags = RW, .ioas_id = 1, \
-	      .user_va = va, .length = len)
+	GIVES("map of " #va ", " #len, IOMMU_IOAS_MAP, iommu_ioas_map, iova, at, .flags = RW, \
+	      .ioas_id = 1, .user_va = va, .length = len)
 #define MAP_ERR(error, va, len) \
-	CALL("map of " #va ", " #len, IOMMU_IOAS_MAP, error, iommu_ioas_map, .flags = RW, .ioas_id = 1, \
-	     .user_va = va, .length = len)
+	CALL("map of " #va ", " #len, IOMMU_IOAS_MAP, error, iommu_ioas_map, .flags = RW, \
+	     .ioas_id = 1, .user_va = va, .length = len)
 #define UNMAP_ERR(error, at, len) \
-	CALL("unmap " #at ", " #len, IOMMU_IOAS_UNMAP, error, iommu_ioas_unmap, .ioas_id = 1, .iova = at, .length = len)
+	CALL("unmap " #at ", " #len, IOMMU_IOAS_UNMAP, error, iommu_ioas_unmap, .ioas_id = 1, \
+	     .iova = at, .length = len)
 #define UNMAP_GIVES(bytes, at, len) \
-	GIVES("unmap " #at ", " #len, IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, bytes, .ioas_id = 1, \
-	      .iova = at, .length = len)
-#define DESTROY(error, object) CALL("destroy " #object, IOMMU_DESTROY, error, iommu_destroy, .id = object)
+	GIVES("unmap " #at ", " #len, IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, bytes, \
+	      .ioas_id = 1, .iova = at, .length = len)
+#define DESTROY(error, object) \
+	CALL("destroy " #object, IOMMU_DESTROY, error, iommu_destroy, .id = object)
 
 static const struct step numbering[] = {
 	PLAIN("no pointer", IOMMU_DESTROY, EFAULT, 0),
 	PLAIN("below the table, no pointer", _IO(IOMMUFD_TYPE, IOMMUFD_CMD_BASE - 1), ENOTTY, 0),
 	PLAIN("below the type 1 calls", _IO(IOMMUFD_TYPE, 99), ENOTTY, 0),
 	PLAIN("past the table, no pointer", _IO(IOMMUFD_TYPE, 0xa1), ENOTTY, 0),
-	PLAIN("right number, wrong direction, no pointer", _IOW(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY, int), EFAULT, 0),
-	CALL("right number, wrong direction", _IOW(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY, int), ENOTTY, iommu_destroy),
+	PLAIN("right number, wrong direction, no pointer",
+	      _IOW(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY, int), EFAULT, 0),
+	CALL("right number, wrong direction", _IOW(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY, int), ENOTTY,
+	     iommu_destroy),
 	DESTROY(ENOENT, 0),
 	DESTROY(ENOENT, 1),
 	PLAIN("dirty pages of type 1", _IO(VFIO_TYPE, VFIO_BASE + 17), ENOTTY, 0),
@@ -61,9 +68,10 @@ struct longer { __u32 size; __u8 bytes[124]; };
 /* min_size - 1 is EINVAL, a byte too many E2BIG unless it is zero. */
 #define EXTENDS(number, type, last) \
 	OTHER(#type " below its minimum", number, EINVAL, longer, \
-	      .size = offsetof(struct type, last) + sizeof(((struct type *)0)->last) - 1, .bytes[0] = 0), \
-	OTHER(#type " with a non-zero tail", number, E2BIG, longer, .size = sizeof(struct type) + 1, \
-	      .bytes[sizeof(struct type) - 4] = 0xff)
+	      .size = offsetof(struct type, last) + sizeof(((struct type *)0)->last) - 1, \
+	      .bytes[0] = 0), \
+		OTHER(#type " with a non-zero tail", number, E2BIG, longer, \
+		      .size = sizeof(struct type) + 1, .bytes[sizeof(struct type) - 4] = 0xff)
 
 static const struct step extension[] = {
 	EXTENDS(IOMMU_DESTROY, iommu_destroy, id),
@@ -87,20 +95,23 @@ static const struct step extension[] = {
 	EXTENDS(IOMMU_IOAS_CHANGE_PROCESS, iommu_ioas_change_process, __reserved),
 	EXTENDS(IOMMU_VEVENTQ_ALLOC, iommu_veventq_alloc, out_veventq_fd),
 	EXTENDS(IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, length),
-	OTHER("a longer structure of zeroes", IOMMU_DESTROY, ENOENT, longer, .size = sizeof(struct longer)),
+	OTHER("a longer structure of zeroes", IOMMU_DESTROY, ENOENT, longer,
+	      .size = sizeof(struct longer)),
 	OTHER("a shorter HWPT_ALLOC", IOMMU_HWPT_ALLOC, ENOENT, longer, .size = 24),
 	OTHER("a shorter GET_HW_INFO", IOMMU_GET_HW_INFO, ENOENT, longer, .size = 32),
 };
 
 static const struct step options[] = {
-	GIVES("RLIMIT_MODE get", IOMMU_OPTION, iommu_option, val64, 0, .op = IOMMU_OPTION_OP_GET, .val64 = 1),
+	GIVES("RLIMIT_MODE get", IOMMU_OPTION, iommu_option, val64, 0, .op = IOMMU_OPTION_OP_GET,
+	      .val64 = 1),
 	CALL("RLIMIT_MODE set 1", IOMMU_OPTION, 0, iommu_option, .val64 = 1),
 	CALL("RLIMIT_MODE set 2", IOMMU_OPTION, EINVAL, iommu_option, .val64 = 2),
 	GIVES("RLIMIT_MODE kept", IOMMU_OPTION, iommu_option, val64, 1, .op = IOMMU_OPTION_OP_GET),
 	CALL("RLIMIT_MODE set 0", IOMMU_OPTION, 0, iommu_option, .val64 = 0),
-	CALL("HUGE_PAGES get of nothing", IOMMU_OPTION, ENOENT, iommu_option, .option_id = IOMMU_OPTION_HUGE_PAGES,
-	     .op = IOMMU_OPTION_OP_GET),
-	CALL("HUGE_PAGES set of nothing", IOMMU_OPTION, ENOENT, iommu_option, .option_id = IOMMU_OPTION_HUGE_PAGES),
+	CALL("HUGE_PAGES get of nothing", IOMMU_OPTION, ENOENT, iommu_option,
+	     .option_id = IOMMU_OPTION_HUGE_PAGES, .op = IOMMU_OPTION_OP_GET),
+	CALL("HUGE_PAGES set of nothing", IOMMU_OPTION, ENOENT, iommu_option,
+	     .option_id = IOMMU_OPTION_HUGE_PAGES),
 	CALL("unknown option", IOMMU_OPTION, EOPNOTSUPP, iommu_option, .option_id = 7),
 	CALL("unknown operation", IOMMU_OPTION, EOPNOTSUPP, iommu_option, .op = 5),
 	CALL("reserved", IOMMU_OPTION, EOPNOTSUPP, iommu_option, .__reserved = 1),
@@ -111,16 +122,18 @@ static const struct step options[] = {
 	     .option_id = IOMMU_OPTION_HUGE_PAGES, .object_id = 77, .op = 9),
 	CALL("HUGE_PAGES, unknown operation", IOMMU_OPTION, EOPNOTSUPP, iommu_option,
 	     .option_id = IOMMU_OPTION_HUGE_PAGES, .object_id = 1, .op = 9),
-	CALL("HUGE_PAGES set 2", IOMMU_OPTION, EINVAL, iommu_option, .option_id = IOMMU_OPTION_HUGE_PAGES,
-	     .object_id = 1, .val64 = 2),
-	GIVES("HUGE_PAGES get", IOMMU_OPTION, iommu_option, val64, 1, .option_id = IOMMU_OPTION_HUGE_PAGES,
-	      .object_id = 1, .op = IOMMU_OPTION_OP_GET),
+	CALL("HUGE_PAGES set 2", IOMMU_OPTION, EINVAL, iommu_option,
+	     .option_id = IOMMU_OPTION_HUGE_PAGES, .object_id = 1, .val64 = 2),
+	GIVES("HUGE_PAGES get", IOMMU_OPTION, iommu_option, val64, 1,
+	      .option_id = IOMMU_OPTION_HUGE_PAGES, .object_id = 1, .op = IOMMU_OPTION_OP_GET),
 };
 
 static const struct step mapping[] = {
 	NEW_IOAS(1),
-	CALL("unknown flag", IOMMU_IOAS_MAP, EOPNOTSUPP, iommu_ioas_map, .flags = 8, .length = UINT64_MAX),
-	CALL("reserved", IOMMU_IOAS_MAP, EOPNOTSUPP, iommu_ioas_map, .__reserved = 1, .length = UINT64_MAX),
+	CALL("unknown flag", IOMMU_IOAS_MAP, EOPNOTSUPP, iommu_ioas_map, .flags = 8,
+	     .length = UINT64_MAX),
+	CALL("reserved", IOMMU_IOAS_MAP, EOPNOTSUPP, iommu_ioas_map, .__reserved = 1,
+	     .length = UINT64_MAX),
 	CALL("length of all ones", IOMMU_IOAS_MAP, EOVERFLOW, iommu_ioas_map, .length = UINT64_MAX),
 	CALL("iova of all ones", IOMMU_IOAS_MAP, EOVERFLOW, iommu_ioas_map, .iova = UINT64_MAX),
 	CALL("neither R nor W", IOMMU_IOAS_MAP, EINVAL, iommu_ioas_map, .length = 4096),
@@ -149,7 +162,8 @@ static const struct step mapping[] = {
 	UNMAP_ERR(EOVERFLOW, UINT64_MAX, 4096),
 	UNMAP_ERR(EOVERFLOW, 0x1000, UINT64_MAX),
 	UNMAP_ERR(EOVERFLOW, 0x2000, -4096ull),
-	CALL("unmap in no IOAS", IOMMU_IOAS_UNMAP, ENOENT, iommu_ioas_unmap, .ioas_id = 9, .length = UINT64_MAX),
+	CALL("unmap in no IOAS", IOMMU_IOAS_UNMAP, ENOENT, iommu_ioas_unmap, .ioas_id = 9,
+	     .length = UINT64_MAX),
 	UNMAP_GIVES(0x1000, 0, 0x1000),
 	UNMAP_ERR(ENOENT, 0, 0x1000),
 	/* Cut at the end: what was whole before the cut is gone. */
@@ -167,9 +181,10 @@ static const struct step copying[] = {
 	MAP_AT(0, 0x10000, CASE_VA, 0x2000),
 	MAP_AT(0, 0x12000, CASE_VA + 0x8000, 0x1000),
 	CALL("read-only source", IOMMU_IOAS_MAP, 0, iommu_ioas_map,
-	     .flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_FIXED_IOVA, .ioas_id = 1, .user_va = CASE_VA,
-	     .length = 0x1000, .iova = 0x20000),
-#define COPY(error, ...) CALL("copy " #__VA_ARGS__, IOMMU_IOAS_COPY, error, iommu_ioas_copy, __VA_ARGS__)
+	     .flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_FIXED_IOVA, .ioas_id = 1,
+	     .user_va = CASE_VA, .length = 0x1000, .iova = 0x20000),
+#define COPY(error, ...) \
+	CALL("copy " #__VA_ARGS__, IOMMU_IOAS_COPY, error, iommu_ioas_copy, __VA_ARGS__)
 	COPY(EOPNOTSUPP, .flags = 8, .length = UINT64_MAX),
 	COPY(EOVERFLOW, .length = UINT64_MAX),
 	COPY(EOVERFLOW, .src_iova = UINT64_MAX),
@@ -178,16 +193,20 @@ static const struct step copying[] = {
 	COPY(ENOENT, .flags = RW),
 	COPY(EINVAL, .flags = RW, .src_ioas_id = 1),
 	COPY(EOVERFLOW, .flags = RW, .src_ioas_id = 1, .length = 0x1000, .src_iova = -2ull),
-	COPY(ENOENT, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 2, .length = 0x1000, .src_iova = 0xf000),
-	COPY(ENOENT, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 2, .length = 0x4000, .src_iova = 0x10000),
-	COPY(ENOENT, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 9, .length = 0x1000, .src_iova = 0x10000),
-	COPY(EPERM, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 2, .length = 0x1000, .src_iova = 0x20000),
+	COPY(ENOENT, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 2, .length = 0x1000,
+	     .src_iova = 0xf000),
+	COPY(ENOENT, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 2, .length = 0x4000,
+	     .src_iova = 0x10000),
+	COPY(ENOENT, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 9, .length = 0x1000,
+	     .src_iova = 0x10000),
+	COPY(EPERM, .flags = RW, .src_ioas_id = 1, .dst_ioas_id = 2, .length = 0x1000,
+	     .src_iova = 0x20000),
 	COPY(EEXIST, .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA, .src_ioas_id = 1, .dst_ioas_id = 1,
 	     .length = 0x1000, .src_iova = 0x10000, .dst_iova = 0x12000),
 	GIVES("copy of two areas", IOMMU_IOAS_COPY, iommu_ioas_copy, dst_iova, 0x4000, .flags = RW,
 	      .src_ioas_id = 1, .dst_ioas_id = 2, .length = 0x3000, .src_iova = 0x10000),
-	GIVES("unmap of both", IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, 0x3000, .ioas_id = 2, .iova = 0,
-	      .length = UINT64_MAX),
+	GIVES("unmap of both", IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, 0x3000, .ioas_id = 2,
+	      .iova = 0, .length = UINT64_MAX),
 	UNMAP_GIVES(0x4000, 0, UINT64_MAX),
 };
 
@@ -202,18 +221,23 @@ static struct iommu_iova_range room[4];
 
 static struct step ranges[] = {
 	NEW_IOAS(1),
-	GIVES("ranges of a new IOAS", IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges, out_iova_alignment, 1,
-	      .ioas_id = 1, .num_iovas = 4, .allowed_iovas = PTR(room)),
-	FAILS_GIVING("ranges with no room", IOMMU_IOAS_IOVA_RANGES, EMSGSIZE, iommu_ioas_iova_ranges, num_iovas, 1,
-		     .ioas_id = 1),
-	CALL("ranges to nowhere", IOMMU_IOAS_IOVA_RANGES, EFAULT, iommu_ioas_iova_ranges, .ioas_id = 1,
-	     .num_iovas = 1, .allowed_iovas = 8),
-	CALL("ranges, reserved", IOMMU_IOAS_IOVA_RANGES, EOPNOTSUPP, iommu_ioas_iova_ranges, .__reserved = 1),
-	CALL("ranges of nothing", IOMMU_IOAS_IOVA_RANGES, ENOENT, iommu_ioas_iova_ranges, .ioas_id = 9),
-#define ALLOW(error, list, n) CALL("allow " #list, IOMMU_IOAS_ALLOW_IOVAS, error, iommu_ioas_allow_iovas, \
-				   .ioas_id = 1, .num_iovas = n, .allowed_iovas = PTR(list))
-	CALL("allow, reserved", IOMMU_IOAS_ALLOW_IOVAS, EOPNOTSUPP, iommu_ioas_allow_iovas, .__reserved = 1),
-	CALL("allow in nothing", IOMMU_IOAS_ALLOW_IOVAS, ENOENT, iommu_ioas_allow_iovas, .ioas_id = 9),
+	GIVES("ranges of a new IOAS", IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges,
+	      out_iova_alignment, 1, .ioas_id = 1, .num_iovas = 4, .allowed_iovas = PTR(room)),
+	FAILS_GIVING("ranges with no room", IOMMU_IOAS_IOVA_RANGES, EMSGSIZE,
+		     iommu_ioas_iova_ranges, num_iovas, 1, .ioas_id = 1),
+	CALL("ranges to nowhere", IOMMU_IOAS_IOVA_RANGES, EFAULT, iommu_ioas_iova_ranges,
+	     .ioas_id = 1, .num_iovas = 1, .allowed_iovas = 8),
+	CALL("ranges, reserved", IOMMU_IOAS_IOVA_RANGES, EOPNOTSUPP, iommu_ioas_iova_ranges,
+	     .__reserved = 1),
+	CALL("ranges of nothing", IOMMU_IOAS_IOVA_RANGES, ENOENT, iommu_ioas_iova_ranges,
+	     .ioas_id = 9),
+#define ALLOW(error, list, n) \
+	CALL("allow " #list, IOMMU_IOAS_ALLOW_IOVAS, error, iommu_ioas_allow_iovas, .ioas_id = 1, \
+	     .num_iovas = n, .allowed_iovas = PTR(list))
+	CALL("allow, reserved", IOMMU_IOAS_ALLOW_IOVAS, EOPNOTSUPP, iommu_ioas_allow_iovas,
+	     .__reserved = 1),
+	CALL("allow in nothing", IOMMU_IOAS_ALLOW_IOVAS, ENOENT, iommu_ioas_allow_iovas,
+	     .ioas_id = 9),
 	ALLOW(EFAULT, 8, 1),
 	ALLOW(EINVAL, bad_ranges[0], 2),
 	ALLOW(EINVAL, bad_ranges[1], 2),
@@ -221,7 +245,7 @@ static struct step ranges[] = {
 	ALLOW(0, two_ranges, 2),
 	MAP_TO(0x1000, CASE_VA, 0x1000),
 	MAP_ERR(ENOSPC, CASE_VA, 0x1000),
-	ALLOW(EINVAL, bad_ranges[0], 2),	/* the old list is still there */
+	ALLOW(EINVAL, bad_ranges[0], 2), /* the old list is still there */
 	MAP_ERR(ENOSPC, CASE_VA, 0x1000),
 	ALLOW(0, 0, 0),
 	MAP_TO(0x2000, CASE_VA, 0x1000),
@@ -233,60 +257,78 @@ static const struct step arguments[] = {
 	CALL("IOAS_ALLOC flags", IOMMU_IOAS_ALLOC, EOPNOTSUPP, iommu_ioas_alloc, .flags = 1),
 	CALL("HW_INFO flags", IOMMU_GET_HW_INFO, EOPNOTSUPP, iommu_hw_info, .flags = 2),
 	CALL("HW_INFO reserved", IOMMU_GET_HW_INFO, EOPNOTSUPP, iommu_hw_info, .__reserved[1] = 1),
-	CALL("HW_INFO no device, unknown type", IOMMU_GET_HW_INFO, ENOENT, iommu_hw_info, .flags = 1,
-	     .in_data_type = 99),
-	CALL("HWPT_ALLOC reserved", IOMMU_HWPT_ALLOC, EOPNOTSUPP, iommu_hwpt_alloc, .__reserved = 1, .data_len = 5),
-	CALL("HWPT_ALLOC type without data", IOMMU_HWPT_ALLOC, EINVAL, iommu_hwpt_alloc, .data_type = 1),
-	CALL("HWPT_ALLOC data without type", IOMMU_HWPT_ALLOC, EINVAL, iommu_hwpt_alloc, .data_len = 5),
-	CALL("HWPT_ALLOC no device, unknown flag", IOMMU_HWPT_ALLOC, ENOENT, iommu_hwpt_alloc, .flags = 0x100),
-	CALL("SET_DIRTY flags", IOMMU_HWPT_SET_DIRTY_TRACKING, EOPNOTSUPP, iommu_hwpt_set_dirty_tracking, .flags = 2),
-	CALL("SET_DIRTY", IOMMU_HWPT_SET_DIRTY_TRACKING, ENOENT, iommu_hwpt_set_dirty_tracking, .hwpt_id = 9),
-	CALL("GET_DIRTY reserved", IOMMU_HWPT_GET_DIRTY_BITMAP, EOPNOTSUPP, iommu_hwpt_get_dirty_bitmap,
-	     .__reserved = 1),
-	CALL("GET_DIRTY flags", IOMMU_HWPT_GET_DIRTY_BITMAP, EOPNOTSUPP, iommu_hwpt_get_dirty_bitmap, .flags = 2),
-	CALL("GET_DIRTY", IOMMU_HWPT_GET_DIRTY_BITMAP, ENOENT, iommu_hwpt_get_dirty_bitmap, .hwpt_id = 9),
-	FAILS_GIVING("INVALIDATE reserved", IOMMU_HWPT_INVALIDATE, EOPNOTSUPP, iommu_hwpt_invalidate, entry_num, 0,
-		     .__reserved = 1, .entry_num = 7),
-	FAILS_GIVING("INVALIDATE no array", IOMMU_HWPT_INVALIDATE, EINVAL, iommu_hwpt_invalidate, entry_num, 0,
-		     .hwpt_id = 9, .entry_num = 7),
-	FAILS_GIVING("INVALIDATE too many", IOMMU_HWPT_INVALIDATE, EINVAL, iommu_hwpt_invalidate, entry_num, 0,
-		     .hwpt_id = 9, .entry_num = (1 << 19) + 1, .data_uptr = 8, .entry_len = 8),
-	FAILS_GIVING("INVALIDATE", IOMMU_HWPT_INVALIDATE, ENOENT, iommu_hwpt_invalidate, entry_num, 0, .hwpt_id = 9,
-		     .entry_num = 7, .data_uptr = 8, .entry_len = 8),
-	CALL("FAULT_QUEUE flags", IOMMU_FAULT_QUEUE_ALLOC, EOPNOTSUPP, iommu_fault_alloc, .flags = 1),
+	CALL("HW_INFO no device, unknown type", IOMMU_GET_HW_INFO, ENOENT, iommu_hw_info,
+	     .flags = 1, .in_data_type = 99),
+	CALL("HWPT_ALLOC reserved", IOMMU_HWPT_ALLOC, EOPNOTSUPP, iommu_hwpt_alloc, .__reserved = 1,
+	     .data_len = 5),
+	CALL("HWPT_ALLOC type without data", IOMMU_HWPT_ALLOC, EINVAL, iommu_hwpt_alloc,
+	     .data_type = 1),
+	CALL("HWPT_ALLOC data without type", IOMMU_HWPT_ALLOC, EINVAL, iommu_hwpt_alloc,
+	     .data_len = 5),
+	CALL("HWPT_ALLOC no device, unknown flag", IOMMU_HWPT_ALLOC, ENOENT, iommu_hwpt_alloc,
+	     .flags = 0x100),
+	CALL("SET_DIRTY flags", IOMMU_HWPT_SET_DIRTY_TRACKING, EOPNOTSUPP,
+	     iommu_hwpt_set_dirty_tracking, .flags = 2),
+	CALL("SET_DIRTY", IOMMU_HWPT_SET_DIRTY_TRACKING, ENOENT, iommu_hwpt_set_dirty_tracking,
+	     .hwpt_id = 9),
+	CALL("GET_DIRTY reserved", IOMMU_HWPT_GET_DIRTY_BITMAP, EOPNOTSUPP,
+	     iommu_hwpt_get_dirty_bitmap, .__reserved = 1),
+	CALL("GET_DIRTY flags", IOMMU_HWPT_GET_DIRTY_BITMAP, EOPNOTSUPP,
+	     iommu_hwpt_get_dirty_bitmap, .flags = 2),
+	CALL("GET_DIRTY", IOMMU_HWPT_GET_DIRTY_BITMAP, ENOENT, iommu_hwpt_get_dirty_bitmap,
+	     .hwpt_id = 9),
+	FAILS_GIVING("INVALIDATE reserved", IOMMU_HWPT_INVALIDATE, EOPNOTSUPP,
+		     iommu_hwpt_invalidate, entry_num, 0, .__reserved = 1, .entry_num = 7),
+	FAILS_GIVING("INVALIDATE no array", IOMMU_HWPT_INVALIDATE, EINVAL, iommu_hwpt_invalidate,
+		     entry_num, 0, .hwpt_id = 9, .entry_num = 7),
+	FAILS_GIVING("INVALIDATE too many", IOMMU_HWPT_INVALIDATE, EINVAL, iommu_hwpt_invalidate,
+		     entry_num, 0, .hwpt_id = 9, .entry_num = (1 << 19) + 1, .data_uptr = 8,
+		     .entry_len = 8),
+	FAILS_GIVING("INVALIDATE", IOMMU_HWPT_INVALIDATE, ENOENT, iommu_hwpt_invalidate, entry_num,
+		     0, .hwpt_id = 9, .entry_num = 7, .data_uptr = 8, .entry_len = 8),
+	CALL("FAULT_QUEUE flags", IOMMU_FAULT_QUEUE_ALLOC, EOPNOTSUPP, iommu_fault_alloc,
+	     .flags = 1),
 	CALL("VIOMMU type 0", IOMMU_VIOMMU_ALLOC, EOPNOTSUPP, iommu_viommu_alloc),
-	CALL("VIOMMU flags", IOMMU_VIOMMU_ALLOC, EOPNOTSUPP, iommu_viommu_alloc, .type = 1, .flags = 1),
+	CALL("VIOMMU flags", IOMMU_VIOMMU_ALLOC, EOPNOTSUPP, iommu_viommu_alloc, .type = 1,
+	     .flags = 1),
 	CALL("VIOMMU no device", IOMMU_VIOMMU_ALLOC, ENOENT, iommu_viommu_alloc, .type = 1),
 	CALL("VDEVICE", IOMMU_VDEVICE_ALLOC, ENOENT, iommu_vdevice_alloc),
-	CALL("VEVENTQ type 0", IOMMU_VEVENTQ_ALLOC, EOPNOTSUPP, iommu_veventq_alloc, .veventq_depth = 0),
+	CALL("VEVENTQ type 0", IOMMU_VEVENTQ_ALLOC, EOPNOTSUPP, iommu_veventq_alloc,
+	     .veventq_depth = 0),
 	CALL("VEVENTQ depth 0", IOMMU_VEVENTQ_ALLOC, EINVAL, iommu_veventq_alloc, .type = 1),
 	CALL("VEVENTQ too deep", IOMMU_VEVENTQ_ALLOC, EINVAL, iommu_veventq_alloc, .type = 1,
 	     .veventq_depth = (1 << 19) + 1),
-	CALL("VEVENTQ", IOMMU_VEVENTQ_ALLOC, ENOENT, iommu_veventq_alloc, .type = 1, .veventq_depth = 1),
+	CALL("VEVENTQ", IOMMU_VEVENTQ_ALLOC, ENOENT, iommu_veventq_alloc, .type = 1,
+	     .veventq_depth = 1),
 	CALL("HW_QUEUE type 0", IOMMU_HW_QUEUE_ALLOC, EOPNOTSUPP, iommu_hw_queue_alloc),
 	CALL("HW_QUEUE length 0", IOMMU_HW_QUEUE_ALLOC, EINVAL, iommu_hw_queue_alloc, .type = 1),
 	CALL("HW_QUEUE overflow", IOMMU_HW_QUEUE_ALLOC, EOVERFLOW, iommu_hw_queue_alloc, .type = 1,
 	     .nesting_parent_iova = UINT64_MAX, .length = 4096),
-	CALL("HW_QUEUE", IOMMU_HW_QUEUE_ALLOC, ENOENT, iommu_hw_queue_alloc, .type = 1, .length = 1),
-	CALL("CHANGE_PROCESS reserved", IOMMU_IOAS_CHANGE_PROCESS, EOPNOTSUPP, iommu_ioas_change_process,
-	     .__reserved = 1),
+	CALL("HW_QUEUE", IOMMU_HW_QUEUE_ALLOC, ENOENT, iommu_hw_queue_alloc, .type = 1,
+	     .length = 1),
+	CALL("CHANGE_PROCESS reserved", IOMMU_IOAS_CHANGE_PROCESS, EOPNOTSUPP,
+	     iommu_ioas_change_process, .__reserved = 1),
 	CALL("CHANGE_PROCESS of nothing", IOMMU_IOAS_CHANGE_PROCESS, 0, iommu_ioas_change_process),
 	NEW_IOAS(1),
-	CALL("SET_DIRTY of an IOAS", IOMMU_HWPT_SET_DIRTY_TRACKING, ENOENT, iommu_hwpt_set_dirty_tracking,
-	     .hwpt_id = 1),
-	CALL("INVALIDATE of an IOAS", IOMMU_HWPT_INVALIDATE, EINVAL, iommu_hwpt_invalidate, .hwpt_id = 1,
-	     .entry_num = 7, .data_uptr = 8, .entry_len = 8),
-	CALL("MAP_FILE unknown flag", IOMMU_IOAS_MAP_FILE, EOPNOTSUPP, iommu_ioas_map_file, .flags = 8),
-	CALL("MAP_FILE neither R nor W", IOMMU_IOAS_MAP_FILE, EINVAL, iommu_ioas_map_file, .fd = -1),
-	CALL("MAP_FILE no IOAS", IOMMU_IOAS_MAP_FILE, ENOENT, iommu_ioas_map_file, .flags = RW, .fd = -1),
-	CALL("MAP_FILE length 0", IOMMU_IOAS_MAP_FILE, EINVAL, iommu_ioas_map_file, .flags = RW, .ioas_id = 1,
+	CALL("SET_DIRTY of an IOAS", IOMMU_HWPT_SET_DIRTY_TRACKING, ENOENT,
+	     iommu_hwpt_set_dirty_tracking, .hwpt_id = 1),
+	CALL("INVALIDATE of an IOAS", IOMMU_HWPT_INVALIDATE, EINVAL, iommu_hwpt_invalidate,
+	     .hwpt_id = 1, .entry_num = 7, .data_uptr = 8, .entry_len = 8),
+	CALL("MAP_FILE unknown flag", IOMMU_IOAS_MAP_FILE, EOPNOTSUPP, iommu_ioas_map_file,
+	     .flags = 8),
+	CALL("MAP_FILE neither R nor W", IOMMU_IOAS_MAP_FILE, EINVAL, iommu_ioas_map_file,
 	     .fd = -1),
-	CALL("MAP_FILE overflow", IOMMU_IOAS_MAP_FILE, EOVERFLOW, iommu_ioas_map_file, .flags = RW, .ioas_id = 1,
-	     .fd = -1, .length = 4096, .start = UINT64_MAX),
-	CALL("MAP_FILE no file", IOMMU_IOAS_MAP_FILE, EBADF, iommu_ioas_map_file, .flags = RW, .ioas_id = 1,
-	     .fd = -1, .length = 4096),
+	CALL("MAP_FILE no IOAS", IOMMU_IOAS_MAP_FILE, ENOENT, iommu_ioas_map_file, .flags = RW,
+	     .fd = -1),
+	CALL("MAP_FILE length 0", IOMMU_IOAS_MAP_FILE, EINVAL, iommu_ioas_map_file, .flags = RW,
+	     .ioas_id = 1, .fd = -1),
+	CALL("MAP_FILE overflow", IOMMU_IOAS_MAP_FILE, EOVERFLOW, iommu_ioas_map_file, .flags = RW,
+	     .ioas_id = 1, .fd = -1, .length = 4096, .start = UINT64_MAX),
+	CALL("MAP_FILE no file", IOMMU_IOAS_MAP_FILE, EBADF, iommu_ioas_map_file, .flags = RW,
+	     .ioas_id = 1, .fd = -1, .length = 4096),
 	MAP_TO(0x1000, CASE_VA, 4096),
-	CALL("CHANGE_PROCESS of user memory", IOMMU_IOAS_CHANGE_PROCESS, EINVAL, iommu_ioas_change_process),
+	CALL("CHANGE_PROCESS of user memory", IOMMU_IOAS_CHANGE_PROCESS, EINVAL,
+	     iommu_ioas_change_process),
 	DESTROY(0, 1),
 	DESTROY(ENOENT, 1),
 	NEW_IOAS(1),
@@ -302,15 +344,20 @@ static const struct step type1[] = {
 	PLAIN("CHECK_EXTENSION coherency", VFIO_CHECK_EXTENSION, ENODEV, VFIO_DMA_CC_IOMMU),
 	PLAIN("SET_IOMMU", VFIO_SET_IOMMU, ENODEV, VFIO_TYPE1_IOMMU),
 	PLAIN("SET_IOMMU v2", VFIO_SET_IOMMU, ENODEV, VFIO_TYPE1v2_IOMMU),
-#define INFO(error, len) OTHER("GET_INFO of " #len, VFIO_IOMMU_GET_INFO, error, vfio_iommu_type1_info, .argsz = len)
-#define DMA_MAP(error, ...) OTHER("MAP_DMA " #__VA_ARGS__, VFIO_IOMMU_MAP_DMA, error, vfio_iommu_type1_dma_map, \
-				  .vaddr = CASE_VA, __VA_ARGS__)
-#define DMA_UNMAP(error, gives, ...) { .what = "UNMAP_DMA " #__VA_ARGS__, .cmd = VFIO_IOMMU_UNMAP_DMA, \
-		.result = error, .args_len = sizeof(struct vfio_iommu_type1_dma_unmap), \
-		.args = &(const struct vfio_iommu_type1_dma_unmap){ __VA_ARGS__ }, .out_at = 16, .out_len = 8, \
-		.out = gives }
-	INFO(EINVAL, 1), INFO(EINVAL, 15), INFO(ENODEV, 24),
-	DMA_MAP(EINVAL, .argsz = 1), DMA_MAP(EINVAL, .argsz = 32, .flags = 1u << 31),
+#define INFO(error, len) \
+	OTHER("GET_INFO of " #len, VFIO_IOMMU_GET_INFO, error, vfio_iommu_type1_info, .argsz = len)
+#define DMA_MAP(error, ...) \
+	OTHER("MAP_DMA " #__VA_ARGS__, VFIO_IOMMU_MAP_DMA, error, vfio_iommu_type1_dma_map, \
+	      .vaddr = CASE_VA, __VA_ARGS__)
+#define DMA_UNMAP(error, gives, ...) \
+	{ .what = "UNMAP_DMA " #__VA_ARGS__, .cmd = VFIO_IOMMU_UNMAP_DMA, .result = error, \
+	  OUT(vfio_iommu_type1_dma_unmap, size, gives), \
+	  ARGS(vfio_iommu_type1_dma_unmap, __VA_ARGS__) }
+	INFO(EINVAL, 1),
+	INFO(EINVAL, 15),
+	INFO(ENODEV, 24),
+	DMA_MAP(EINVAL, .argsz = 1),
+	DMA_MAP(EINVAL, .argsz = 32, .flags = 1u << 31),
 	DMA_MAP(ENODEV, .argsz = 32, .flags = 3, .size = 4096),
 	DMA_UNMAP(EINVAL, 4096, .argsz = 1, .size = 4096),
 	DMA_UNMAP(EINVAL, 4096, .argsz = 24, .size = 4096, .flags = 1u << 31),
@@ -320,8 +367,10 @@ static const struct step type1[] = {
 	CALL("VFIO_IOAS unknown", IOMMU_VFIO_IOAS, EOPNOTSUPP, iommu_vfio_ioas, .op = 3),
 	CALL("VFIO_IOAS reserved", IOMMU_VFIO_IOAS, EOPNOTSUPP, iommu_vfio_ioas, .__reserved = 1),
 	NEW_IOAS(1),
-	CALL("VFIO_IOAS set", IOMMU_VFIO_IOAS, 0, iommu_vfio_ioas, .ioas_id = 1, .op = IOMMU_VFIO_IOAS_SET),
-	GIVES("VFIO_IOAS get", IOMMU_VFIO_IOAS, iommu_vfio_ioas, ioas_id, 1, .op = IOMMU_VFIO_IOAS_GET),
+	CALL("VFIO_IOAS set", IOMMU_VFIO_IOAS, 0, iommu_vfio_ioas, .ioas_id = 1,
+	     .op = IOMMU_VFIO_IOAS_SET),
+	GIVES("VFIO_IOAS get", IOMMU_VFIO_IOAS, iommu_vfio_ioas, ioas_id, 1,
+	      .op = IOMMU_VFIO_IOAS_GET),
 	RETURNS("CHECK_EXTENSION coherency", VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU, 1),
 	PLAIN("SET_IOMMU v2", VFIO_SET_IOMMU, 0, VFIO_TYPE1v2_IOMMU),
 	PLAIN("SET_IOMMU other", VFIO_SET_IOMMU, EINVAL, 8),
@@ -330,25 +379,28 @@ static const struct step type1[] = {
 	DMA_UNMAP(0, 0, .argsz = 24, .flags = VFIO_DMA_UNMAP_FLAG_ALL),
 	DMA_UNMAP(0, 0, .argsz = 24, .size = 4096),
 	DMA_UNMAP(EINVAL, 0, .argsz = 24),
-	DMA_UNMAP(EINVAL, 4096, .argsz = 24, .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, .size = 4096),
+	DMA_UNMAP(EINVAL, 4096, .argsz = 24, .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+		  .size = 4096),
 	DMA_MAP(0, .argsz = 32, .size = 4096),
 	DMA_MAP(EEXIST, .argsz = 32, .flags = 3, .size = 4096),
 	DMA_MAP(EINVAL, .argsz = 32, .flags = 3),
 	DMA_MAP(0, .argsz = 32, .flags = 3, .size = 8192, .iova = 0x10000),
-	DMA_UNMAP(ENOENT, 0, .argsz = 24, .iova = 0x10000, .size = 4096),	/* v2 does not cut */
+	DMA_UNMAP(ENOENT, 0, .argsz = 24, .iova = 0x10000, .size = 4096), /* v2 does not cut */
 	PLAIN("SET_IOMMU type 1", VFIO_SET_IOMMU, 0, VFIO_TYPE1_IOMMU),
 	DMA_UNMAP(0, 0x1000, .argsz = 24, .iova = 0x10000, .size = 4096),
 	DMA_UNMAP(EINVAL, 0x800, .argsz = 24, .iova = 0x11000, .size = 0x800),
 	DMA_UNMAP(0, 0x2000, .argsz = 24, .flags = VFIO_DMA_UNMAP_FLAG_ALL),
-	GIVES("type 1 means small pages", IOMMU_OPTION, iommu_option, val64, 0, .option_id = IOMMU_OPTION_HUGE_PAGES,
-	      .object_id = 1, .op = IOMMU_OPTION_OP_GET),
-	GIVES("and their alignment", IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges, out_iova_alignment, 4096,
-	      .ioas_id = 1, .num_iovas = 4, .allowed_iovas = PTR(room)),
+	GIVES("type 1 means small pages", IOMMU_OPTION, iommu_option, val64, 0,
+	      .option_id = IOMMU_OPTION_HUGE_PAGES, .object_id = 1, .op = IOMMU_OPTION_OP_GET),
+	GIVES("and their alignment", IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges,
+	      out_iova_alignment, 4096, .ioas_id = 1, .num_iovas = 4, .allowed_iovas = PTR(room)),
 	CALL("VFIO_IOAS clear", IOMMU_VFIO_IOAS, 0, iommu_vfio_ioas, .op = IOMMU_VFIO_IOAS_CLEAR),
 	CALL("VFIO_IOAS get", IOMMU_VFIO_IOAS, ENODEV, iommu_vfio_ioas, .op = IOMMU_VFIO_IOAS_GET),
-	CALL("VFIO_IOAS set again", IOMMU_VFIO_IOAS, 0, iommu_vfio_ioas, .ioas_id = 1, .op = IOMMU_VFIO_IOAS_SET),
+	CALL("VFIO_IOAS set again", IOMMU_VFIO_IOAS, 0, iommu_vfio_ioas, .ioas_id = 1,
+	     .op = IOMMU_VFIO_IOAS_SET),
 	DESTROY(0, 1),
-	CALL("VFIO_IOAS of a destroyed one", IOMMU_VFIO_IOAS, ENODEV, iommu_vfio_ioas, .op = IOMMU_VFIO_IOAS_GET),
+	CALL("VFIO_IOAS of a destroyed one", IOMMU_VFIO_IOAS, ENODEV, iommu_vfio_ioas,
+	     .op = IOMMU_VFIO_IOAS_GET),
 };
 
 #define SEQUENCE(text, steps) { text, steps, sizeof(steps) / sizeof(steps[0]) }
@@ -382,8 +434,8 @@ static const char *step_run(const struct step *step, const struct client *client
 	}
 	memcpy(&out, args + step->out_at, step->out_len);
 	if (step->out_len && out != step->out) {
-		snprintf(why, sizeof(why), "%s: gives %#llx instead of %#llx", step->what, (unsigned long long)out,
-			 (unsigned long long)step->out);
+		snprintf(why, sizeof(why), "%s: gives %#llx instead of %#llx", step->what,
+			 (unsigned long long)out, (unsigned long long)step->out);
 		return why;
 	}
 	return NULL;

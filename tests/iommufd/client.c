@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cases as a plain program: on Linux with /dev/iommu, or on swtio's drop-in. 77: no such device. */
+/* The cases as a plain program: on Linux with /dev/iommu, or on swtio's drop-in. 77: none there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,7 +27,8 @@ int main(void)
 		if (fd < 0)
 			return 77;
 		why = sequence_run(&sequences[i], &client);
-		printf("%s - %s%s%s\n", why ? "not ok" : "ok", sequences[i].name, why ? ": " : "", why ? why : "");
+		printf("%s - %s%s%s\n", why ? "not ok" : "ok", sequences[i].name, why ? ": " : "",
+		       why ? why : "");
 		bad |= why != NULL;
 		close(fd);
 	}

@@ -86,7 +86,9 @@ long ioas_map(int fd, uint32_t ioas, uint64_t va, uint64_t len, uint64_t iova)
 
 long ioas_unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t len)
 {
-	struct iommu_ioas_unmap args = { .size = sizeof(args), .ioas_id = ioas, .iova = iova, .length = len };
+	struct iommu_ioas_unmap args = {
+		.size = sizeof(args), .ioas_id = ioas, .iova = iova, .length = len
+	};
 	long rc = sys_ioctl(task, fd, IOMMU_IOAS_UNMAP, (uintptr_t)&args);
 
 	return rc ? rc : (long)args.length;
@@ -101,7 +103,9 @@ uint64_t user_memory(uint64_t len)
 {
 	uint64_t address;
 
-	assert_int_equal(sys_mmap(task, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &address), 0);
+	assert_int_equal(sys_mmap(task, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				  -1, 0, &address),
+			 0);
 	return address;
 }
 
@@ -190,8 +194,12 @@ void unbind_device(const struct iommufd_device *idev)
 
 uint64_t dma_target(unsigned int device, uint64_t iova, bool write)
 {
-	const struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ, .rid = devices[device]->rid,
-				 .stream = TLP_NO_STREAM, .pasid = TLP_NO_PASID, .address = iova, .len = 1 };
+	const struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ,
+				 .rid = devices[device]->rid,
+				 .stream = TLP_NO_STREAM,
+				 .pasid = TLP_NO_PASID,
+				 .address = iova,
+				 .len = 1 };
 	struct pt_leaf leaf;
 	uint32_t owner;
 

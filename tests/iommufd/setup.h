@@ -27,13 +27,14 @@ void host_options(bool extensions, bool mock);
 
 int iommu_open(void);
 /* A structured ioctl: its result or -errno; the structure is updated. */
-#define CALL(fd, number, type, ...) \
-	sys_ioctl(task, fd, number, (uintptr_t)&(struct type){ .size = sizeof(struct type), __VA_ARGS__ })
+#define CALL(fd, number, type, ...)                                                                \
+	sys_ioctl(task, fd, number,                                                                \
+		  (uintptr_t) & (struct type){ .size = sizeof(struct type), __VA_ARGS__ })
 #define RW (IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE)
 
 uint32_t ioas_alloc(int fd);
 long ioas_map(int fd, uint32_t ioas, uint64_t va, uint64_t len, uint64_t iova);	/* fixed, RW */
-long ioas_unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t len);		/* bytes or -errno */
+long ioas_unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t len); /* bytes or -errno */
 long destroy(int fd, uint32_t id);
 uint64_t user_memory(uint64_t len);	/* anonymous, of the task */
 

@@ -70,7 +70,8 @@ static void check_fit(void)
 	uint64_t at = 0;
 	int rc = itree_fit(tree, first, last, len, align, offset, &at);
 
-	for (uint32_t base = (first + align - 1) & ~(align - 1); base + offset <= last; base += align) {
+	for (uint32_t base = (first + align - 1) & ~(align - 1); base + offset <= last;
+	     base += align) {
 		uint32_t try = base + offset;
 
 		/* A run is tried from its own aligned start on, as Linux does. */
@@ -83,7 +84,7 @@ static void check_fit(void)
 		assert_int_equal(at, try);
 		return;
 next:;
-	}
+}
 	assert_int_equal(rc, -ENOSPC);
 }
 
@@ -93,7 +94,8 @@ static void insert_one(uint16_t number)
 
 	if (!model_free(start, len))
 		return;
-	assert_int_equal(itree_insert(tree, start, start + len - 1, (const void *)(uintptr_t)number), 0);
+	assert_int_equal(
+		itree_insert(tree, start, start + len - 1, (const void *)(uintptr_t)number), 0);
 	for (uint32_t i = 0; i < len; i++)
 		owner[start + i] = number;
 }

@@ -53,7 +53,8 @@ static void check_tables(unsigned int which)
 			continue;
 		}
 		assert_int_equal(rc, 0);
-		assert_int_equal(leaf.hpa + (iova - leaf.address), page_hpa(buffer + unit->page * PHYS_PAGE));
+		assert_int_equal(leaf.hpa + (iova - leaf.address),
+				 page_hpa(buffer + unit->page * PHYS_PAGE));
 		assert_int_equal(leaf.prot & (PT_R | PT_W), unit->write ? PT_R | PT_W : PT_R);
 	}
 }
@@ -87,7 +88,8 @@ static void random_map(void)
 	}
 	rc = CALL(fd, IOMMU_IOAS_MAP, iommu_ioas_map, .ioas_id = ioas[which],
 		  .flags = IOMMU_IOAS_MAP_FIXED_IOVA | (write ? RW : IOMMU_IOAS_MAP_READABLE),
-		  .user_va = buffer + page * PHYS_PAGE, .length = count * PHYS_PAGE, .iova = BASE + at * PHYS_PAGE);
+		  .user_va = buffer + page * PHYS_PAGE, .length = count * PHYS_PAGE,
+		  .iova = BASE + at * PHYS_PAGE);
 	assert_int_equal(rc, model_free(which, at, count) ? 0 : -EEXIST);
 	if (!rc)
 		model_put(which, at, count, page, write);
@@ -126,7 +128,8 @@ static void random_unmap(void)
 			at++;
 		if (at == UNITS)
 			return;
-		for (start = at; at < UNITS && model[which][at].area == model[which][start].area; at++)
+		for (start = at; at < UNITS && model[which][at].area == model[which][start].area;
+		     at++)
 			;
 		count = at - start;
 	}
@@ -192,7 +195,8 @@ static void r6_2_random_against_model(void **state)
 	assert_true(dev > 0);
 	hwpt[0] = hwpt_alloc((uint32_t)dev, ioas[0]);
 	for (unsigned int step = 0; step < 3000; step++) {
-		static void (*const acts[])(void) = { random_map, random_map, random_copy, random_unmap };
+		static void (*const acts[])(void) = { random_map, random_map, random_copy,
+						      random_unmap };
 
 		acts[chance(4)]();
 		if (step == 1500)	/* one that is filled with what is there already */
@@ -211,7 +215,7 @@ static void r6_2_random_against_model(void **state)
 	assert_int_equal(image_live(IMAGE_TYPE_IOPT_AREA) + image_live(IMAGE_TYPE_IOPT_PAGES), 0);
 }
 
-/* -- failing calls ------------------------------------------------------------------------------ */
+/* -- failing calls ---------------------------------------------------------------------------- */
 
 static long act_map(uint32_t dev)
 {
@@ -223,8 +227,8 @@ static long act_copy(uint32_t dev)
 {
 	(void)dev;
 	return CALL(fd, IOMMU_IOAS_COPY, iommu_ioas_copy, .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA,
-		    .src_ioas_id = ioas[0], .dst_ioas_id = ioas[0], .length = 0x3000, .src_iova = BASE,
-		    .dst_iova = BASE + (16 << 20));
+		    .src_ioas_id = ioas[0], .dst_ioas_id = ioas[0], .length = 0x3000,
+		    .src_iova = BASE, .dst_iova = BASE + (16 << 20));
 }
 
 static long act_hwpt(uint32_t dev)
@@ -247,13 +251,15 @@ static long act_fault_queue(uint32_t dev)
 /* Allocation n fails, for every n: the call says ENOMEM and nothing changed, not even a table. */
 static void no_memory_changes_nothing(void **state)
 {
-	static long (*const acts[])(uint32_t dev) = { act_map, act_copy, act_hwpt, act_ioas, act_fault_queue };
+	static long (*const acts[])(uint32_t dev) = { act_map, act_copy, act_hwpt, act_ioas,
+						      act_fault_queue };
 	const struct iommufd_device *idev;
 	uint32_t dev = (uint32_t)bind_device(fd, 2, &idev), pt = ioas[0];
 
 	(void)state;
 	for (unsigned int i = 0; i < 3; i++)
-		assert_int_equal(ioas_map(fd, ioas[0], buffer + i * 0x5000, 0x1000, BASE + i * 0x1000), 0);
+		assert_int_equal(
+			ioas_map(fd, ioas[0], buffer + i * 0x5000, 0x1000, BASE + i * 0x1000), 0);
 	assert_int_equal(attach_device(idev, TLP_NO_PASID, &pt), 0);
 	for (unsigned int act = 0; act < sizeof(acts) / sizeof(acts[0]); act++)
 		for (uint64_t n = 1;; n++) {
@@ -285,7 +291,8 @@ static void refused_calls_change_nothing(void **state)
 	assert_int_equal(ioas_map(fd, ioas[0], buffer, 0x2000, BASE), 0);
 	before = image_hash();
 	/* The last page of what is to be mapped is not there. */
-	assert_int_equal(ioas_map(fd, ioas[0], buffer + BUFFER - 0x2000, 0x3000, BASE + 0x10000), -EFAULT);
+	assert_int_equal(ioas_map(fd, ioas[0], buffer + BUFFER - 0x2000, 0x3000, BASE + 0x10000),
+			 -EFAULT);
 	assert_int_equal(ioas_map(fd, ioas[0], buffer, 0x1000, BASE + 0x1000), -EEXIST);
 	assert_int_equal(ioas_unmap(fd, ioas[0], BASE, 0x1000), -ENOENT);
 	assert_int_equal(destroy(fd, ioas[0]), -EBUSY);
@@ -369,8 +376,10 @@ static void device_narrows_the_space(void **state)
 	assert_int_equal(ioas_map(fd, ioas[0], buffer + 8, 0x1000, 0x200000), -EINVAL);
 	assert_int_equal(ioas_map(fd, ioas[0], buffer, 0x800, 0x200000), -EINVAL);
 	assert_int_equal(ioas_map(fd, ioas[0], 0x1000, 0x1000, 0x200000), -EFAULT);
-	assert_int_equal(CALL(fd, IOMMU_IOAS_ALLOW_IOVAS, iommu_ioas_allow_iovas, .ioas_id = ioas[0], .num_iovas = 1,
-			      .allowed_iovas = (uintptr_t)&(struct iommu_iova_range){ 0xfed00000, 0xfeefffff }),
+	assert_int_equal(CALL(fd, IOMMU_IOAS_ALLOW_IOVAS, iommu_ioas_allow_iovas,
+			      .ioas_id = ioas[0], .num_iovas = 1,
+			      .allowed_iovas = (uintptr_t) &
+					       (struct iommu_iova_range){ 0xfed00000, 0xfeefffff }),
 			 -EADDRINUSE);
 	detach_device(idev, TLP_NO_PASID);
 	ranges = iova_ranges(ioas[0]);
@@ -429,9 +438,11 @@ static void memory_is_charged_once(void **state)
 	assert_int_equal(task->pinned_vm, 3);
 	assert_int_equal(task->locked_vm, 0);		/* per user, not per process */
 	assert_int_equal(ioas_map(fd, ioas[0], buffer, 0x2000, BASE + 0x10000), -ENOMEM);
-	assert_int_equal(CALL(fd, IOMMU_IOAS_COPY, iommu_ioas_copy, .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA,
-			      .src_ioas_id = ioas[0], .dst_ioas_id = ioas[0], .length = 0x3000, .src_iova = BASE,
-			      .dst_iova = BASE + 0x20000), 0);
+	assert_int_equal(CALL(fd, IOMMU_IOAS_COPY, iommu_ioas_copy,
+			      .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA, .src_ioas_id = ioas[0],
+			      .dst_ioas_id = ioas[0], .length = 0x3000, .src_iova = BASE,
+			      .dst_iova = BASE + 0x20000),
+			 0);
 	assert_int_equal(task->pinned_vm, 3);
 	assert_int_equal(ioas_unmap(fd, ioas[0], BASE, 0x3000), 0x3000);
 	assert_int_equal(task->pinned_vm, 3);		/* the copy still holds them */
@@ -465,8 +476,9 @@ static void change_process_moves_the_bill(void **state)
 	assert_int_equal(sys_ftruncate(task, memfd, 0x8000), 0);
 	bind_device(fd, 2, &idev);
 	assert_int_equal(attach_device(idev, TLP_NO_PASID, &pt), 0);
-	assert_int_equal(CALL(fd, IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, .flags = RW, .ioas_id = ioas[0],
-			      .fd = memfd, .length = 0x3000, .start = 0x1000), 0);
+	assert_int_equal(CALL(fd, IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, .flags = RW,
+			      .ioas_id = ioas[0], .fd = memfd, .length = 0x3000, .start = 0x1000),
+			 0);
 	assert_int_equal(task->pinned_vm, 3);
 	assert_int_equal(image_enter(), 0);
 	other = task_create("heir", 0);
@@ -489,8 +501,12 @@ static void memfd_pages(void **state)
 {
 	const struct iommufd_device *idev;
 	int memfd = sys_memfd_create(task, "pages", 0);
-	struct iommu_ioas_map_file map = { .size = sizeof(map), .flags = RW, .ioas_id = ioas[0], .fd = memfd,
-					   .start = 0x1000, .length = 0x2000 };
+	struct iommu_ioas_map_file map = { .size = sizeof(map),
+					   .flags = RW,
+					   .ioas_id = ioas[0],
+					   .fd = memfd,
+					   .start = 0x1000,
+					   .length = 0x2000 };
 	uint32_t pt = ioas[0];
 	uint64_t run;
 
@@ -499,7 +515,8 @@ static void memfd_pages(void **state)
 	bind_device(fd, 2, &idev);
 	assert_int_equal(attach_device(idev, TLP_NO_PASID, &pt), 0);
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_IOAS_MAP_FILE, (uintptr_t)&map), 0);
-	assert_int_equal(dma_target(2, map.iova + 0x1000, true), memfd_page(task->fds[memfd], 0x2000, 1, &run));
+	assert_int_equal(dma_target(2, map.iova + 0x1000, true),
+			 memfd_page(task->fds[memfd], 0x2000, 1, &run));
 	map.length = 0x3000;		/* beyond the end */
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_IOAS_MAP_FILE, (uintptr_t)&map), -EINVAL);
 	map.fd = fd;			/* not a memfd */
@@ -532,8 +549,9 @@ static int dmabuf_new(uint8_t kind, unsigned int ranges, const struct dmabuf **b
 
 static long map_dmabuf(int dmabuf_fd, uint64_t start, uint64_t len, uint64_t iova)
 {
-	return CALL(fd, IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA,
-		    .ioas_id = ioas[0], .fd = dmabuf_fd, .start = start, .length = len, .iova = iova);
+	return CALL(fd, IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file,
+		    .flags = RW | IOMMU_IOAS_MAP_FIXED_IOVA, .ioas_id = ioas[0], .fd = dmabuf_fd,
+		    .start = start, .length = len, .iova = iova);
 }
 
 static void dmabuf_revoke_now(const struct dmabuf *buf, bool revoke)
@@ -546,7 +564,7 @@ static void dmabuf_revoke_now(const struct dmabuf *buf, bool revoke)
 	image_leave();
 }
 
-/* R4.2: a revoke takes the pages out of every page table; they come back only with a new mapping. */
+/* R4.2: a revoke takes the pages out of every page table; only a new mapping brings them back. */
 static void r4_2_revoked_dmabuf_is_out_of_reach(void **state)
 {
 	const struct iommufd_device *idev;
@@ -600,7 +618,10 @@ static void r2_4_kinds_of_dmabuf(void **state)
 /* The allocation of an IOVA and its unmapping do not get slow with many areas. */
 static void many_areas(void **state)
 {
-	struct iommu_ioas_map map = { .size = sizeof(map), .flags = RW, .ioas_id = ioas[0], .user_va = buffer,
+	struct iommu_ioas_map map = { .size = sizeof(map),
+				      .flags = RW,
+				      .ioas_id = ioas[0],
+				      .user_va = buffer,
 				      .length = 0x1000 };
 
 	(void)state;
@@ -619,11 +640,18 @@ static void many_areas(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(r6_2_random_against_model), T(no_memory_changes_nothing), T(refused_calls_change_nothing),
-		T(large_leaves_unless_forbidden), T(device_narrows_the_space),
-		T(bound_device_reaches_only_what_is_mapped), T(memory_is_charged_once),
-		T(change_process_moves_the_bill), T(memfd_pages), T(r4_2_revoked_dmabuf_is_out_of_reach),
-		T(r2_4_kinds_of_dmabuf), T(many_areas),
+		T(r6_2_random_against_model),
+		T(no_memory_changes_nothing),
+		T(refused_calls_change_nothing),
+		T(large_leaves_unless_forbidden),
+		T(device_narrows_the_space),
+		T(bound_device_reaches_only_what_is_mapped),
+		T(memory_is_charged_once),
+		T(change_process_moves_the_bill),
+		T(memfd_pages),
+		T(r4_2_revoked_dmabuf_is_out_of_reach),
+		T(r2_4_kinds_of_dmabuf),
+		T(many_areas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

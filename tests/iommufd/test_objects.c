@@ -22,7 +22,9 @@ static uint64_t live(void)
 
 static long hwpt_alloc(uint32_t dev, uint32_t pt, uint32_t flags)
 {
-	struct iommu_hwpt_alloc args = { .size = sizeof(args), .flags = flags, .dev_id = dev, .pt_id = pt };
+	struct iommu_hwpt_alloc args = {
+		.size = sizeof(args), .flags = flags, .dev_id = dev, .pt_id = pt
+	};
 	long rc = sys_ioctl(task, fd, IOMMU_HWPT_ALLOC, (uintptr_t)&args);
 
 	return rc ? rc : args.out_hwpt_id;
@@ -98,12 +100,14 @@ static void hwpt_flags(void **state)
 	assert_int_equal(hwpt_alloc(dev, dev, 0), -EINVAL);
 	assert_int_equal(hwpt_alloc(99, ioas, 0), -ENOENT);
 	for (uint32_t flags = 1; flags < 32; flags++) {
-		long expected = flags & 0x13 ? -EOPNOTSUPP : flags & IOMMU_HWPT_FAULT_ID_VALID ? -ENOENT : 0;
+		long expected = flags & 0x13			    ? -EOPNOTSUPP
+				: flags & IOMMU_HWPT_FAULT_ID_VALID ? -ENOENT
+								    : 0;
 		long rc = hwpt_alloc(dev, ioas, flags);
 
 		assert_int_equal(rc < 0 ? rc : 0, expected);
 	}
-	host_options(true, false);	/* a vIOMMU of ours can stand on a parent without first stage */
+	host_options(true, false); /* a vIOMMU of ours can stand on a parent without first stage */
 	args.pt_id = (uint32_t)hwpt_alloc(dev, ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_HWPT_ALLOC, (uintptr_t)&args), -EOPNOTSUPP);
 	args.data_type = IOMMU_HWPT_DATA_VTD_S1;
@@ -111,12 +115,16 @@ static void hwpt_flags(void **state)
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_HWPT_ALLOC, (uintptr_t)&args), -EOPNOTSUPP);
 	/* A fault queue is held by the page table that uses it, and by its file. */
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_FAULT_QUEUE_ALLOC, (uintptr_t)&fault), 0);
-	args = (struct iommu_hwpt_alloc){ .size = sizeof(args), .dev_id = dev, .pt_id = ioas,
-					  .flags = IOMMU_HWPT_FAULT_ID_VALID, .fault_id = fault.out_fault_id };
+	args = (struct iommu_hwpt_alloc){ .size = sizeof(args),
+					  .dev_id = dev,
+					  .pt_id = ioas,
+					  .flags = IOMMU_HWPT_FAULT_ID_VALID,
+					  .fault_id = fault.out_fault_id };
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_HWPT_ALLOC, (uintptr_t)&args), 0);
 	sys_close(task, (int)fault.out_fault_fd);
 	assert_int_equal(destroy(fd, fault.out_fault_id), -EBUSY);
-	assert_int_equal(attach_device(a, TLP_NO_PASID, &args.out_hwpt_id), -ENODEV);	/* no page requests */
+	assert_int_equal(attach_device(a, TLP_NO_PASID, &args.out_hwpt_id),
+			 -ENODEV); /* no page requests */
 	assert_int_equal(destroy(fd, args.out_hwpt_id), 0);
 	assert_int_equal(destroy(fd, fault.out_fault_id), 0);
 }
@@ -125,8 +133,10 @@ static void hw_info(void **state)
 {
 	const struct iommufd_device *a;
 	uint8_t buffer[40];
-	struct iommu_hw_info args = { .size = sizeof(args), .dev_id = (uint32_t)bind_device(fd, 2, &a),
-				      .data_len = sizeof(buffer), .data_uptr = (uintptr_t)buffer };
+	struct iommu_hw_info args = { .size = sizeof(args),
+				      .dev_id = (uint32_t)bind_device(fd, 2, &a),
+				      .data_len = sizeof(buffer),
+				      .data_uptr = (uintptr_t)buffer };
 	struct reader r = reader_of(buffer, sizeof(buffer));
 
 	(void)state;
@@ -282,9 +292,16 @@ static void r3_3_closing_in_any_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(ids_are_the_lowest_free), T(automatic_page_table), T(manual_page_table), T(hwpt_flags), T(hw_info),
-		T(a_group_shares_one_table), T(a_failing_replace_keeps_the_old_table), T(pasids_need_tables_for_them),
-		T(a_device_has_one_owner), T(r3_3_closing_in_any_order),
+		T(ids_are_the_lowest_free),
+		T(automatic_page_table),
+		T(manual_page_table),
+		T(hwpt_flags),
+		T(hw_info),
+		T(a_group_shares_one_table),
+		T(a_failing_replace_keeps_the_old_table),
+		T(pasids_need_tables_for_them),
+		T(a_device_has_one_owner),
+		T(r3_3_closing_in_any_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

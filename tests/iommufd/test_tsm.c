@@ -64,7 +64,9 @@ int vfio_tsm_event(const struct pci_dev *pdev, enum vfio_tsm_event event)
 
 	(void)pdev;
 	say(names[event]);
-	return event == VFIO_TSM_BINDING ? binding_result : event == VFIO_TSM_BOUND ? bound_result : 0;
+	return event == VFIO_TSM_BINDING ? binding_result
+	       : event == VFIO_TSM_BOUND ? bound_result
+					 : 0;
 }
 
 int pci_tsm_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
@@ -104,8 +106,8 @@ bool pci_tsm_quarantined(const struct pci_dev *pdev, const char **cause)
 	return quarantined;
 }
 
-ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in, size_t in_len,
-			  uint8_t *out, size_t out_len, uint64_t *tsm_code)
+ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
+			  size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code)
 {
 	(void)pdev;
 	say(scope == TSM_SCOPE_INFO ? "info" : "change");
@@ -127,7 +129,9 @@ static uint32_t dev, parent, viommu, vdevice;
 
 static long viommu_alloc(uint32_t type)
 {
-	struct iommu_viommu_alloc args = { .size = sizeof(args), .type = type, .dev_id = dev, .hwpt_id = parent };
+	struct iommu_viommu_alloc args = {
+		.size = sizeof(args), .type = type, .dev_id = dev, .hwpt_id = parent
+	};
 	long rc = sys_ioctl(task, fd, IOMMU_VIOMMU_ALLOC, (uintptr_t)&args);
 
 	return rc ? rc : args.out_viommu_id;
@@ -135,8 +139,9 @@ static long viommu_alloc(uint32_t type)
 
 static long vdevice_alloc(uint32_t device, uint64_t virt_id)
 {
-	struct iommu_vdevice_alloc args = { .size = sizeof(args), .viommu_id = viommu, .dev_id = device,
-					    .virt_id = virt_id };
+	struct iommu_vdevice_alloc args = {
+		.size = sizeof(args), .viommu_id = viommu, .dev_id = device, .virt_id = virt_id
+	};
 	long rc = sys_ioctl(task, fd, IOMMU_VDEVICE_ALLOC, (uintptr_t)&args);
 
 	return rc ? rc : args.out_vdevice_id;
@@ -144,12 +149,14 @@ static long vdevice_alloc(uint32_t device, uint64_t virt_id)
 
 static long tsm_op(uint32_t type)
 {
-	return CALL(fd, IOMMU_VDEVICE_TSM_OP, iommu_vdevice_tsm_op, .type = type, .vdevice_id = vdevice);
+	return CALL(fd, IOMMU_VDEVICE_TSM_OP, iommu_vdevice_tsm_op, .type = type,
+		    .vdevice_id = vdevice);
 }
 
 static int parent_up(void **state)
 {
-	struct iommu_hwpt_alloc args = { .size = sizeof(args), .flags = IOMMU_HWPT_ALLOC_NEST_PARENT };
+	struct iommu_hwpt_alloc args = { .size = sizeof(args),
+					 .flags = IOMMU_HWPT_ALLOC_NEST_PARENT };
 	int rc = host_up(state);
 
 	said[0] = '\0';
@@ -204,7 +211,7 @@ static void r6_5_viommu_alloc(void **state)
 	host_options(true, false);
 	id = viommu_alloc(IOMMU_VIOMMU_TYPE_TDX);
 	assert_true(id > 0);
-	assert_int_equal(kvm_stand_in->refs, 2);	/* X3: the VM outlives what is bound to it */
+	assert_int_equal(kvm_stand_in->refs, 2); /* X3: the VM outlives what is bound to it */
 	assert_int_equal(destroy(fd, parent), -EBUSY);
 	assert_int_equal(destroy(fd, (uint32_t)id), 0);
 	assert_int_equal(kvm_stand_in->refs, 1);
@@ -271,8 +278,12 @@ static void arguments(void **state)
 	(void)state;
 	assert_int_equal(tsm_op(0), -EOPNOTSUPP);
 	assert_int_equal(tsm_op(3), -EOPNOTSUPP);
-	assert_int_equal(CALL(fd, IOMMU_VDEVICE_TSM_OP, iommu_vdevice_tsm_op, .type = 1, .flags = 1), -EOPNOTSUPP);
-	assert_int_equal(CALL(fd, IOMMU_VDEVICE_TSM_OP, iommu_vdevice_tsm_op, .type = 1, .vdevice_id = dev), -ENOENT);
+	assert_int_equal(
+		CALL(fd, IOMMU_VDEVICE_TSM_OP, iommu_vdevice_tsm_op, .type = 1, .flags = 1),
+		-EOPNOTSUPP);
+	assert_int_equal(
+		CALL(fd, IOMMU_VDEVICE_TSM_OP, iommu_vdevice_tsm_op, .type = 1, .vdevice_id = dev),
+		-ENOENT);
 	assert_said("");
 }
 
@@ -348,9 +359,11 @@ static void r3_3_killed_in_bind(void **state)
 	current_task_set(NULL);
 	image_leave();
 	kill_in_bind = true;
-	assert_int_equal(sys_ioctl(victim, shared, IOMMU_VDEVICE_TSM_OP,
-				   (uintptr_t)&(struct iommu_vdevice_tsm_op){ 16, IOMMU_VDEVICE_TSM_BIND, 0, vdevice }),
-			 -EINTR);
+	assert_int_equal(
+		sys_ioctl(victim, shared, IOMMU_VDEVICE_TSM_OP,
+			  (uintptr_t) & (struct iommu_vdevice_tsm_op){ 16, IOMMU_VDEVICE_TSM_BIND,
+								       0, vdevice }),
+		-EINTR);
 	kill_in_bind = false;
 	assert_int_equal(destroy(fd, vdevice), -EBUSY);	/* not dead yet: it is in the call */
 	task_exit(victim);
@@ -367,8 +380,12 @@ static void r1_5_guest_requests(void **state)
 {
 	const uint8_t request[4] = { 1, 2, 3, 4 };
 	uint8_t answer[8] = { 0 };
-	struct iommu_vdevice_tsm_req req = { .size = sizeof(req), .vdevice_id = vdevice, .req_len = 4, .resp_len = 8,
-					     .req_uptr = (uintptr_t)request, .resp_uptr = (uintptr_t)answer };
+	struct iommu_vdevice_tsm_req req = { .size = sizeof(req),
+					     .vdevice_id = vdevice,
+					     .req_len = 4,
+					     .resp_len = 8,
+					     .req_uptr = (uintptr_t)request,
+					     .resp_uptr = (uintptr_t)answer };
 #define REQ() sys_ioctl(task, fd, IOMMU_VDEVICE_TSM_REQ, (uintptr_t)&req)
 
 	(void)state;
@@ -437,8 +454,13 @@ static void r7_4_newer_layout(void **state)
 
 static void veventq_and_others_on_a_viommu(void **state)
 {
-	struct iommu_veventq_alloc args = { .size = sizeof(args), .viommu_id = viommu, .type = 1, .veventq_depth = 2 };
-	struct iommu_hwpt_invalidate inv = { .size = sizeof(inv), .hwpt_id = viommu, .entry_num = 1, .entry_len = 8,
+	struct iommu_veventq_alloc args = {
+		.size = sizeof(args), .viommu_id = viommu, .type = 1, .veventq_depth = 2
+	};
+	struct iommu_hwpt_invalidate inv = { .size = sizeof(inv),
+					     .hwpt_id = viommu,
+					     .entry_num = 1,
+					     .entry_len = 8,
 					     .data_uptr = 8 };
 	uint8_t buffer[16];
 
@@ -454,9 +476,12 @@ static void veventq_and_others_on_a_viommu(void **state)
 	assert_int_equal(destroy(fd, viommu), -EBUSY);
 	assert_int_equal(destroy(fd, args.out_veventq_id), 0);
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_HWPT_INVALIDATE, (uintptr_t)&inv), -EOPNOTSUPP);
-	assert_int_equal(CALL(fd, IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, .viommu_id = viommu, .type = 1,
-			      .length = 4096), -EOPNOTSUPP);
-	assert_int_equal(CALL(fd, IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, .dev_id = dev, .pt_id = viommu), -EOPNOTSUPP);
+	assert_int_equal(CALL(fd, IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, .viommu_id = viommu,
+			      .type = 1, .length = 4096),
+			 -EOPNOTSUPP);
+	assert_int_equal(
+		CALL(fd, IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, .dev_id = dev, .pt_id = viommu),
+		-EOPNOTSUPP);
 	assert_int_equal(destroy(fd, viommu), 0);
 }
 
@@ -466,11 +491,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(r6_5_viommu_alloc, parent_up, host_down),
-		T(vdevices_are_unique), T(r3_6_bind_and_unbind), T(r3_1_parts_are_visible), T(arguments),
-		T(refused_parts_are_taken_back), T(x2_destroy_unbinds), T(tombstone), T(r3_3_killed_in_bind),
+		T(vdevices_are_unique),
+		T(r3_6_bind_and_unbind),
+		T(r3_1_parts_are_visible),
+		T(arguments),
+		T(refused_parts_are_taken_back),
+		T(x2_destroy_unbinds),
+		T(tombstone),
+		T(r3_3_killed_in_bind),
 		/* with a state that is not NULL: the next one binds again before it destroys */
-		cmocka_unit_test_prestate_setup_teardown(r3_3_killed_in_bind, vdevice_up, host_down, &fd),
-		T(r1_5_guest_requests), T(r7_4_newer_layout), T(veventq_and_others_on_a_viommu),
+		cmocka_unit_test_prestate_setup_teardown(r3_3_killed_in_bind, vdevice_up, host_down,
+							 &fd),
+		T(r1_5_guest_requests),
+		T(r7_4_newer_layout),
+		T(veventq_and_others_on_a_viommu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,8 @@
  * Every structure starts with its own size. A longer one than the kernel knows is fine as long as
  * the tail is zero (else E2BIG), a shorter one is fine down to a minimum (else EINVAL).
  *
- * Errors in general: ENOTTY unknown number; EOPNOTSUPP a flag or reserved field asks for what is not
- * there; EINVAL understood but wrong; ENOENT no such id or IOVA; EOVERFLOW arithmetic; ENOMEM;
+ * Errors in general: ENOTTY unknown number; EOPNOTSUPP a flag or reserved field asks for what is
+ * not there; EINVAL understood but wrong; ENOENT no such id or IOVA; EOVERFLOW arithmetic; ENOMEM;
  * EFAULT. Addresses and lengths are bytes; "last" is inclusive. Reserved members are zero.
  */
 #ifndef SWTIO_UAPI_IOMMUFD_H

@@ -38,8 +38,8 @@ struct vfio_iommu_type1_info {
 };
 #define VFIO_IOMMU_GET_INFO _IO(VFIO_TYPE, VFIO_BASE + 12)
 
-/* Capabilities that may follow it, chained by offset: each has an id u16, a version u16 and the next
- * one's offset u32; then its own members. */
+/* Capabilities that may follow it, chained by offset: each has an id u16, a version u16 and the
+ * next one's offset u32; then its own members. */
 #define VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE 1	/* count u32, u32 0, then {start u64, last u64} */
 #define VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL 3	/* mappings left u32 */
 

@@ -14,7 +14,8 @@ static const struct iommufd_group *group_find(uint16_t number)
 {
 	const struct iommufd_root *root = iommufd_root();
 
-	for (const struct iommufd_group *group = root ? root->groups : NULL; group; group = group->next)
+	for (const struct iommufd_group *group = root ? root->groups : NULL; group;
+	     group = group->next)
 		if (group->number == number)
 			return group;
 	return NULL;
@@ -24,7 +25,8 @@ const struct iommufd_device *iommufd_device_of(const struct pci_dev *pdev)
 {
 	const struct iommufd_group *group = group_find(pdev->group);
 
-	for (const struct iommufd_device *idev = group ? group->devices : NULL; idev; idev = idev->group_next)
+	for (const struct iommufd_device *idev = group ? group->devices : NULL; idev;
+	     idev = idev->group_next)
 		if (idev->pdev == pdev)
 			return idev;
 	return NULL;
@@ -108,7 +110,8 @@ int iommufd_device_bind(const struct iommufd_ctx *ctx, const struct pci_dev *pde
 			const struct iommufd_device **result, uint32_t *id)
 {
 	const struct iommufd_group *group = group_find(pdev->group);
-	struct trace_call call = TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "bind device", A("rid", pdev->rid));
+	struct trace_call call =
+		TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "bind device", A("rid", pdev->rid));
 	struct iommufd_device *idev;
 	struct iommufd_group *w;
 	int rc = -ENOMEM;
@@ -249,7 +252,8 @@ static int group_replace(const struct iommufd_group *group, const struct iommufd
 	return 0;
 }
 
-static const struct iommufd_pasid *const *pasid_link(const struct iommufd_device *idev, uint32_t pasid)
+static const struct iommufd_pasid *const *pasid_link(const struct iommufd_device *idev,
+						     uint32_t pasid)
 {
 	const struct iommufd_pasid *const *link = &idev->pasids;
 
@@ -258,7 +262,8 @@ static const struct iommufd_pasid *const *pasid_link(const struct iommufd_device
 	return link;
 }
 
-static int pasid_attach(const struct iommufd_device *idev, uint32_t pasid, const struct iommufd_hwpt *hwpt)
+static int pasid_attach(const struct iommufd_device *idev, uint32_t pasid,
+			const struct iommufd_hwpt *hwpt)
 {
 	const struct iommufd_pasid *const *link = pasid_link(idev, pasid);
 	const struct iommufd_hwpt *old = *link ? (*link)->hwpt : NULL;
@@ -296,7 +301,8 @@ static int pasid_attach(const struct iommufd_device *idev, uint32_t pasid, const
 	return 0;
 }
 
-static int attach_hwpt(const struct iommufd_device *idev, uint32_t pasid, const struct iommufd_hwpt *hwpt)
+static int attach_hwpt(const struct iommufd_device *idev, uint32_t pasid,
+		       const struct iommufd_hwpt *hwpt)
 {
 	if (hwpt->fault)
 		return -ENODEV;		/* no device here makes page requests */
@@ -306,8 +312,8 @@ static int attach_hwpt(const struct iommufd_device *idev, uint32_t pasid, const 
 }
 
 /* The first page table of the IOAS that was made this way and suits, or a new one. */
-static int attach_ioas(const struct iommufd_device *idev, uint32_t pasid, const struct iommufd_ioas *ioas,
-		       uint32_t *pt_id)
+static int attach_ioas(const struct iommufd_device *idev, uint32_t pasid,
+		       const struct iommufd_ioas *ioas, uint32_t *pt_id)
 {
 	const struct iommufd_hwpt *hwpt;
 	struct iommufd_hwpt *w;
@@ -338,8 +344,9 @@ static int attach_ioas(const struct iommufd_device *idev, uint32_t pasid, const 
 
 int iommufd_device_attach(const struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id)
 {
-	struct trace_call call = TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "attach", A("dev", idev->obj.id),
-					    A("pasid", pasid), A("pt", *pt_id));
+	struct trace_call call =
+		TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "attach", A("dev", idev->obj.id),
+			   A("pasid", pasid), A("pt", *pt_id));
 	const struct idobject *object = iommufd_find(idev->ctx, *pt_id, IOMMUFD_ANY);
 	int rc;
 
@@ -386,7 +393,8 @@ void iommufd_device_detach(const struct iommufd_device *idev, uint32_t pasid)
 
 	if (pasid == TLP_NO_PASID ? !idev->attached : !*pasid_link(idev, pasid))
 		return;
-	call = TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "detach", A("dev", idev->obj.id), A("pasid", pasid));
+	call = TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "detach", A("dev", idev->obj.id),
+			  A("pasid", pasid));
 	if (pasid != TLP_NO_PASID) {
 		pasid_detach(idev, pasid);
 		trace_return(&call, 0, NULL);

@@ -67,10 +67,12 @@ int iommufd_ioctl_veventq_alloc(struct iommufd_cmd *cmd)
 		return -EOPNOTSUPP;
 	if (!args->veventq_depth || args->veventq_depth > VEVENTQ_DEPTH_MAX)
 		return -EINVAL;
-	viommu = (const struct iommufd_viommu *)iommufd_find(cmd->ctx, args->viommu_id, IOMMUFD_VIOMMU);
+	viommu = (const struct iommufd_viommu *)iommufd_find(cmd->ctx, args->viommu_id,
+							     IOMMUFD_VIOMMU);
 	if (!viommu)
 		return -ENOENT;
-	for (const struct iommufd_eventq *other = viommu->veventqs; other; other = other->viommu_next)
+	for (const struct iommufd_eventq *other = viommu->veventqs; other;
+	     other = other->viommu_next)
 		if (other->type == args->type)
 			return -EEXIST;
 	queue = iommufd_object_new(cmd->ctx, sizeof(*queue), IOMMUFD_VEVENTQ);
@@ -82,7 +84,8 @@ int iommufd_ioctl_veventq_alloc(struct iommufd_cmd *cmd)
 	queue->viommu_next = viommu->veventqs;
 	queue->type = args->type;
 	queue->depth = args->veventq_depth;
-	fd = queue_file(cmd->ctx, FILE_IOMMUFD_VEVENTQ, queue, "[iommufd-viommu-event]", &queue->file);
+	fd = queue_file(cmd->ctx, FILE_IOMMUFD_VEVENTQ, queue, "[iommufd-viommu-event]",
+			&queue->file);
 	if (fd < 0)
 		return fd;
 	args->out_veventq_id = queue->obj.id;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hardware page tables: VT-d second stage, one domain id each; and what the IOMMU says of itself. */
+/* Hardware page tables: VT-d second stage, a domain id each; and what the IOMMU says of itself. */
 #include "kernel/iommufd/private.h"
 
 /* VT-d 11.4.2 and 11.4.3 */
@@ -23,13 +23,15 @@ static const struct iommufd_hwpt *hwpt_find(const struct iommufd_cmd *cmd, uint3
 	return (const struct iommufd_hwpt *)iommufd_find(cmd->ctx, id, IOMMUFD_HWPT_PAGING);
 }
 
-int iommufd_hwpt_create(const struct iommufd_ioas *ioas, uint32_t flags, const struct iommufd_hwpt **result)
+int iommufd_hwpt_create(const struct iommufd_ioas *ioas, uint32_t flags,
+			const struct iommufd_hwpt **result)
 {
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
 	/* Nesting proper needs a first stage; a vIOMMU of ours only needs the parent. */
-	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT && !(iommu_ecap() & ECAP_NEST) && !kernel_options()->extensions)
+	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT && !(iommu_ecap() & ECAP_NEST) &&
+	    !kernel_options()->extensions)
 		return -EOPNOTSUPP;
 	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING && !(iommu_ecap() & ECAP_SSADS))
 		return -EOPNOTSUPP;
@@ -87,14 +89,16 @@ static int alloc_paging(const struct iommu_hwpt_alloc *args, const struct iommuf
 /* A guest's own first stage over a parent. This IOMMU walks the second stage only. */
 static int alloc_nested(const struct iommu_hwpt_alloc *args, const struct iommufd_hwpt *parent)
 {
-	if (args->flags & ~(uint32_t)(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) || !args->data_len)
+	if (args->flags & ~(uint32_t)(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) ||
+	    !args->data_len)
 		return -EOPNOTSUPP;
 	if (parent->automatic || !parent->nest_parent)
 		return -EINVAL;
 	return -EOPNOTSUPP;
 }
 
-static int attach_fault(const struct iommufd_cmd *cmd, const struct iommufd_hwpt *hwpt, uint32_t fault_id)
+static int attach_fault(const struct iommufd_cmd *cmd, const struct iommufd_hwpt *hwpt,
+			uint32_t fault_id)
 {
 	const struct iommufd_fault *fault =
 		(const struct iommufd_fault *)iommufd_find(cmd->ctx, fault_id, IOMMUFD_FAULT);
@@ -192,7 +196,8 @@ int iommufd_ioctl_hw_info(struct iommufd_cmd *cmd)
 		args->out_capabilities |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
 	args->out_max_pasid_log2 = 0;
 	if (fn && fn->cap_pasid && info.ecap_reg & ECAP_PASID)
-		args->out_max_pasid_log2 = (uint8_t)((info.ecap_reg >> ECAP_PSS_SHIFT & ECAP_PSS_MASK) + 1);
+		args->out_max_pasid_log2 =
+			(uint8_t)((info.ecap_reg >> ECAP_PSS_SHIFT & ECAP_PSS_MASK) + 1);
 	return iommufd_respond(cmd, sizeof(*args));
 }
 
@@ -237,8 +242,8 @@ static int invalidate(const struct iommufd_cmd *cmd, const struct iommu_hwpt_inv
 
 	if (args->__reserved)
 		return -EOPNOTSUPP;
-	if (args->entry_num && (!args->data_uptr || !args->entry_len || args->entry_len > PHYS_PAGE ||
-				args->entry_num > INVALIDATE_MAX))
+	if (args->entry_num && (!args->data_uptr || !args->entry_len ||
+				args->entry_len > PHYS_PAGE || args->entry_num > INVALIDATE_MAX))
 		return -EINVAL;
 	object = iommufd_find(cmd->ctx, args->hwpt_id, IOMMUFD_ANY);
 	if (!object)

@@ -202,7 +202,8 @@ int iommufd_ioctl_map_file(struct iommufd_cmd *cmd)
 }
 
 /* Every part of [first, last] of the source is mapped, and, to write through the copy, writable. */
-static int copy_check(const struct iommufd_ioas *source, uint64_t first, uint64_t last, bool write, bool *readonly)
+static int copy_check(const struct iommufd_ioas *source, uint64_t first, uint64_t last, bool write,
+		      bool *readonly)
 {
 	struct itree_span span;
 
@@ -218,7 +219,8 @@ static int copy_check(const struct iommufd_ioas *source, uint64_t first, uint64_
 	}
 }
 
-static int copy_areas(const struct iopt_map *to, const struct iommufd_ioas *source, uint64_t first, uint64_t last)
+static int copy_areas(const struct iopt_map *to, const struct iommufd_ioas *source, uint64_t first,
+		      uint64_t last)
 {
 	struct iopt_map part = *to;
 	struct itree_span span;
@@ -252,7 +254,8 @@ int iommufd_ioctl_copy(struct iommufd_cmd *cmd)
 
 	if (args->flags & ~(uint32_t)MAP_FLAGS)
 		return -EOPNOTSUPP;
-	if (args->length == UINT64_MAX || args->src_iova == UINT64_MAX || args->dst_iova == UINT64_MAX)
+	if (args->length == UINT64_MAX || args->src_iova == UINT64_MAX ||
+	    args->dst_iova == UINT64_MAX)
 		return -EOVERFLOW;
 	if (!(args->flags & MAP_ACCESS))
 		return -EINVAL;
@@ -263,11 +266,14 @@ int iommufd_ioctl_copy(struct iommufd_cmd *cmd)
 		return -EINVAL;
 	if (__builtin_add_overflow(args->src_iova, args->length - 1, &last))
 		return -EOVERFLOW;
-	rc = copy_check(source, args->src_iova, last, args->flags & IOMMU_IOAS_MAP_WRITEABLE, &readonly);
+	rc = copy_check(source, args->src_iova, last, args->flags & IOMMU_IOAS_MAP_WRITEABLE,
+			&readonly);
 	if (rc)
 		return rc;
-	map = (struct iopt_map){ .ioas = ioas_find(cmd, args->dst_ioas_id), .iova = args->dst_iova,
-				 .len = args->length, .fixed = args->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+	map = (struct iopt_map){ .ioas = ioas_find(cmd, args->dst_ioas_id),
+				 .iova = args->dst_iova,
+				 .len = args->length,
+				 .fixed = args->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
 				 .prot = flags_prot(args->flags) };
 	if (!map.ioas)
 		return -ENOENT;

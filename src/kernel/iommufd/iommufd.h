@@ -16,8 +16,11 @@ const struct iommufd_ctx *iommufd_ctx_of_file(const struct file *file);	/* NULL:
  * reference on the context's file. 0, -EBUSY, -EPERM, -ENOMEM. */
 int iommufd_device_bind(const struct iommufd_ctx *ctx, const struct pci_dev *pdev,
 			const struct iommufd_device **idev, uint32_t *id);
-void iommufd_device_unbind(const struct iommufd_device *idev);		/* vdevice first (tombstone); cannot fail */
-int iommufd_device_attach(const struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);	/* or replace */
+/* Its vDEVICE goes first and leaves a tombstone. Cannot fail; what was cut short is finished. */
+void iommufd_device_unbind(const struct iommufd_device *idev);
+/* Or replace, with nothing in between. pasid TLP_NO_PASID is the requests without one. *pt_id: an
+ * HWPT or an IOAS; out: the HWPT. -ENOENT, -EINVAL, -EADDRINUSE, -ENODEV, -ENOMEM. */
+int iommufd_device_attach(const struct iommufd_device *idev, uint32_t pasid, uint32_t *pt_id);
 void iommufd_device_detach(const struct iommufd_device *idev, uint32_t pasid);
 bool iommufd_device_attached(const struct iommufd_device *idev);
 const struct iommufd_ctx *iommufd_device_ctx(const struct iommufd_device *idev);
@@ -26,7 +29,6 @@ uint32_t iommufd_device_id(const struct iommufd_device *idev);
 /* Inspection: has this device a vdevice in some context? */
 bool iommufd_vdevice_exists(const struct pci_dev *pdev);
 
-/* The device's KVM, asked at VIOMMU_ALLOC; provided by VFIO (vfio_device_kvm). */
 /* TSM driver's word during unbind: take down trusted DMA (callback of chart step 43). */
 int iommufd_trusted_dma_disable(const struct pci_dev *pdev);
 /* The device left its bound state by itself (surprise removal, PF reset): forget the bind. */

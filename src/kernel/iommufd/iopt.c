@@ -6,7 +6,8 @@
  */
 #include "kernel/iommufd/private.h"
 
-static const struct iopt_reserved *reserved_touching(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
+static const struct iopt_reserved *reserved_touching(const struct iommufd_ioas *ioas,
+						     uint64_t start, uint64_t last)
 {
 	for (const struct iopt_reserved *taken = ioas->reserved; taken; taken = taken->next)
 		if (taken->start <= last && taken->last >= start)
@@ -51,8 +52,9 @@ static int choose_in(struct iopt_map *map, uint64_t first, uint64_t last, uint64
 		if (taken->last < first)
 			continue;
 		if (taken->start > first &&
-		    !itree_fit(&map->ioas->areas, first, taken->start - 1 < last ? taken->start - 1 : last,
-			       map->len, align, offset, &map->iova))
+		    !itree_fit(&map->ioas->areas, first,
+			       taken->start - 1 < last ? taken->start - 1 : last, map->len, align,
+			       offset, &map->iova))
 			return 0;
 		if (taken->last == UINT64_MAX)
 			return -ENOSPC;
@@ -109,7 +111,8 @@ static int area_fill_all(const struct iopt_area *area)
 	if (!area->ioas->hwpts)
 		return 0;
 	rc = iopt_pages_pin(area->pages);
-	for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; !rc && hwpt; hwpt = hwpt->ioas_next)
+	for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; !rc && hwpt;
+	     hwpt = hwpt->ioas_next)
 		rc = iopt_area_fill(area, &hwpt->pt, area->ioas->small_pages);
 	return rc;
 }
@@ -154,13 +157,15 @@ int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map)
 	return pages ? iopt_insert(map, pages, offset) : -ENOMEM;
 }
 
-int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file, uint64_t start)
+int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file,
+		  uint64_t start)
 {
 	uint64_t offset = start & (PHYS_PAGE - 1);
 	const struct iopt_pages *pages;
 	int rc;
 
-	rc = iopt_pages_file(ctx, file, start - offset, offset + map->len, map->prot & PT_W, &pages);
+	rc = iopt_pages_file(ctx, file, start - offset, offset + map->len, map->prot & PT_W,
+			     &pages);
 	if (rc)
 		return rc;
 	rc = iopt_choose(map);
@@ -304,9 +309,11 @@ int iopt_reserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
 	struct iopt_reserved *taken;
 	struct itree_span span;
 
-	if (itree_find(&ioas->areas, start, last, &span) || itree_find(&ioas->allowed, start, last, &span))
+	if (itree_find(&ioas->areas, start, last, &span) ||
+	    itree_find(&ioas->allowed, start, last, &span))
 		return -EADDRINUSE;
-	while (*link && ((*link)->start < start || ((*link)->start == start && (*link)->last < last)))
+	while (*link &&
+	       ((*link)->start < start || ((*link)->start == start && (*link)->last < last)))
 		link = &(*link)->next;
 	if (*link && (*link)->start == start && (*link)->last == last) {
 		taken = image_write(*link);
@@ -327,7 +334,8 @@ int iopt_reserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
 
 void iopt_unreserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
 {
-	for (const struct iopt_reserved *const *link = &ioas->reserved; *link; link = &(*link)->next) {
+	for (const struct iopt_reserved *const *link = &ioas->reserved; *link;
+	     link = &(*link)->next) {
 		const struct iopt_reserved *taken = *link;
 		const struct iopt_reserved **slot;
 		struct iopt_reserved *w;

@@ -151,7 +151,8 @@ static int node_split(const struct itree_node *node, unsigned int at, const stru
 	return 0;
 }
 
-static int root_grow(const struct itree *tree, const struct itree_node *left, const struct itree_node *right)
+static int root_grow(const struct itree *tree, const struct itree_node *left,
+		     const struct itree_node *right)
 {
 	struct itree_node *root = node_new(false);
 	struct itree *w;
@@ -378,7 +379,8 @@ static bool fit_node(struct fit *fit, const struct itree_node *node)
 
 		if (e->start > fit->last)
 			return false;
-		if (!node->leaf && e->gap >= fit->len && e->last >= fit->first && fit_node(fit, child(node, i)))
+		if (!node->leaf && e->gap >= fit->len && e->last >= fit->first &&
+		    fit_node(fit, child(node, i)))
 			return true;
 		if (i + 1 < node->count && run_between(e, e + 1) >= fit->len &&
 		    fit_run(fit, e->last + 1, e[1].start - 1))
@@ -390,7 +392,8 @@ static bool fit_node(struct fit *fit, const struct itree_node *node)
 int itree_fit(const struct itree *tree, uint64_t first, uint64_t last, uint64_t len, uint64_t align,
 	      uint64_t offset, uint64_t *at)
 {
-	struct fit fit = { .first = first, .last = last, .len = len, .align = align, .offset = offset };
+	struct fit fit = { .first = first, .last = last, .len = len, .align = align,
+			   .offset = offset };
 	const struct itree_node *root = tree->root;
 	bool found;
 

@@ -32,8 +32,8 @@ bool itree_find(const struct itree *tree, uint64_t first, uint64_t last, struct 
 /* The highest interval that begins at or below `last`; false: none. */
 bool itree_find_below(const struct itree *tree, uint64_t last, struct itree_span *span);
 
-/* The lowest address `at` with [at, at + len - 1] free and inside [first, last]; it is a multiple of
- * align (a power of two) plus offset. 0 or -ENOSPC. */
+/* The lowest address `at` with [at, at + len - 1] free and inside [first, last]; it is a multiple
+ * of align (a power of two) plus offset. 0 or -ENOSPC. */
 int itree_fit(const struct itree *tree, uint64_t first, uint64_t last, uint64_t len, uint64_t align,
 	      uint64_t offset, uint64_t *at);
 

@@ -26,11 +26,13 @@ struct row {
 	struct { const char *key; uint8_t at, len; } traced[TRACED];
 };
 
-#define END(type, member) (offsetof(struct type, member) + sizeof(((struct type *)0)->member))
-#define T(type, member, key) { key, offsetof(struct type, member), sizeof(((struct type *)0)->member) }
+#define LEN(type, member) sizeof(((struct type *)0)->member)
+#define END(type, member) (offsetof(struct type, member) + LEN(type, member))
+#define T(type, member, key) { key, offsetof(struct type, member), LEN(type, member) }
 #define ROW(cmd_number, text, type, last, fn, required, ...) \
-	[_IOC_NR(cmd_number) - IOMMUFD_CMD_BASE] = { text, fn, sizeof(struct type), END(type, last), \
-						     cmd_number, required, { __VA_ARGS__ } }
+	[_IOC_NR(cmd_number) - IOMMUFD_CMD_BASE] = { \
+		text, fn, sizeof(struct type), END(type, last), cmd_number, required, \
+		{ __VA_ARGS__ } }
 
 static const struct row rows[] = {
 	ROW(IOMMU_DESTROY, "DESTROY", iommu_destroy, id, iommufd_ioctl_destroy, NEED_NOTHING,
@@ -40,28 +42,28 @@ static const struct row rows[] = {
 	ROW(IOMMU_IOAS_ALLOW_IOVAS, "IOAS_ALLOW_IOVAS", iommu_ioas_allow_iovas, allowed_iovas,
 	    iommufd_ioctl_allow_iovas, NEED_NOTHING, T(iommu_ioas_allow_iovas, ioas_id, "ioas"),
 	    T(iommu_ioas_allow_iovas, num_iovas, "ranges")),
-	ROW(IOMMU_IOAS_COPY, "IOAS_COPY", iommu_ioas_copy, src_iova, iommufd_ioctl_copy, NEED_NOTHING,
-	    T(iommu_ioas_copy, dst_ioas_id, "ioas"), T(iommu_ioas_copy, dst_iova, "iova"),
-	    T(iommu_ioas_copy, length, "len")),
+	ROW(IOMMU_IOAS_COPY, "IOAS_COPY", iommu_ioas_copy, src_iova, iommufd_ioctl_copy,
+	    NEED_NOTHING, T(iommu_ioas_copy, dst_ioas_id, "ioas"),
+	    T(iommu_ioas_copy, dst_iova, "iova"), T(iommu_ioas_copy, length, "len")),
 	ROW(IOMMU_IOAS_IOVA_RANGES, "IOAS_IOVA_RANGES", iommu_ioas_iova_ranges, out_iova_alignment,
 	    iommufd_ioctl_iova_ranges, NEED_NOTHING, T(iommu_ioas_iova_ranges, ioas_id, "ioas"),
 	    T(iommu_ioas_iova_ranges, num_iovas, "ranges")),
 	ROW(IOMMU_IOAS_MAP, "IOAS_MAP", iommu_ioas_map, iova, iommufd_ioctl_map, NEED_NOTHING,
 	    T(iommu_ioas_map, ioas_id, "ioas"), T(iommu_ioas_map, iova, "iova"),
 	    T(iommu_ioas_map, length, "len")),
-	ROW(IOMMU_IOAS_UNMAP, "IOAS_UNMAP", iommu_ioas_unmap, length, iommufd_ioctl_unmap, NEED_NOTHING,
-	    T(iommu_ioas_unmap, ioas_id, "ioas"), T(iommu_ioas_unmap, iova, "iova"),
+	ROW(IOMMU_IOAS_UNMAP, "IOAS_UNMAP", iommu_ioas_unmap, length, iommufd_ioctl_unmap,
+	    NEED_NOTHING, T(iommu_ioas_unmap, ioas_id, "ioas"), T(iommu_ioas_unmap, iova, "iova"),
 	    T(iommu_ioas_unmap, length, "len")),
 	ROW(IOMMU_OPTION, "OPTION", iommu_option, val64, iommufd_ioctl_option, NEED_NOTHING,
 	    T(iommu_option, option_id, "option"), T(iommu_option, op, "op"),
 	    T(iommu_option, val64, "value")),
-	ROW(IOMMU_VFIO_IOAS, "VFIO_IOAS", iommu_vfio_ioas, __reserved, iommufd_ioctl_vfio_ioas, NEED_NOTHING,
-	    T(iommu_vfio_ioas, op, "op"), T(iommu_vfio_ioas, ioas_id, "ioas")),
+	ROW(IOMMU_VFIO_IOAS, "VFIO_IOAS", iommu_vfio_ioas, __reserved, iommufd_ioctl_vfio_ioas,
+	    NEED_NOTHING, T(iommu_vfio_ioas, op, "op"), T(iommu_vfio_ioas, ioas_id, "ioas")),
 	ROW(IOMMU_HWPT_ALLOC, "HWPT_ALLOC", iommu_hwpt_alloc, __reserved, iommufd_ioctl_hwpt_alloc,
 	    NEED_NOTHING, T(iommu_hwpt_alloc, dev_id, "dev"), T(iommu_hwpt_alloc, pt_id, "pt"),
 	    T(iommu_hwpt_alloc, out_hwpt_id, "hwpt")),
-	ROW(IOMMU_GET_HW_INFO, "GET_HW_INFO", iommu_hw_info, __reserved, iommufd_ioctl_hw_info, NEED_NOTHING,
-	    T(iommu_hw_info, dev_id, "dev"), T(iommu_hw_info, out_data_type, "type")),
+	ROW(IOMMU_GET_HW_INFO, "GET_HW_INFO", iommu_hw_info, __reserved, iommufd_ioctl_hw_info,
+	    NEED_NOTHING, T(iommu_hw_info, dev_id, "dev"), T(iommu_hw_info, out_data_type, "type")),
 	ROW(IOMMU_HWPT_SET_DIRTY_TRACKING, "HWPT_SET_DIRTY_TRACKING", iommu_hwpt_set_dirty_tracking,
 	    __reserved, iommufd_ioctl_set_dirty, NEED_NOTHING,
 	    T(iommu_hwpt_set_dirty_tracking, hwpt_id, "hwpt")),
@@ -72,13 +74,14 @@ static const struct row rows[] = {
 	ROW(IOMMU_FAULT_QUEUE_ALLOC, "FAULT_QUEUE_ALLOC", iommu_fault_alloc, out_fault_fd,
 	    iommufd_ioctl_fault_alloc, NEED_NOTHING, T(iommu_fault_alloc, out_fault_id, "fault")),
 	ROW(IOMMU_IOAS_MAP_FILE, "IOAS_MAP_FILE", iommu_ioas_map_file, iova, iommufd_ioctl_map_file,
-	    NEED_NOTHING, T(iommu_ioas_map_file, ioas_id, "ioas"), T(iommu_ioas_map_file, iova, "iova"),
-	    T(iommu_ioas_map_file, length, "len")),
+	    NEED_NOTHING, T(iommu_ioas_map_file, ioas_id, "ioas"),
+	    T(iommu_ioas_map_file, iova, "iova"), T(iommu_ioas_map_file, length, "len")),
 	ROW(IOMMU_VIOMMU_ALLOC, "VIOMMU_ALLOC", iommu_viommu_alloc, out_viommu_id,
 	    iommufd_ioctl_viommu_alloc, NEED_NOTHING, T(iommu_viommu_alloc, dev_id, "dev"),
 	    T(iommu_viommu_alloc, hwpt_id, "hwpt"), T(iommu_viommu_alloc, out_viommu_id, "viommu")),
-	ROW(IOMMU_VDEVICE_ALLOC, "VDEVICE_ALLOC", iommu_vdevice_alloc, virt_id, iommufd_ioctl_vdevice_alloc,
-	    NEED_NOTHING, T(iommu_vdevice_alloc, dev_id, "dev"), T(iommu_vdevice_alloc, virt_id, "virt_id"),
+	ROW(IOMMU_VDEVICE_ALLOC, "VDEVICE_ALLOC", iommu_vdevice_alloc, virt_id,
+	    iommufd_ioctl_vdevice_alloc, NEED_NOTHING, T(iommu_vdevice_alloc, dev_id, "dev"),
+	    T(iommu_vdevice_alloc, virt_id, "virt_id"),
 	    T(iommu_vdevice_alloc, out_vdevice_id, "vdevice")),
 	ROW(IOMMU_IOAS_CHANGE_PROCESS, "IOAS_CHANGE_PROCESS", iommu_ioas_change_process, __reserved,
 	    iommufd_ioctl_change_process, NEED_NOTHING),
@@ -86,9 +89,10 @@ static const struct row rows[] = {
 	    iommufd_ioctl_veventq_alloc, NEED_NOTHING, T(iommu_veventq_alloc, viommu_id, "viommu"),
 	    T(iommu_veventq_alloc, out_veventq_id, "veventq")),
 	ROW(IOMMU_HW_QUEUE_ALLOC, "HW_QUEUE_ALLOC", iommu_hw_queue_alloc, length,
-	    iommufd_ioctl_hw_queue_alloc, NEED_NOTHING, T(iommu_hw_queue_alloc, viommu_id, "viommu")),
-	ROW(IOMMU_VDEVICE_TSM_OP, "VDEVICE_TSM_OP", iommu_vdevice_tsm_op, vdevice_id, iommufd_ioctl_tsm_op,
-	    NEED_EXTENSIONS, T(iommu_vdevice_tsm_op, vdevice_id, "vdevice"),
+	    iommufd_ioctl_hw_queue_alloc, NEED_NOTHING,
+	    T(iommu_hw_queue_alloc, viommu_id, "viommu")),
+	ROW(IOMMU_VDEVICE_TSM_OP, "VDEVICE_TSM_OP", iommu_vdevice_tsm_op, vdevice_id,
+	    iommufd_ioctl_tsm_op, NEED_EXTENSIONS, T(iommu_vdevice_tsm_op, vdevice_id, "vdevice"),
 	    T(iommu_vdevice_tsm_op, type, "type")),
 	ROW(IOMMU_VDEVICE_TSM_REQ, "VDEVICE_TSM_REQ", iommu_vdevice_tsm_req, resp_uptr,
 	    iommufd_ioctl_tsm_req, NEED_EXTENSIONS, T(iommu_vdevice_tsm_req, vdevice_id, "vdevice"),
@@ -101,15 +105,17 @@ static const struct row rows[] = {
 static const struct row tsm_req_2026_06 = {
 	"VDEVICE_TSM_REQ", iommufd_ioctl_tsm_req, sizeof(struct iommu_vdevice_tsm_req_2026_06),
 	END(iommu_vdevice_tsm_req_2026_06, tsm_code), IOMMU_VDEVICE_TSM_REQ, NEED_EXTENSIONS,
-	{ T(iommu_vdevice_tsm_req_2026_06, vdevice_id, "vdevice"), T(iommu_vdevice_tsm_req_2026_06, op, "op") },
+	{ T(iommu_vdevice_tsm_req_2026_06, vdevice_id, "vdevice"),
+	  T(iommu_vdevice_tsm_req_2026_06, op, "op") },
 };
 
 static bool row_present(const struct row *row)
 {
 	const struct kernel_options *options = kernel_options();
 
-	return row->handler && (row->need == NEED_NOTHING || (row->need == NEED_MOCK && options->mock) ||
-				(row->need == NEED_EXTENSIONS && options->extensions));
+	return row->handler &&
+	       (row->need == NEED_NOTHING || (row->need == NEED_MOCK && options->mock) ||
+		(row->need == NEED_EXTENSIONS && options->extensions));
 }
 
 /* The number just past the table: where it ends depends on what this kernel was built with. */
@@ -136,7 +142,8 @@ int iommufd_respond(const struct iommufd_cmd *cmd, size_t len)
 	return copy_to_user(cmd->user, cmd->args, len < cmd->user_size ? len : cmd->user_size);
 }
 
-static long call_native(const struct iommufd_ctx *ctx, const struct row *row, uint64_t arg, uint64_t *args)
+static long call_native(const struct iommufd_ctx *ctx, const struct row *row, uint64_t arg,
+			uint64_t *args)
 {
 	struct iommufd_cmd cmd = { .ctx = ctx, .user = arg, .args = args };
 	int rc;
@@ -154,7 +161,8 @@ static long call_native(const struct iommufd_ctx *ctx, const struct row *row, ui
 static void trace_args(const struct trace_call *call, const struct row *row, const void *args)
 {
 	for (unsigned int i = 0; row && i < TRACED && row->traced[i].key; i++) {
-		struct reader r = reader_of((const uint8_t *)args + row->traced[i].at, row->traced[i].len);
+		struct reader r =
+			reader_of((const uint8_t *)args + row->traced[i].at, row->traced[i].len);
 
 		trace_arg_add(call, row->traced[i].key, get_le(&r, row->traced[i].len));
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * IOMMU_TEST_CMD: the door through which the kernel's selftests look at what ioctls did. Present
- * only in a run with mock hardware, as in a kernel built for its tests. Numbers and layout are those
- * of Linux 7.2's iommufd_test.h.
+ * only in a run with mock hardware, as in a kernel built for its tests. Numbers and layout are
+ * those of Linux 7.2's iommufd_test.h.
  */
 #ifndef SWTIO_KERNEL_IOMMUFD_MOCK_H
 #define SWTIO_KERNEL_IOMMUFD_MOCK_H

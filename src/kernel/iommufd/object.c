@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Objects of a context: made by reserve, set up, finalize; destroyed only when nothing uses them. */
+/* Objects of a context: made by reserve, set up, finalize; destroyed when nothing uses them. */
 #include "kernel/iommufd/private.h"
 
 struct kind_ops {
@@ -22,7 +22,8 @@ static const struct kind_ops kinds[IOMMUFD_KIND_MAX] = {
 	[IOMMUFD_VEVENTQ] = { "veventq", iommufd_veventq_destroy },
 };
 
-const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id, enum iommufd_kind kind)
+const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id,
+				    enum iommufd_kind kind)
 {
 	const struct idobject *object = idtable_find(ctx->objects, id);
 

@@ -14,8 +14,8 @@ static uint64_t pages_count(const struct iopt_pages *pages)
 
 /* -- making and freeing ----------------------------------------------------------------------- */
 
-static struct iopt_pages *pages_new(const struct iommufd_ctx *ctx, enum iopt_source source, uint64_t start,
-				    uint64_t len, bool write)
+static struct iopt_pages *pages_new(const struct iommufd_ctx *ctx, enum iopt_source source,
+				    uint64_t start, uint64_t len, bool write)
 {
 	struct iopt_pages *pages = image_alloc(sizeof(*pages), IMAGE_TYPE_IOPT_PAGES);
 	const struct task *task = current_task();
@@ -32,7 +32,8 @@ static struct iopt_pages *pages_new(const struct iommufd_ctx *ctx, enum iopt_sou
 	return pages;
 }
 
-const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start, uint64_t len, bool write)
+const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
+					 uint64_t len, bool write)
 {
 	return pages_new(ctx, IOPT_USER, start, len, write);
 }
@@ -49,8 +50,8 @@ static int dmabuf_check(const struct dmabuf *dmabuf, uint64_t start, uint64_t le
 	return dmabuf->kind == DMABUF_PRIVATE ? -EACCES : 0;
 }
 
-int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start, uint64_t len,
-		    bool write, const struct iopt_pages **result)
+int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start,
+		    uint64_t len, bool write, const struct iopt_pages **result)
 {
 	const struct dmabuf *dmabuf = dmabuf_of_file(file);
 	struct iopt_pages *pages;
@@ -260,7 +261,8 @@ static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t 
 	switch ((enum iopt_source)pages->source) {
 	case IOPT_USER:
 		task = pages_task(pages);
-		*hpa = task ? user_page(task, pages->start + offset, left, pages->writable, run) : 0;
+		*hpa = task ? user_page(task, pages->start + offset, left, pages->writable, run)
+			    : 0;
 		return *hpa ? 0 : -EFAULT;
 	case IOPT_FILE:
 		if (!file_is_memfd(pages->file))
@@ -268,7 +270,7 @@ static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t 
 		*hpa = memfd_page(pages->file, pages->start + offset, left, run);
 		if (!*hpa)
 			return -EINVAL;
-		*run = (*run + PHYS_PAGE - 1) & ~(uint64_t)(PHYS_PAGE - 1);	/* EOF inside a page */
+		*run = (*run + PHYS_PAGE - 1) & ~(uint64_t)(PHYS_PAGE - 1); /* EOF inside a page */
 		*run = *run < left ? *run : left;
 		return 0;
 	case IOPT_DMABUF:
@@ -361,7 +363,8 @@ static const struct iopt_extent *extent_at(const struct iopt_pages *pages, uint6
 	return &extents[low];
 }
 
-static int run_map(const struct pt *pt, uint64_t iova, uint64_t hpa, uint64_t len, uint8_t prot, bool small)
+static int run_map(const struct pt *pt, uint64_t iova, uint64_t hpa, uint64_t len, uint8_t prot,
+		   bool small)
 {
 	uint64_t step = small ? PHYS_PAGE : len;
 
@@ -406,7 +409,8 @@ static void revoke(const void *importer, const struct dmabuf *dmabuf)
 	(void)dmabuf;
 	klock_acquire(&pages->lock, KLOCK_PAGES, KLOCK_WRITE);
 	for (const struct iopt_area *area = pages->areas; area; area = area->pages_next)
-		for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; hwpt; hwpt = hwpt->ioas_next) {
+		for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; hwpt;
+		     hwpt = hwpt->ioas_next) {
 			pt_unmap(&hwpt->pt, area->start, area->last - area->start + 1);
 			iommu_iotlb_flush(hwpt->did, area->start, area->last);
 		}

@@ -21,8 +21,8 @@
 #include "swtio/uapi/tsm.h"
 
 enum iommufd_kind {
-	IOMMUFD_ANY, IOMMUFD_DEVICE, IOMMUFD_HWPT_PAGING, IOMMUFD_IOAS, IOMMUFD_FAULT, IOMMUFD_VIOMMU,
-	IOMMUFD_VDEVICE, IOMMUFD_VEVENTQ, IOMMUFD_KIND_MAX
+	IOMMUFD_ANY, IOMMUFD_DEVICE, IOMMUFD_HWPT_PAGING, IOMMUFD_IOAS, IOMMUFD_FAULT,
+	IOMMUFD_VIOMMU, IOMMUFD_VDEVICE, IOMMUFD_VEVENTQ, IOMMUFD_KIND_MAX
 };
 
 #define IOMMUFD_HOLDS 32u
@@ -73,7 +73,7 @@ struct iopt_pages {
 	uint32_t extents, room;		/* while pinned; room of `more` */
 	struct iopt_extent one;		/* when there is only one */
 	const struct iopt_extent *more;
-	struct klock lock;		/* KLOCK_PAGES, dma-bufs only: revoke against map and unmap */
+	struct klock lock;		/* KLOCK_PAGES: held while a revoke empties tables */
 };
 
 struct iopt_area {
@@ -110,7 +110,7 @@ struct iommufd_hwpt {
 	const struct iommufd_fault *fault;
 	struct pt pt;
 	uint16_t did;
-	bool automatic;			/* made by an attach to the IOAS, goes with its last device */
+	bool automatic;			/* made by an attach to the IOAS, goes with the last one */
 	bool nest_parent;
 	bool pasid;
 };
@@ -127,28 +127,35 @@ struct iopt_map {
 const struct iommufd_ioas *iommufd_ioas_create(const struct iommufd_ctx *ctx);
 int iopt_choose(struct iopt_map *map);		/* checks map->iova, or chooses it */
 int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint64_t offset);
-int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);	/* map->address is the user's */
-int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file, uint64_t start);
-/* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; what came before the
- * cut is gone. Commits. */
+/* map->address is the user's, or the offset in the file. */
+int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);
+int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file,
+		  uint64_t start);
+/* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; what came before
+ * the cut is gone. Commits. */
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes);
 void iopt_unmap_all(const struct iommufd_ioas *ioas, uint64_t *bytes);
-int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova);	/* an area that spans it becomes two */
-int iopt_set_small_pages(const struct iommufd_ioas *ioas, bool small);	/* -EINVAL areas are in HWPTs */
-int iopt_reserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last);	/* -EADDRINUSE, -ENOMEM */
+/* An area that spans the IOVA becomes two. -EINVAL, -EOPNOTSUPP, -ENOMEM. */
+int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova);
+/* -EINVAL: areas are in HWPTs already; -EADDRINUSE: areas that do not suit. */
+int iopt_set_small_pages(const struct iommufd_ioas *ioas, bool small);
+/* -EADDRINUSE, -ENOMEM. */
+int iopt_reserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last);
 void iopt_unreserve(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last);
 /* What is not reserved, one hole after the other: start with all but ioas zero. */
 struct iopt_holes { const struct iommufd_ioas *ioas; uint64_t from; bool end; };
 bool iopt_hole_next(struct iopt_holes *holes, struct iommu_iova_range *hole);
-int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt);	/* and fills it */
+/* Fills it with what is mapped. */
+int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt);
 void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt);
 void iopt_destroy(const struct iommufd_ioas *ioas);
 
 /* -- pages ------------------------------------------------------------------------------------ */
 
-const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start, uint64_t len, bool write);
-int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start, uint64_t len,
-		    bool write, const struct iopt_pages **pages);
+const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
+					 uint64_t len, bool write);
+int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start,
+		    uint64_t len, bool write, const struct iopt_pages **pages);
 void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *area);
 void iopt_pages_unlink(const struct iopt_area *area);	/* frees the pages with their last area */
 int iopt_pages_pin(const struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL; counts */
@@ -161,7 +168,8 @@ uint32_t iopt_pins_of(uint64_t hpa);
 
 /* -- devices ---------------------------------------------------------------------------------- */
 
-struct iommufd_group {			/* devices that cannot be told apart: one owner, one page table */
+/* Devices that cannot be told apart: one owner, one page table. */
+struct iommufd_group {
 	uint16_t number;
 	uint32_t attached;		/* of its devices */
 	const struct iommufd_ctx *ctx;
@@ -188,7 +196,8 @@ struct iommufd_device {
 	bool leaving;			/* being unbound: no new vDEVICE */
 };
 
-const struct iommufd_device *iommufd_device_of(const struct pci_dev *pdev);	/* NULL: not bound */
+/* NULL: not bound. */
+const struct iommufd_device *iommufd_device_of(const struct pci_dev *pdev);
 
 /* -- virtual IOMMUs --------------------------------------------------------------------------- */
 
@@ -203,7 +212,9 @@ struct iommufd_viommu {
 };
 
 /* What the TSM was asked last. Anything but NONE may have left something to unbind. */
-enum iommufd_tsm { IOMMUFD_TSM_NONE, IOMMUFD_TSM_BINDING, IOMMUFD_TSM_BOUND, IOMMUFD_TSM_UNBINDING };
+enum iommufd_tsm {
+	IOMMUFD_TSM_NONE, IOMMUFD_TSM_BINDING, IOMMUFD_TSM_BOUND, IOMMUFD_TSM_UNBINDING
+};
 
 struct iommufd_vdevice {
 	struct idobject obj;
@@ -251,7 +262,8 @@ struct iommufd_cmd {
 int iommufd_respond(const struct iommufd_cmd *cmd, size_t len);
 const struct iommufd_root *iommufd_root(void);
 /* NULL (-ENOENT): no such id, or of another kind. */
-const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id, enum iommufd_kind kind);
+const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id,
+				    enum iommufd_kind kind);
 /* A new object with its id reserved: users and waits 1, not to be found before idtable_finalize. */
 void *iommufd_object_new(const struct iommufd_ctx *ctx, size_t size, enum iommufd_kind kind);
 /* Takes its id, then the object. */
@@ -287,7 +299,8 @@ int iommufd_ioctl_test(struct iommufd_cmd *cmd);
 long iommufd_vfio_ioctl(const struct iommufd_ctx *ctx, unsigned int cmd, uint64_t arg);
 
 /* Filled with the areas of the IOAS; its id is not finalized. */
-int iommufd_hwpt_create(const struct iommufd_ioas *ioas, uint32_t flags, const struct iommufd_hwpt **hwpt);
+int iommufd_hwpt_create(const struct iommufd_ioas *ioas, uint32_t flags,
+			const struct iommufd_hwpt **hwpt);
 void iommufd_ioas_destroy(const struct idobject *object);
 void iommufd_hwpt_destroy(const struct idobject *object);
 void iommufd_fault_destroy(const struct idobject *object);

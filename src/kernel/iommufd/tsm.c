@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Binding a vDEVICE to its VM, unbinding it, and the guest's requests: the part of the TSM flow that
- * IOMMUFD conducts. It knows which device, VM and virtual id belong together; VFIO keeps the MMIO,
- * the TSM core does the rest. No PCI access is made here.
+ * Binding a vDEVICE to its VM, unbinding it, and the guest's requests: the part of the TSM flow
+ * that IOMMUFD conducts. It knows which device, VM and virtual id belong together; VFIO keeps the
+ * MMIO, the TSM core does the rest. No PCI access is made here.
  *
  * A bind cannot be undone by the log, since firmware and device take part. vdev->tsm says what was
  * asked last and is committed before it is asked: whoever comes after a kill knows what to unwind.
@@ -19,7 +19,8 @@ static const struct iommufd_vdevice *vdevice_find(const struct iommufd_cmd *cmd,
 
 static void tsm_state_set(const struct iommufd_vdevice *vdev, enum iommufd_tsm state)
 {
-	static const char *const names[] = { "bind: none", "bind: asked", "bind: done", "bind: ending" };
+	static const char *const names[] = { "bind: none", "bind: asked", "bind: done",
+					     "bind: ending" };
 	struct iommufd_vdevice *w = image_write(vdev);
 
 	if (vdev->tsm == state)
@@ -27,7 +28,8 @@ static void tsm_state_set(const struct iommufd_vdevice *vdev, enum iommufd_tsm s
 	w->tsm = (uint8_t)state;
 	w->trusted_dma = state == IOMMUFD_TSM_BOUND;
 	image_commit();
-	TRACE_STATE(LANE_IOMMUFD, names[state], A("vdevice", vdev->obj.id), A("virt_id", vdev->virt_id));
+	TRACE_STATE(LANE_IOMMUFD, names[state], A("vdevice", vdev->obj.id),
+		    A("virt_id", vdev->virt_id));
 }
 
 /* Harmless when nothing was bound. The TSM core tells VFIO on the way. */
@@ -60,7 +62,8 @@ static int bind_parts(const struct iommufd_vdevice *vdev, const struct kvm *kvm)
 	const struct pci_dev *pdev = vdev->idev->pdev;
 	int rc;
 
-	trace_note(LANE_IOMMUFD, LANE_IOMMUFD, "vIOMMU knows the vPCI function", "no-op: since VDEVICE_ALLOC");
+	trace_note(LANE_IOMMUFD, LANE_IOMMUFD, "vIOMMU knows the vPCI function",
+		   "no-op: since VDEVICE_ALLOC");
 	tsm_state_set(vdev, IOMMUFD_TSM_BINDING);
 	rc = vfio_tsm_event(pdev, VFIO_TSM_BINDING);
 	if (rc)
@@ -92,7 +95,7 @@ static int vdevice_bind(const struct iommufd_vdevice *vdev)
 		return -ENODEV;
 	if (vdev->tsm == IOMMUFD_TSM_BOUND && pci_tsm_bound(vdev->idev->pdev))
 		return 0;
-	/* In flight in another call (the hold of this one is the second), or left by a killed one. */
+	/* In flight in another call (this one's hold is the second), or left by a killed one. */
 	if (vdev->tsm != IOMMUFD_TSM_NONE && vdev->obj.waits > 2)
 		return -EBUSY;
 	iommufd_vdevice_unbind(vdev);
@@ -113,7 +116,8 @@ int iommufd_ioctl_tsm_op(struct iommufd_cmd *cmd)
 	const struct iommufd_vdevice *vdev;
 	int rc;
 
-	if (args->flags || (args->type != IOMMU_VDEVICE_TSM_BIND && args->type != IOMMU_VDEVICE_TSM_UNBIND))
+	if (args->flags ||
+	    (args->type != IOMMU_VDEVICE_TSM_BIND && args->type != IOMMU_VDEVICE_TSM_UNBIND))
 		return -EOPNOTSUPP;
 	vdev = vdevice_find(cmd, args->vdevice_id);
 	if (!vdev)
@@ -123,7 +127,7 @@ int iommufd_ioctl_tsm_op(struct iommufd_cmd *cmd)
 		return rc;
 	rc = vdevice_op(vdev, args->type);
 	iommufd_drop(cmd->ctx, &vdev->obj);
-	image_commit();			/* the hold, and what could not be undone, stay as they are */
+	image_commit(); /* the hold, and what could not be undone, stay as they are */
 	return rc;
 }
 
@@ -154,7 +158,8 @@ static int request_v5(const struct iommu_vdevice_tsm_req *args, struct request *
 	return 0;
 }
 
-static int request_2026_06(const struct iommu_vdevice_tsm_req_2026_06 *args, struct request *request)
+static int request_2026_06(const struct iommu_vdevice_tsm_req_2026_06 *args,
+			   struct request *request)
 {
 	if (!args->op || args->op >= sizeof(op_scope))
 		return -EOPNOTSUPP;
@@ -173,8 +178,8 @@ static ssize_t request_run(const struct iommufd_vdevice *vdev, struct request *r
 
 	if (copy_from_user(in, request->req, request->req_len))
 		return -EFAULT;
-	left = pci_tsm_guest_req(vdev->idev->pdev, (enum tsm_scope)request->scope, in, request->req_len,
-				 out, request->resp_len, &request->tsm_code);
+	left = pci_tsm_guest_req(vdev->idev->pdev, (enum tsm_scope)request->scope, in,
+				 request->req_len, out, request->resp_len, &request->tsm_code);
 	if (left < 0 || !request->resp_len)
 		return left;
 	if (left > (ssize_t)request->resp_len)
@@ -188,7 +193,8 @@ static ssize_t request_held(struct iommufd_cmd *cmd, struct request *request)
 	ssize_t rc;
 
 	if (request->scope > TSM_SCOPE_STATE_CHANGE || !request->req_len ||
-	    request->req_len > IOMMU_VDEVICE_TSM_REQ_MAX || request->resp_len > IOMMU_VDEVICE_TSM_REQ_MAX)
+	    request->req_len > IOMMU_VDEVICE_TSM_REQ_MAX ||
+	    request->resp_len > IOMMU_VDEVICE_TSM_REQ_MAX)
 		return -EINVAL;
 	if (!vdev)
 		return -ENOENT;
@@ -235,7 +241,8 @@ bool iommufd_vdevice_exists(const struct pci_dev *pdev)
 int iommufd_trusted_dma_disable(const struct pci_dev *pdev)
 {
 	const struct iommufd_vdevice *vdev = vdevice_of(pdev);
-	struct trace_call call = TRACE_CALL(LANE_TSM, LANE_IOMMUFD, "disable trusted DMA", A("rid", pdev->rid));
+	struct trace_call call =
+		TRACE_CALL(LANE_TSM, LANE_IOMMUFD, "disable trusted DMA", A("rid", pdev->rid));
 	struct iommufd_vdevice *w;
 
 	if (vdev) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VFIO's type 1 container calls on /dev/iommu, on the one IOAS the client chose for them. They keep
- * the older rules: argsz, EINVAL for flags, unmap of nothing is success, and type 1 (not v2) may cut
- * mappings in two.
+ * the older rules: argsz, EINVAL for flags, unmap of nothing is success, and type 1 (not v2) may
+ * cut mappings in two.
  */
 #include <string.h>
 
@@ -29,7 +29,8 @@ int iommufd_ioctl_vfio_ioas(struct iommufd_cmd *cmd)
 		args->ioas_id = cmd->ctx->vfio_ioas->obj.id;
 		return iommufd_respond(cmd, sizeof(*args));
 	case IOMMU_VFIO_IOAS_SET:
-		ioas = (const struct iommufd_ioas *)iommufd_find(cmd->ctx, args->ioas_id, IOMMUFD_IOAS);
+		ioas = (const struct iommufd_ioas *)iommufd_find(cmd->ctx, args->ioas_id,
+								 IOMMUFD_IOAS);
 		if (!ioas)
 			return -ENOENT;
 		break;
@@ -82,7 +83,8 @@ static void cap_header(struct writer *w, uint16_t id)
 	put_le32(w, 0);
 }
 
-static void caps_fill(struct writer *w, const struct iommufd_ioas *ioas, uint32_t argsz, uint32_t *total)
+static void caps_fill(struct writer *w, const struct iommufd_ioas *ioas, uint32_t argsz,
+		      uint32_t *total)
 {
 	const uint32_t avail = INFO_BYTES, ranges = avail + 16;
 	struct iommu_iova_range hole;
@@ -145,14 +147,20 @@ static long vfio_map(const struct iommufd_ctx *ctx, uint64_t arg)
 
 	if (copy_from_user(&args, arg, sizeof(args)))
 		return -EFAULT;
-	if (args.argsz < sizeof(args) || args.flags & ~(uint32_t)(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
+	if (args.argsz < sizeof(args) ||
+	    args.flags & ~(uint32_t)(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
 		return -EINVAL;
 	if (!ctx->vfio_ioas)
 		return -ENODEV;
-	map = (struct iopt_map){ .ioas = ctx->vfio_ioas, .iova = args.iova, .len = args.size,
-				 .address = args.vaddr, .fixed = true,
-				 .prot = (uint8_t)((args.flags & VFIO_DMA_MAP_FLAG_READ ? PT_R : 0) |
-						   (args.flags & VFIO_DMA_MAP_FLAG_WRITE ? PT_W : 0)) };
+	map = (struct iopt_map){
+		.ioas = ctx->vfio_ioas,
+		.iova = args.iova,
+		.len = args.size,
+		.address = args.vaddr,
+		.fixed = true,
+		.prot = (uint8_t)((args.flags & VFIO_DMA_MAP_FLAG_READ ? PT_R : 0) |
+				  (args.flags & VFIO_DMA_MAP_FLAG_WRITE ? PT_W : 0))
+	};
 	return iopt_map_user(ctx, &map);
 }
 
@@ -169,8 +177,8 @@ static int unmap_cutting(const struct iommufd_ioas *ioas, uint64_t first, uint64
 	return rc;
 }
 
-static int unmap_range(const struct iommufd_ioas *ioas, const struct vfio_iommu_type1_dma_unmap *args,
-		       uint64_t *last)
+static int unmap_range(const struct iommufd_ioas *ioas,
+		       const struct vfio_iommu_type1_dma_unmap *args, uint64_t *last)
 {
 	if (args->flags & VFIO_DMA_UNMAP_FLAG_ALL) {
 		*last = UINT64_MAX;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vIOMMUs and vDEVICEs. The IOMMU here gives a guest no slice of its own, so that Linux would refuse
- * every type; the one type there is, an extension, stands for the trusted half that belongs to a
- * confidential VM.
+ * vIOMMUs and vDEVICEs. The IOMMU here gives a guest no slice of its own, so that Linux would
+ * refuse every type; the one type there is, an extension, stands for the trusted half that belongs
+ * to a confidential VM.
  */
 #include "kernel/iommufd/private.h"
 #include "kernel/kvm/kvm.h"
@@ -53,7 +53,8 @@ int iommufd_ioctl_viommu_alloc(struct iommufd_cmd *cmd)
 		return -ENOENT;
 	if (args->type != IOMMU_VIOMMU_TYPE_TDX || !kernel_options()->extensions)
 		return -EOPNOTSUPP;
-	hwpt = (const struct iommufd_hwpt *)iommufd_find(cmd->ctx, args->hwpt_id, IOMMUFD_HWPT_PAGING);
+	hwpt = (const struct iommufd_hwpt *)iommufd_find(cmd->ctx, args->hwpt_id,
+							 IOMMUFD_HWPT_PAGING);
 	if (!hwpt)
 		return -ENOENT;
 	if (!hwpt->nest_parent || args->data_len)
