@@ -2,8 +2,17 @@
 /* A host that owns the wire: it may deny a session, and never change one. */
 #include "pair.h"
 
-#define FUZZ_ROUNDS 3000
-#define FUZZ_RECORDS 20000
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* valgrind makes curves thirty times slower: there, a sample. */
+#define STRIDE (RUNNING_ON_VALGRIND ? 37u : 1u)
+#define FUZZ_ROUNDS (RUNNING_ON_VALGRIND ? 60 : 1200)
+#define FUZZ_RECORDS (RUNNING_ON_VALGRIND ? 500 : 20000)
 
 static int setup(void **state)
 {
@@ -59,7 +68,7 @@ static void tamper_message(
 {
 	struct spdm_wire request, answer;
 
-	for (size_t at = 0; at <= wire->len; at++) {
+	for (size_t at = dice(STRIDE); at <= wire->len; at += STRIDE) {
 		struct spdm_wire *bad = is_request ? &request : &answer;
 		int rc;
 
@@ -78,10 +87,12 @@ static void tamper_message(
 	}
 }
 
-static void tamper_connect(struct pair *pair)
+/* Every message of a connection from number `from` on. */
+static void tamper_connect(struct pair *pair, unsigned int from)
 {
 	struct pair *before = malloc(sizeof(*before));
 	struct spdm_wire request, answer;
+	unsigned int message = 0;
 	int rc;
 
 	dice_state = 1;
@@ -90,11 +101,13 @@ static void tamper_connect(struct pair *pair)
 	rc = spdm_requester_next(&pair->q, NULL, &request);
 	while (rc == 1) {
 		memcpy(before, pair, sizeof(*before));
-		tamper_message(pair, before, &request, true);
+		if (message++ >= from)
+			tamper_message(pair, before, &request, true);
 		memcpy(pair, before, sizeof(*before));
 		assert_int_equal(pair_answer(pair, &request, &answer), 0);
 		memcpy(before, pair, sizeof(*before));
-		tamper_message(pair, before, &answer, false);
+		if (message++ >= from)
+			tamper_message(pair, before, &answer, false);
 		memcpy(pair, before, sizeof(*before));
 		rc = spdm_requester_next(&pair->q, &answer, &request);
 	}
@@ -105,7 +118,7 @@ static void tamper_connect(struct pair *pair)
 
 static void no_byte_of_a_connection_can_change(void **state)
 {
-	tamper_connect(*state);
+	tamper_connect(*state, 0);
 }
 
 static void no_byte_of_a_clear_handshake_can_change(void **state)
@@ -114,7 +127,7 @@ static void no_byte_of_a_clear_handshake_can_change(void **state)
 
 	spdm_requester_allow_clear_handshake(&pair->q, true);
 	spdm_responder_allow_clear_handshake(&pair->p, true);
-	tamper_connect(pair);
+	tamper_connect(pair, 10);	/* what comes before is the same */
 }
 
 /* Signed answers outside a session: every byte of CHALLENGE_AUTH and MEASUREMENTS. */
@@ -137,7 +150,7 @@ static void no_byte_of_a_signed_answer_can_change(void **state)
 			rc = spdm_requester_next(&pair->q, &answer, &request);
 		}
 		assert_int_equal(rc, 0);
-		for (size_t at = 0; at < answer.len; at++) {
+		for (size_t at = dice(STRIDE); at < answer.len; at += STRIDE) {
 			memcpy(&pair->q, before, sizeof(*before));
 			bad = answer;
 			bad.data[at] ^= (uint8_t)(1u << dice(8));
