@@ -84,6 +84,8 @@ static void tamper_message(
 			continue;
 		assert_true(rc < 0);
 		assert_false(spdm_requester_session(&pair->q));
+		if (is_request)
+			assert_int_equal(spdm_responder_session_id(&pair->p), 0);
 	}
 }
 
@@ -160,6 +162,47 @@ static void no_byte_of_a_signed_answer_can_change(void **state)
 		assert_int_equal(spdm_requester_next(&pair->q, &answer, &next), 0);
 	}
 	free(before);
+}
+
+/* A device that signs, and cannot derive the keys, does not get a FINISH. */
+static void verify_data_is_checked_first(void **state)
+{
+	struct pair *pair = *state;
+	struct spdm_wire request, answer;
+
+	for (size_t at = 0; at < SPDM_HASH; at++) {
+		int rc;
+
+		assert_int_equal(spdm_requester_start(&pair->q, SPDM_OP_CONNECT), 0);
+		rc = spdm_requester_next(&pair->q, NULL, &request);
+		while (rc == 1 && request.data[1] != SPDM_KEY_EXCHANGE) {
+			assert_int_equal(pair_answer(pair, &request, &answer), 0);
+			rc = spdm_requester_next(&pair->q, &answer, &request);
+		}
+		assert_int_equal(rc, 1);
+		assert_int_equal(pair_answer(pair, &request, &answer), 0);
+		answer.data[answer.len - SPDM_HASH + at] ^= 0x80;
+		assert_int_equal(spdm_requester_next(&pair->q, &answer, &request), -EACCES);
+		at += STRIDE - 1;
+	}
+}
+
+/* A device that shows one chain and is challenged with another. */
+static void challenged_with_another_chain(void **state)
+{
+	struct pair *pair = *state;
+	struct spdm_wire request, answer;
+	int rc;
+
+	assert_int_equal(spdm_requester_start(&pair->q, SPDM_OP_CHALLENGE), 0);
+	rc = spdm_requester_next(&pair->q, NULL, &request);
+	while (rc == 1) {
+		if (request.data[1] == SPDM_CHALLENGE)
+			pair->identity.chain_len = pair->anchor_len;
+		assert_int_equal(pair_answer(pair, &request, &answer), 0);
+		rc = spdm_requester_next(&pair->q, &answer, &request);
+	}
+	assert_int_equal(rc, -EACCES);
 }
 
 static void tampered_records_end_the_session(void **state)
@@ -536,6 +579,8 @@ int main(void)
 		TEST("R3.5 nor of one with a clear handshake",
 			no_byte_of_a_clear_handshake_can_change),
 		TEST("R3.5 nor of a signed answer", no_byte_of_a_signed_answer_can_change),
+		TEST("R3.5 verify data is checked before FINISH", verify_data_is_checked_first),
+		TEST("R3.5 challenged with another chain", challenged_with_another_chain),
 		TEST("R3.5 tampered records end the session", tampered_records_end_the_session),
 		TEST("R3.5 no replay, no reflection", records_cannot_be_replayed_or_reflected),
 		TEST("R3.5 another session's records do no harm", other_sessions_records),

@@ -384,6 +384,80 @@ static void measurement_runs(void **state)
 	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), -EACCES);
 }
 
+/* Messages one behind the other. */
+struct run {
+	uint8_t bytes[8192];
+	size_t len;
+};
+
+static void run_add(struct run *run, const struct spdm_wire *wire, size_t drop)
+{
+	memcpy(run->bytes + run->len, wire->data, wire->len - drop);
+	run->len += wire->len - drop;
+}
+
+static void run_log(struct run *run, const struct pair *pair, unsigned int from, unsigned int to)
+{
+	for (unsigned int i = from; i < to; i++)
+		run_add(run, &pair->log[i], 0);
+}
+
+static void assert_signed(const struct pair *pair, const struct run *run, enum spdm_purpose purpose,
+	const uint8_t *signature)
+{
+	EVP_PKEY *leaf;
+	uint8_t hash[SPDM_HASH];
+
+	assert_int_equal(spdm_chain_verify(pair->anchor, pair->anchor_len, pair->q.chain,
+				 pair->q.chain_len, &leaf), 0);
+	spdm_requester_digest(run->bytes, run->len, hash);
+	assert_int_equal(spdm_verify(leaf, purpose, hash, signature), 0);
+	EVP_PKEY_free(leaf);
+}
+
+/* What DSP0274 says each signature covers, put together here from the wire. */
+static void transcripts_from_the_wire(void **state)
+{
+	struct pair *pair = *state;
+	struct run vca = {.len = 0}, run;
+	struct spdm_wire request, answer;
+
+	assert_int_equal(pair_do(pair, SPDM_OP_CHALLENGE), 0);
+	run_log(&vca, pair, 0, 6);
+	run = vca;			/* M1: VCA, digests, certificates, challenge */
+	run_log(&run, pair, 6, 11);
+	run_add(&run, &pair->log[11], SPDM_SIG);
+	assert_signed(pair, &run, SPDM_SIGN_CHALLENGE,
+		pair->log[11].data + pair->log[11].len - SPDM_SIG);
+	request = pair->log[10];	/* a second challenge: only itself */
+	assert_int_equal(pair_answer(pair, &request, &answer), 0);
+	run = vca;
+	run_add(&run, &request, 0);
+	run_add(&run, &answer, SPDM_SIG);
+	assert_signed(pair, &run, SPDM_SIGN_CHALLENGE, answer.data + answer.len - SPDM_SIG);
+
+	spdm_requester_measure(&pair->q, 1, false);
+	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), 0);
+	spdm_requester_measure(&pair->q, 0xff, true);
+	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), 0);
+	run = vca;			/* L1: VCA and the run of measurements */
+	run_log(&run, pair, 12, 15);
+	run_add(&run, &pair->log[15], SPDM_SIG);
+	assert_signed(pair, &run, SPDM_SIGN_MEASUREMENTS,
+		pair->log[15].data + pair->log[15].len - SPDM_SIG);
+
+	pair->messages = 0;
+	pair_connect(pair);
+	run.len = 0;			/* TH: VCA, hash of the chain, key exchange */
+	run_log(&run, pair, 0, 6);
+	memcpy(run.bytes + run.len, pair->log[7].data + 4, SPDM_HASH);
+	run.len += SPDM_HASH;
+	run_add(&run, &pair->log[10], 0);
+	run_add(&run, &pair->log[11], SPDM_SIG + SPDM_HASH);
+	assert_signed(pair, &run, SPDM_SIGN_KEY_EXCHANGE,
+		pair->log[11].data + pair->log[11].len - SPDM_SIG - SPDM_HASH);
+}
+
 #define TEST(name, fn)                                                                             \
 	{                                                                                          \
 		name, fn, setup, teardown, NULL                                                    \
@@ -392,6 +466,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST("R6.4 measurement summaries", measurement_summaries),
+		TEST("R6.4 what each signature covers", transcripts_from_the_wire),
 		TEST("R6.4 vendor messages of every length", vendor_messages),
 		TEST("R6.4 the vendor frame is as captured", vendor_frame),
 		TEST("R6.4 refused vendor messages", vendor_refusals),
