@@ -186,7 +186,8 @@ static bool t7(const struct trace_event *event, char *why, size_t len)
 	const struct ghost_tdi *tdi;
 
 	(void)why, (void)len;
-	if (event->kind != TRACE_KIND_STATE || !event_is(event, "TDI") || event_arg(event, "to") != TDISP_RUN)
+	if (event->kind != TRACE_KIND_STATE || event->from != LANE_DEVICE || !event_is(event, "TDI") ||
+	    event_arg(event, "to") != TDISP_RUN)
 		return true;
 	tdi = ghost_tdi_find((uint16_t)event_arg(event, "rid"));
 	return tdi && tdi->locked_at && tdi->authorised_at > tdi->locked_at &&
@@ -199,7 +200,7 @@ static bool t15(const struct trace_event *event, char *why, size_t len)
 	struct ghost_tdi *w;
 	uint64_t session;
 
-	if (!event_done(event, "TDH.TDI.BIND"))
+	if (event->kind != TRACE_KIND_STATE || !event_is(event, "TDI bind"))
 		return true;
 	session = event_arg(event, "session");
 	tdi = ghost_tdi_find((uint16_t)event_arg(event, "func"));

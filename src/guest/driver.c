@@ -109,7 +109,9 @@ enum { DMA_PROGRAM, DMA_POLL, DMA_INTERRUPT, DMA_RESULTS };
 
 static int64_t dma_program(const struct guest_call *call)
 {
-	uint64_t bit = guest_arg_or(call, "shared", 0) ? guest_shared_bit(call->vcpu) : 0;
+	/* T=1 addresses are guest-physical, SHARED bit and all; an ordinary device knows of no such bit. */
+	bool shared = call->guest->tee && guest_arg_or(call, "shared", 0);
+	uint64_t bit = shared ? guest_shared_bit(call->vcpu) : 0;
 	const struct { uint16_t reg; uint8_t len; uint64_t value; } writes[] = {
 		{ ENGINE_OP, 4, guest_arg_or(call, "op", ENGINE_CHECKSUM) },
 		{ ENGINE_SRC, 8, guest_arg_or(call, "src", 0) | bit },
