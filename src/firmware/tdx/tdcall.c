@@ -16,11 +16,11 @@ struct tdcall_row {
 };
 
 /* No leaf at a private GPA: the VMM must provide one, then the guest asks again. */
-static uint64_t ept_violation(struct tdcall *call, uint64_t gpa)
+static uint64_t ept_violation(struct tdcall *call, uint64_t gpa, uint64_t len)
 {
 	struct vcpu_hw *vcpu = image_write(call->vcpu);
 
-	vcpu->exit = (struct cpu_exit_info){ .reason = CPU_EXIT_EPT_VIOLATION, .gpa = gpa, .len = PHYS_PAGE,
+	vcpu->exit = (struct cpu_exit_info){ .reason = CPU_EXIT_EPT_VIOLATION, .gpa = gpa, .len = (uint32_t)len,
 		.is_private = true };
 	call->exits = true;
 	return TDX_INTERRUPTED_RESUMABLE;
@@ -71,14 +71,14 @@ static uint64_t mem_page_accept(struct tdcall *call)
 	if (status)
 		return status;
 	if (sept_find_leaf(call->td, gpa, &ref) || !ref.entry)
-		return ept_violation(call, gpa);
+		return ept_violation(call, gpa, sept_level_size(level));
 	switch (sept_entry_state(ref.entry)) {
 	case SEPT_MAPPED:
 		return TDX_PAGE_ALREADY_ACCEPTED | TDX_RCX;
 	case SEPT_PENDING:
 		break;
 	default:
-		return ept_violation(call, gpa);
+		return ept_violation(call, gpa, sept_level_size(level));
 	}
 	if (ref.level != level)
 		return TDX_PAGE_SIZE_MISMATCH | TDX_RCX;
@@ -169,10 +169,10 @@ static uint64_t mmio_accept_leaf(struct tdcall *call, const struct tdx_tdi *tdi,
 	uint64_t mapped;
 
 	if (sept_find_leaf(call->td, gpa, &ref) || !ref.entry)
-		return ept_violation(call, gpa);
+		return ept_violation(call, gpa, PHYS_PAGE);
 	state = sept_entry_state(ref.entry);
 	if (state == SEPT_MMIO_BLOCKED || state == SEPT_BLOCKED)
-		return ept_violation(call, gpa);
+		return ept_violation(call, gpa, PHYS_PAGE);
 	if (state != SEPT_MMIO_PENDING && state != SEPT_MMIO_MAPPED)
 		return TDX_EPT_ENTRY_STATE_INCORRECT | TDX_RCX;
 	if (ref.level != level)

@@ -131,7 +131,7 @@ const struct gmem *gmem_of_file(const struct file *file);
 /* -- mmu.c -- */
 enum kvm_fault { KVM_FAULT_MAPPED, KVM_FAULT_NO_SLOT };
 /* Fills a second stage for one access: enum kvm_fault, or -EFAULT (client's to solve), -errno. */
-int kvm_fault(const struct kvm *kvm, uint64_t gpa, bool write, bool is_private);
+int kvm_fault(const struct kvm *kvm, uint64_t gpa, uint64_t len, bool write, bool is_private);
 /* The next leaf of the mirror that begins in [*gpa, end) or covers *gpa; *gpa moves behind it. */
 bool kvm_mirror_next(const struct kvm *kvm, uint64_t *gpa, uint64_t end, struct pt_leaf *leaf);
 /* A private leaf that is not behind a fault: KVM_TDX_INIT_MEM_REGION. mmu_lock held. */

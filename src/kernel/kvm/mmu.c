@@ -76,15 +76,16 @@ static int backing_of(const struct kvm_slot *slot, uint64_t gpa, bool write, boo
 	return 0;
 }
 
-/* The largest leaf: everything about it must be the same over its whole length. RAM that a TEE
- * takes goes in by 4 KiB, as in Linux: a part of a larger leaf could not be made shared again. */
-static uint64_t leaf_size(const struct kvm_slot *slot, uint64_t gpa, bool is_private,
+/* The largest leaf: everything about it must be the same over its whole length. RAM that a TEE takes
+ * goes in by 4 KiB unless the guest accepts 2 MiB at once: a part of a larger leaf cannot be made
+ * shared again, and the guest that asked for one knows it. */
+static uint64_t leaf_size(const struct kvm_slot *slot, uint64_t gpa, uint64_t len, bool is_private,
 			  struct backing *b)
 {
 	uint64_t start = gpa & ~(PHYS_2M - 1), back = gpa - start;
 	struct backing whole;
 
-	if ((is_private && !b->mmio) || start < slot->gpa ||
+	if ((is_private && !b->mmio && len < PHYS_2M) || start < slot->gpa ||
 	    start + PHYS_2M > slot->gpa + slot->size)
 		return KVM_PAGE;
 	if (slot->kind != KVM_SLOT_DMABUF &&
@@ -147,7 +148,7 @@ static int map_private(const struct kvm *kvm, uint64_t gpa, uint64_t size, const
 	return rc;
 }
 
-int kvm_fault(const struct kvm *kvm, uint64_t gpa, bool write, bool is_private)
+int kvm_fault(const struct kvm *kvm, uint64_t gpa, uint64_t len, bool write, bool is_private)
 {
 	uint64_t page = gpa & ~(KVM_PAGE - 1), size;
 	const struct kvm_slot *slot = kvm_slot_at(kvm, page);
@@ -159,7 +160,7 @@ int kvm_fault(const struct kvm *kvm, uint64_t gpa, bool write, bool is_private)
 	rc = backing_of(slot, page, write, is_private, &b);
 	if (rc)
 		return rc;
-	size = leaf_size(slot, page, is_private, &b);
+	size = leaf_size(slot, page, len, is_private, &b);
 	rc = klock_acquire(&kvm->mmu_lock, KLOCK_MMU, KLOCK_WRITE);
 	if (rc)
 		return rc;
@@ -206,12 +207,26 @@ int kvm_zap_shared(const struct kvm *kvm, uint64_t gpa, uint64_t len)
 	return rc;
 }
 
+/* Does a 2 MiB leaf of RAM reach over an end of the range? The rest of it would be lost with it. */
+static bool leaf_cut(const struct kvm *kvm, uint64_t gpa, uint64_t end)
+{
+	struct pt_leaf leaf;
+	uint64_t at = gpa;
+
+	while (kvm_mirror_next(kvm, &at, end, &leaf))
+		if (!phys_is_mmio(leaf.hpa) && (leaf.address < gpa || leaf.address + leaf.size > end))
+			return true;
+	return false;
+}
+
 int kvm_zap_private(const struct kvm *kvm, uint64_t gpa, uint64_t len)
 {
 	int rc;
 
 	if (!kvm->mirror.root || pt_next_mapped(&kvm->mirror, gpa) >= gpa + len)
 		return 0;
+	if (leaf_cut(kvm, gpa, gpa + len))
+		return -EBUSY;
 	rc = klock_acquire(&kvm->mmu_lock, KLOCK_MMU, KLOCK_WRITE);
 	if (rc)
 		return rc;

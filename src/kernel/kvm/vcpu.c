@@ -182,7 +182,7 @@ static int exit_internal_error(const struct kvm_vcpu *vcpu)
 static int exit_ept_violation(const struct kvm_vcpu *vcpu)
 {
 	const struct cpu_exit_info *exit = &vcpu->hw.exit;
-	int rc = kvm_fault(vcpu->kvm, exit->gpa, exit->write, exit->is_private);
+	int rc = kvm_fault(vcpu->kvm, exit->gpa, exit->len, exit->write, exit->is_private);
 	struct cpu_exit_info *w;
 
 	if (rc == KVM_FAULT_NO_SLOT)
