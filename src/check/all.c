@@ -210,26 +210,29 @@ static bool x9(char *why, size_t len)
 	return true;
 }
 
+/* Is the page that an MSI-X register (table or PBA) names in [hpa, +size), and not locked? */
+static bool msix_page_in(const struct function *fn, uint32_t named, uint64_t hpa, uint64_t size)
+{
+	unsigned int bar = named & 7;
+	uint64_t offset = named & ~0xfffu, page;
+
+	if (bar >= FUNCTION_BARS || !fn->bar[bar].size)
+		return false;
+	page = fn->bar[bar].hpa + offset;
+	return page >= hpa && page < hpa + size && device_mmio_attributes(fn->rid, bar, offset) < 0;
+}
+
 static int msix_leaf(uint64_t tdr, uint64_t gpa, uint64_t hpa, unsigned int level, enum sept_state state, void *arg)
 {
-	uint64_t size = level ? PHYS_2M : PHYS_PAGE;
+	uint64_t size = level ? PHYS_2M : PHYS_PAGE, offset;
+	unsigned int bar;
+	const struct function *fn = function_at(hpa, &bar, &offset);
 
 	(void)tdr, (void)gpa, (void)state, (void)arg;
-	for (uint64_t at = 0; at < size; at += PHYS_PAGE) {
-		unsigned int bar;
-		uint64_t offset;
-		const struct function *fn = function_at(hpa + at, &bar, &offset);
-		uint32_t table, pba;
-
-		if (!fn || !fn->cap_msix || device_mmio_attributes(fn->rid, bar, offset) >= 0)
-			continue;
-		table = config_read(fn->rid, fn->cap_msix + 4u, 4);
-		pba = config_read(fn->rid, fn->cap_msix + 8u, 4);
-		if (((table & 7) == bar && (table & ~0xfffu) == offset) ||
-		    ((pba & 7) == bar && (pba & ~0xfffu) == offset))
-			return 1;
-	}
-	return 0;
+	if (!fn || !fn->cap_msix)
+		return 0;
+	return msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 4u, 4), hpa, size) ||
+	       msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 8u, 4), hpa, size);
 }
 
 static bool x10(char *why, size_t len)

@@ -27,36 +27,54 @@ static bool stream_blocked(void)
 
 /* -- T1: pages the TDISP report calls TEE memory, while the TDI is LOCKED or RUN ---------------- */
 
-static bool page_hidden(const struct function *fn, unsigned int bar, uint64_t offset, char *why, size_t len)
+/* The first TEE page of a LOCKED or RUN TDI inside [hpa, +len), as (bar, offset); NULL: none. */
+static const struct function *tee_page(uint64_t hpa, uint64_t len, unsigned int *bar, uint64_t *offset)
 {
-	uint64_t hpa = fn->bar[bar].hpa + offset;
-	const struct pci_dev *pdev = pci_dev_find(fn->rid);
-	const struct kvm *kvm = pdev ? pci_tsm_kvm(pdev) : NULL;
+	struct tdi_view view;
 
-	if (!kvm || !kvm_shared_maps(kvm, hpa))
-		return true;
-	snprintf(why, len, "the shared EPT maps BAR%u+%#llx of %02x:%02x.%x", bar, (unsigned long long)offset,
-		 fn->rid >> 8, fn->rid >> 3 & 31, fn->rid & 7);
-	return false;
+	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
+		const struct function *fn = function_at(at, bar, offset);
+		int attributes;
+
+		if (!fn || device_tdi_view(fn->rid, &view) || !tdi_live((uint8_t)view.state))
+			continue;
+		attributes = device_mmio_attributes(fn->rid, *bar, *offset);
+		if (attributes >= 0 && !(attributes & TDISP_RANGE_NON_TEE))
+			return fn;
+	}
+	return NULL;
+}
+
+static bool ept_hides(const struct pt *ept, char *why, size_t len)
+{
+	uint64_t at = 0, offset;
+	struct pt_leaf leaf;
+	unsigned int bar;
+
+	while ((at = pt_next_mapped(ept, at)) != UINT64_MAX && !pt_walk(ept, at, &leaf)) {
+		uint64_t start = leaf.hpa & ~(leaf.size - 1);
+		const struct function *fn = phys_is_mmio(start) ? tee_page(start, leaf.size, &bar, &offset) : NULL;
+
+		if (fn) {
+			snprintf(why, len, "the shared EPT maps BAR%u+%#llx of %02x:%02x.%x", bar,
+				 (unsigned long long)offset, fn->rid >> 8, fn->rid >> 3 & 31, fn->rid & 7);
+			return false;
+		}
+		at = (leaf.address & ~(leaf.size - 1)) + leaf.size;
+	}
+	return true;
 }
 
 static bool t1(char *why, size_t len)
 {
-	struct tdi_view view;
 	uint16_t rid = 0;
 
-	for (const struct function *fn; (fn = function_next(&rid)); rid++) {
-		if (device_tdi_view(rid, &view) || !tdi_live((uint8_t)view.state))
-			continue;
-		for (unsigned int bar = 0; bar < FUNCTION_BARS; bar++)
-			for (uint64_t at = 0; at < fn->bar[bar].size; at += PHYS_PAGE) {
-				int attributes = device_mmio_attributes(rid, bar, at);
+	for (const struct pci_dev *pdev; (pdev = pci_dev_next(&rid)); rid++) {
+		const struct kvm *kvm = pci_tsm_kvm(pdev);
+		const struct vcpu_hw *vcpu = kvm ? kvm_vcpu_hw(kvm, 0) : NULL;
 
-				if (attributes < 0 || attributes & TDISP_RANGE_NON_TEE)
-					continue;
-				if (!page_hidden(fn, bar, at, why, len))
-					return false;
-			}
+		if (vcpu && vcpu->ept && !ept_hides(vcpu->ept, why, len))
+			return false;
 	}
 	return true;
 }
