@@ -114,6 +114,7 @@ static bool tables_fit(struct reader *r, unsigned int count)
 	return true;
 }
 
+/* The hash of measurements is the device's choice, whatever was agreed on for the rest. */
 int req_algorithms_take(struct spdm_requester *ctx, struct req_answer *a)
 {
 	size_t length = get_le16(&a->r);
@@ -131,7 +132,7 @@ int req_algorithms_take(struct spdm_requester *ctx, struct req_answer *a)
 	if (!fits || length != ALGORITHMS_SIZE + TABLE_SIZE * TABLES || external ||
 		asym != SPDM_ASYM_ECDSA_P384 || hash != SPDM_HASH_SHA384 ||
 		opaque != SPDM_OPAQUE_FMT1 ||
-		(measures && (spec != SPDM_MEAS_SPEC_DMTF || meas_hash != SPDM_MEAS_HASH_SHA384)))
+		(measures && (spec != SPDM_MEAS_SPEC_DMTF || __builtin_popcount(meas_hash) != 1)))
 		return -EPROTO;
 	req_answer_note(ctx, a, SPDM_PART_VCA);
 	ctx->connected = true;
