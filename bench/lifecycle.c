@@ -16,6 +16,8 @@
 
 #define ROUNDS 21
 #define STEPS 64
+#define ACTIONS 16
+#define WORKLOAD 32u
 #define COPY (64u << 20)
 
 static double now(void)
@@ -83,33 +85,39 @@ static double peer_memcpy(void)
 }
 
 struct result {
+	unsigned int steps, actions;
 	uint32_t step[STEPS];
 	double per_step[STEPS][ROUNDS];
-	double boot[ROUNDS];
-	unsigned int steps;
+	double workload[ACTIONS][ROUNDS];	/* the actions of the workload step, one by one */
 };
 
+/* Plays the flow once; the workload's actions apart. */
 static int round_run(const char *text, struct result *result, unsigned int round)
 {
 	struct flow_error error;
 	struct flow_state state;
-	double start = now();
-	unsigned int n = 0;
+	unsigned int n = 0, actions = 0;
+	int rc;
 
 	if (flow_start(text, &error)) {
-		fprintf(stderr, "bench: %s\n", error.text);
+		fprintf(stderr, "bench: line %u: %s\n", error.line, error.text);
 		return 1;
 	}
-	result->boot[round] = now() - start;
-	for (;;) {
+	do {
+		double start = now(), took;
+
 		flow_state(&state);
-		start = now();
-		if (flow_run_step() <= 0 || n == STEPS)
-			break;
-		result->step[n] = state.step;
-		result->per_step[n++][round] = now() - start;
-	}
+		rc = state.step == WORKLOAD ? flow_next() : flow_run_step();
+		took = now() - start;
+		if (rc > 0 && state.step == WORKLOAD && actions < ACTIONS)
+			result->workload[actions++][round] = took;
+		else if (rc > 0 && n < STEPS) {
+			result->step[n] = state.step;
+			result->per_step[n++][round] = took;
+		}
+	} while (rc > 0);
 	result->steps = n;
+	result->actions = actions;
 	flow_state(&state);
 	if (state.failures || check_violations(NULL, 0))
 		fprintf(stderr, "bench: the flow did not end as written: %s\n", state.first.text);
@@ -117,48 +125,81 @@ static int round_run(const char *text, struct result *result, unsigned int round
 	return state.failures != 0;
 }
 
-static void print(const struct result *result, uint32_t workload, bool json)
+static double median_of(const double *values)
 {
-	static double total[ROUNDS], step[ROUNDS];
+	double copy[ROUNDS];
+
+	memcpy(copy, values, sizeof(copy));
+	return median(copy, ROUNDS);
+}
+
+static double lifecycle(const struct result *result)
+{
+	double total[ROUNDS] = { 0 };
+
+	for (unsigned int i = 0; i < result->steps; i++)
+		for (unsigned int r = 0; r < ROUNDS; r++)
+			total[r] += result->per_step[i][r];
+	return median(total, ROUNDS);
+}
+
+static void print_text(const struct result *bare, const struct result *full)
+{
 	double sign, verify, copy = peer_memcpy();
 
 	peer_crypto(&sign, &verify);
-	memset(total, 0, sizeof(total));
-	for (unsigned int i = 0; i < result->steps; i++)
-		for (unsigned int r = 0; r < ROUNDS; r++)
-			if (result->step[i] != workload)
-				total[r] += result->per_step[i][r];
-	printf(json ? "{\"lifecycle_ms\":%.3f,\"p384_sign_ms\":%.3f,\"p384_verify_ms\":%.3f,\"memcpy_64MiB_ms\":%.3f,\"steps\":{" :
-	       "life cycle without workload  %8.3f ms (median of 21)\n"
-	       "peer: one P-384 sign         %8.3f ms\npeer: one P-384 verify       %8.3f ms\n"
-	       "peer: memcpy of 64 MiB       %8.3f ms\n", median(total, ROUNDS), sign, verify, copy);
-	for (unsigned int i = 0; i < result->steps; i++) {
-		memcpy(step, result->per_step[i], sizeof(step));
-		if (json)
-			printf("%s\"%u\":%.4f", i ? "," : "", result->step[i], median(step, ROUNDS));
-		else if (median(step, ROUNDS) > 0.05)
-			printf("  step %2u                    %8.3f ms%s\n", result->step[i], median(step, ROUNDS),
-			       result->step[i] == workload ? "  (workload: 64 MiB in, 64 MiB out, checksums)" : "");
-	}
-	if (json)
-		puts("}}");
+	printf("life cycle without workload  %8.3f ms (median of %u)\n", lifecycle(bare), ROUNDS);
+	printf("peer: one P-384 sign         %8.3f ms\npeer: one P-384 verify       %8.3f ms\n", sign, verify);
+	for (unsigned int i = 0; i < bare->steps; i++)
+		if (median_of(bare->per_step[i]) > 0.05)
+			printf("  step %2u                    %8.3f ms\n", bare->step[i], median_of(bare->per_step[i]));
+	printf("workload, action by action (peer: memcpy of 64 MiB %.3f ms)\n", copy);
+	for (unsigned int i = 0; i < full->actions; i++)
+		printf("  action %2u                  %8.3f ms\n", i + 1, median_of(full->workload[i]));
+}
+
+static void print_json(const struct result *bare, const struct result *full)
+{
+	double sign, verify, copy = peer_memcpy();
+
+	peer_crypto(&sign, &verify);
+	printf("{\"lifecycle_ms\":%.3f,\"p384_sign_ms\":%.3f,\"p384_verify_ms\":%.3f,\"memcpy_64MiB_ms\":%.3f,\"steps\":{",
+	       lifecycle(bare), sign, verify, copy);
+	for (unsigned int i = 0; i < bare->steps; i++)
+		printf("%s\"%u\":%.4f", i ? "," : "", bare->step[i], median_of(bare->per_step[i]));
+	printf("},\"workload\":[");
+	for (unsigned int i = 0; i < full->actions; i++)
+		printf("%s%.4f", i ? "," : "", median_of(full->workload[i]));
+	puts("]}");
+}
+
+/* The flow without its workload step. */
+static void workload_cut(char *text)
+{
+	char *from = strstr(text, "\nstep 32"), *to = from ? strstr(from + 1, "\nstep ") : NULL;
+
+	if (to)
+		memmove(from, to, strlen(to) + 1);
 }
 
 int main(int argc, char **argv)
 {
-	static struct result result;
-	bool json = argc > 2 && !strcmp(argv[2], "--json");
+	static struct result bare, full;
 	static char text[1 << 20];
 	FILE *file = argc > 1 ? fopen(argv[1], "r") : NULL;
+	int rc = 0;
 
 	if (!file || !fread(text, 1, sizeof(text) - 1, file)) {
 		fprintf(stderr, "usage: lifecycle FLOW [--json]\n");
 		return 2;
 	}
 	fclose(file);
-	for (unsigned int round = 0; round < ROUNDS; round++)
-		if (round_run(text, &result, round))
-			return 1;
-	print(&result, 32, json);
-	return 0;
+	for (unsigned int round = 0; !rc && round < ROUNDS; round++)
+		rc = round_run(text, &full, round);
+	workload_cut(text);
+	for (unsigned int round = 0; !rc && round < ROUNDS; round++)
+		rc = round_run(text, &bare, round);
+	if (!rc)
+		(argc > 2 && !strcmp(argv[2], "--json") ? print_json : print_text)(&bare, &full);
+	return rc;
 }

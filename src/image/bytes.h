@@ -7,6 +7,7 @@
 #ifndef SWTIO_IMAGE_BYTES_H
 #define SWTIO_IMAGE_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,14 +57,15 @@ static inline void get_copy(struct reader *r, void *to, size_t n)
 		memset(to, 0, n);
 }
 
+/* n is at most 8. */
 static inline uint64_t get_le(struct reader *r, size_t n)
 {
 	const uint8_t *p = get_bytes(r, n);
 	uint64_t v = 0;
 
-	for (size_t i = 0; p && i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
+	if (p)
+		memcpy(&v, p, n);
+	return le64toh(v);
 }
 
 static inline uint8_t get_u8(struct reader *r) { return (uint8_t)get_le(r, 1); }
@@ -100,8 +102,9 @@ static inline void put_le(struct writer *w, uint64_t v, size_t n)
 {
 	uint8_t *p = put_space(w, n);
 
-	for (size_t i = 0; p && i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
+	v = htole64(v);
+	if (p)
+		memcpy(p, &v, n);
 }
 
 static inline void put_u8(struct writer *w, uint8_t v) { put_le(w, v, 1); }
