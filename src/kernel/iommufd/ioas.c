@@ -302,7 +302,7 @@ int iommufd_ioctl_unmap(struct iommufd_cmd *cmd)
 	if (!ioas)
 		return -ENOENT;
 	if (!args->iova && args->length == UINT64_MAX) {
-		iopt_unmap_all(ioas, &bytes);
+		iopt_unmap(ioas, 0, UINT64_MAX, &bytes);
 	} else {
 		if (args->iova == UINT64_MAX || args->length == UINT64_MAX)
 			return -EOVERFLOW;

@@ -6,6 +6,8 @@
  */
 #include "kernel/iommufd/private.h"
 
+#define BATCH 256u		/* areas unmapped a commit */
+
 static const struct iopt_reserved *reserved_touching(const struct iommufd_ioas *ioas,
 						     uint64_t start, uint64_t last)
 {
@@ -204,6 +206,21 @@ static uint64_t unmap_areas(const struct iommufd_ioas *ioas, uint64_t first, uin
 	return bytes;
 }
 
+/* The end of as many areas from `first` on as one commit takes: the journal stays in the caches. */
+static uint64_t batch_last(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last)
+{
+	struct itree_span span = { .last = last };
+
+	for (unsigned int n = 0; n < BATCH && first <= last; n++) {
+		if (!itree_find(&ioas->areas, first, last, &span))
+			return last;
+		if (span.last == UINT64_MAX)
+			break;
+		first = span.last + 1;
+	}
+	return span.last;
+}
+
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes)
 {
 	struct itree_span low, high;
@@ -220,20 +237,12 @@ int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, u
 		return -ENOENT;
 	if (cut)
 		itree_find_below(&ioas->areas, high.start - 1, &high);
-	*bytes = unmap_areas(ioas, low.start, high.last);
-	image_commit();
+	do {
+		last = batch_last(ioas, low.start, high.last);
+		*bytes += unmap_areas(ioas, low.start, last);
+		image_commit();
+	} while (last < high.last && itree_find(&ioas->areas, last, high.last, &low));
 	return cut ? -ENOENT : 0;
-}
-
-void iopt_unmap_all(const struct iommufd_ioas *ioas, uint64_t *bytes)
-{
-	struct itree_span low, high;
-
-	*bytes = 0;
-	if (!itree_find(&ioas->areas, 0, UINT64_MAX, &low))
-		return;
-	itree_find_below(&ioas->areas, UINT64_MAX, &high);
-	*bytes = unmap_areas(ioas, low.start, high.last);
 }
 
 int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
@@ -442,9 +451,12 @@ void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt
 
 void iopt_destroy(const struct iommufd_ioas *ioas)
 {
-	uint64_t bytes;
+	struct itree_span low, high;
 
-	iopt_unmap_all(ioas, &bytes);
+	if (itree_find(&ioas->areas, 0, UINT64_MAX, &low)) {
+		itree_find_below(&ioas->areas, UINT64_MAX, &high);
+		unmap_areas(ioas, low.start, high.last);
+	}
 	itree_clear(&ioas->allowed);
 	while (ioas->reserved) {
 		const struct iopt_reserved *taken = ioas->reserved;

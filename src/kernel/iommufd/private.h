@@ -132,9 +132,8 @@ int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);
 int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file,
 		  uint64_t start);
 /* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; what came before
- * the cut is gone. Commits. */
+ * the cut is gone. [0, UINT64_MAX] is all of them. Commits. */
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes);
-void iopt_unmap_all(const struct iommufd_ioas *ioas, uint64_t *bytes);
 /* An area that spans the IOVA becomes two. -EINVAL, -EOPNOTSUPP, -ENOMEM. */
 int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova);
 /* -EINVAL: areas are in HWPTs already; -EADDRINUSE: areas that do not suit. */
