@@ -157,6 +157,7 @@ int main(void)
 		return 1;
 	for (unsigned int i = 0; i < MAPPINGS; i++)
 		scattered[i] = PHYS_ARENA + (uint64_t)(rand() % 262144) * 4096;
+	mappings(pt, scattered, 256);		/* first use of the memory */
 	for (unsigned int count = 256; count <= MAPPINGS; count *= 16)
 		mappings(pt, scattered, count);
 	iommu_iotlb_flush(1, 0, UINT64_MAX);

@@ -37,20 +37,6 @@ int phys_power_on(void)
 	return 0;
 }
 
-static const void *arena_ram(uint64_t offset, uint64_t len)
-{
-	const void *p = (const void *)(uintptr_t)(IMAGE_BASE + offset);
-
-	return len <= IMAGE_SPAN - offset && image_contains(p, len) ? p : NULL;
-}
-
-const void *phys_ram(uint64_t hpa, uint64_t len)
-{
-	uint64_t offset = hpa - PHYS_ARENA;
-
-	return offset < IMAGE_SPAN ? arena_ram(offset, len) : phys_client_ram(hpa, len);
-}
-
 /* -- owners ---------------------------------------------------------------------------------- */
 
 static const struct owner_gib *gib_of(uint64_t offset)

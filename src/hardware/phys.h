@@ -37,8 +37,18 @@ static inline bool phys_is_mmio(uint64_t hpa)
 
 int phys_power_on(void);
 
-/* RAM behind [hpa, hpa+len) as a pointer in this process, or NULL (MMIO, hole, other process). */
-const void *phys_ram(uint64_t hpa, uint64_t len);
+/* RAM behind [hpa, hpa+len) as a pointer in this process, or NULL (MMIO, hole, other process).
+ * Inline, since every step of every walk asks. */
+const void *phys_client_ram(uint64_t hpa, uint64_t len);
+static inline const void *phys_ram(uint64_t hpa, uint64_t len)
+{
+	uint64_t offset = hpa - PHYS_ARENA;
+	const void *p = (const void *)(uintptr_t)(IMAGE_BASE + offset);
+
+	if (offset >= IMAGE_SPAN)
+		return phys_client_ram(hpa, len);
+	return image_contains(p, len) ? p : NULL;
+}
 
 /* Who owns a RAM page: 0 the host, else a TEE's owner number (TDX: TD id << 1 | 1 for TD control
  * pages of the module, even for TD private memory; the firmware lane decides). */

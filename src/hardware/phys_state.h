@@ -25,7 +25,6 @@ static inline const struct phys_state *phys_state(void)
 	return root ? root->phys : NULL;
 }
 
-const void *phys_client_ram(uint64_t hpa, uint64_t len);
 /* RAM from phys_ram() as something to write to. */
 void *phys_ram_write(const void *ram, uint64_t len);
 /* The first stretch of [hpa, +len) that has one owner and lies in one piece: 0, or why an access in

@@ -202,9 +202,6 @@ static inline uint8_t *chunk_address(uint64_t chunk)
 	return (uint8_t *)(IMAGE_BASE + (chunk << CHUNK_SHIFT));
 }
 
-/* The process's view, set by image.c. */
-extern uint64_t arena_mapped;		/* bytes; 0: no image */
-
 /* image.c */
 int arena_new(uint64_t span, int *fd);		/* a sealed memfd of that size */
 int arena_map(int fd, uint64_t span);		/* all of it, or what this process can */

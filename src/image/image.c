@@ -281,13 +281,6 @@ int image_fd(void)
 	return image_file;
 }
 
-bool image_contains(const void *p, size_t len)
-{
-	uint64_t at = (uintptr_t)p - IMAGE_BASE;
-
-	return at < arena_mapped && len <= arena_mapped - at;
-}
-
 /* -- what the header holds -------------------------------------------------------------------- */
 
 const void *image_root(enum image_root root)

@@ -73,7 +73,15 @@ uint64_t image_live(enum image_type type);		/* live objects of a type: leak coun
 /* Calls fn for every live object of a type, which it may free; stops at and returns the first
  * non-zero answer. */
 int image_each(enum image_type type, int (*fn)(const void *object, void *arg), void *arg);
-bool image_contains(const void *p, size_t len);
+
+/* Bytes mapped at IMAGE_BASE in this process; 0: no image. */
+extern uint64_t arena_mapped;
+static inline bool image_contains(const void *p, size_t len)
+{
+	uint64_t at = (uintptr_t)p - IMAGE_BASE;
+
+	return at < arena_mapped && len <= arena_mapped - at;
+}
 
 /* Bulk memory (guest RAM, BAR memory, page tables): whole pages, zeroed, 2 MiB aligned when len is
  * 2 MiB or more. Snapshots track it by page: write only through image_bulk_write(). It is not
