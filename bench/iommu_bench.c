@@ -37,8 +37,8 @@ static int machine(void)
 	const struct function *fn;
 	int rc = image_create(&opts);
 
-	if (rc || (rc = trace_power_on(0)) || (rc = phys_power_on()) || (rc = function_power_on()) ||
-	    (rc = iommu_power_on()))
+	if (rc || (rc = trace_power_on(0)) || (rc = phys_power_on()) ||
+	    (rc = function_power_on()) || (rc = iommu_power_on()))
 		return rc;
 	fn = function_add(RID, 0);
 	if (!fn)
@@ -96,8 +96,13 @@ static void copies(const struct pt *pt)
 {
 	const uint8_t *ram = image_bulk_alloc(COPY, IMAGE_TYPE_RAM);
 	uint8_t *data = malloc(COPY), *plain = malloc(COPY);
-	struct tlp tlp = { .type = TLP_MEM_READ, .rid = RID, .stream = TLP_NO_STREAM, .pasid = TLP_NO_PASID,
-			   .address = 0x1000000000ull, .len = COPY, .data = data };
+	struct tlp tlp = { .type = TLP_MEM_READ,
+			   .rid = RID,
+			   .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID,
+			   .address = 0x1000000000ull,
+			   .len = COPY,
+			   .data = data };
 	double best[3] = { 1e18, 1e18, 1e18 };
 	uint64_t done;
 
@@ -153,7 +158,8 @@ int main(void)
 	if (machine())
 		return 1;
 	pt = image_alloc(sizeof(*pt), IMAGE_TYPE_IOMMU_DOMAIN);
-	if (!pt || pt_init(pt, PT_VTD_SS, 4) || iommu_context_set(RID, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt, 1))
+	if (!pt || pt_init(pt, PT_VTD_SS, 4) ||
+	    iommu_context_set(RID, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt, 1))
 		return 1;
 	for (unsigned int i = 0; i < MAPPINGS; i++)
 		scattered[i] = PHYS_ARENA + (uint64_t)(rand() % 262144) * 4096;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Config space: bytes with a write mask and a write-1-to-clear mask a bit, the capability lists, and
- * the effects a write has. Effects are a table: which register, and what follows.
+ * Config space: bytes with a write mask and a write-1-to-clear mask a bit, the capability lists,
+ * and the effects a write has. Effects are a table: which register, and what follows.
  */
 #include "hardware/doe.h"
 #include "hardware/hardware.h"
@@ -43,7 +43,8 @@ void config_set(const struct function *fn, unsigned int offset, unsigned int siz
 	mask_put(fn->writable, offset, size, writable);
 }
 
-void config_set_w1c(const struct function *fn, unsigned int offset, unsigned int size, uint32_t bits)
+void config_set_w1c(const struct function *fn, unsigned int offset, unsigned int size,
+		    uint32_t bits)
 {
 	mask_put(fn->w1c, offset, size, bits);
 }
@@ -99,7 +100,8 @@ unsigned int config_add_cap(const struct function *fn, uint8_t id, unsigned int 
 	return at;
 }
 
-unsigned int config_add_ext_cap(const struct function *fn, uint16_t id, uint8_t version, unsigned int len)
+unsigned int config_add_ext_cap(const struct function *fn, uint16_t id, uint8_t version,
+				unsigned int len)
 {
 	unsigned int at = fn->ext_cap_end, link = 0x100;
 
@@ -152,7 +154,8 @@ static void power_effect(const struct function *fn, uint32_t old)
 {
 	uint32_t now = config_get(fn, fn->cap_pm + PCI_PM_CONTROL, 2);
 
-	if (!(now & PCI_PM_STATE) && (old & PCI_PM_STATE) == PCI_PM_STATE && !(now & PCI_PM_NO_SOFT_RESET))
+	if (!(now & PCI_PM_STATE) && (old & PCI_PM_STATE) == PCI_PM_STATE &&
+	    !(now & PCI_PM_NO_SOFT_RESET))
 		function_reset(fn, RESET_FLR);
 	else
 		decode_update(fn);
@@ -193,7 +196,8 @@ static unsigned int effect_at(const struct function *fn, const struct config_eff
 
 static bool access_legal(unsigned int offset, unsigned int size)
 {
-	return (size == 1 || size == 2 || size == 4) && offset < FUNCTION_CONFIG_SIZE && !(offset % size);
+	return (size == 1 || size == 2 || size == 4) && offset < FUNCTION_CONFIG_SIZE &&
+	       !(offset % size);
 }
 
 static bool doe_holds(const struct function *fn, unsigned int offset)
@@ -216,7 +220,8 @@ uint32_t config_read(uint16_t rid, unsigned int offset, unsigned int size)
 	return config_get(fn, offset, size);
 }
 
-static bool flr_asked(const struct function *fn, unsigned int offset, unsigned int size, uint32_t value)
+static bool flr_asked(const struct function *fn, unsigned int offset, unsigned int size,
+		      uint32_t value)
 {
 	unsigned int at = fn->cap_pcie + PCI_EXP_DEVCTL;
 

@@ -9,8 +9,13 @@
 /* One access within a page to what is at an HPA. */
 static int access_hpa(uint64_t hpa, uint8_t *data, uint64_t len, bool write, bool t, uint32_t owner)
 {
-	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ, .t = t, .stream = TLP_NO_STREAM,
-			   .pasid = TLP_NO_PASID, .address = hpa, .len = len, .data = data };
+	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ,
+			   .t = t,
+			   .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID,
+			   .address = hpa,
+			   .len = len,
+			   .data = data };
 
 	if (phys_is_mmio(hpa))
 		return tlp_mmio(&tlp) == TLP_SC ? 0 : -EIO;
@@ -57,8 +62,11 @@ static int leave(const struct vcpu_hw *vcpu, const struct guest_access *a)
 {
 	struct cpu_exit_info *exit = image_write(&vcpu->exit);
 
-	*exit = (struct cpu_exit_info){ .reason = CPU_EXIT_EPT_VIOLATION, .gpa = a->gpa, .len = a->len,
-					.write = a->write, .is_private = a->is_private };
+	*exit = (struct cpu_exit_info){ .reason = CPU_EXIT_EPT_VIOLATION,
+					.gpa = a->gpa,
+					.len = a->len,
+					.write = a->write,
+					.is_private = a->is_private };
 	if (a->write) {
 		struct reader r = reader_of(a->data, a->len < 8 ? a->len : 8);
 
@@ -98,11 +106,13 @@ static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 		rc = pt_walk(vcpu->ept, a->gpa, &leaf);
 	if (rc || !(leaf.prot & (a->write ? PT_W : PT_R)))
 		return leave(vcpu, a);
-	rc = access_hpa(leaf.hpa + (a->gpa - leaf.address), a->data, a->len, a->write, a->is_private, owner);
+	rc = access_hpa(leaf.hpa + (a->gpa - leaf.address), a->data, a->len, a->write,
+			a->is_private, owner);
 	return rc ? -EIO : 0;
 }
 
-static int guest_access(const struct vcpu_hw *vcpu, uint64_t gpa, uint8_t *data, uint64_t len, bool write)
+static int guest_access(const struct vcpu_hw *vcpu, uint64_t gpa, uint8_t *data, uint64_t len,
+			bool write)
 {
 	uint64_t shared = vcpu->tee_owner && vcpu->gpa_bits ? 1ull << (vcpu->gpa_bits - 1) : 0;
 	struct guest_access a = { .gpa = gpa & ~shared, .data = data, .write = write,

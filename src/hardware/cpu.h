@@ -9,7 +9,7 @@
 #include "hardware/tlp.h"
 #include "hardware/pt.h"
 
-/* The host kernel touching RAM or MMIO (T=0). 0, or -EACCES (TEE page), -EIO (device refused), -EFAULT. */
+/* The host touching RAM or MMIO (T=0): 0, -EACCES (TEE page), -EIO (device refused), -EFAULT. */
 int cpu_host_read(uint64_t hpa, void *to, uint64_t len);
 int cpu_host_write(uint64_t hpa, const void *from, uint64_t len);
 
@@ -33,7 +33,8 @@ struct cpu_exit_info {
 	uint64_t ret[2];
 };
 
-struct vcpu_hw {		/* in the image, one a vCPU; owned by KVM, used by firmware and guest */
+/* In the image, one a vCPU; owned by KVM, used by firmware and guest. */
+struct vcpu_hw {
 	uint32_t vm;		/* KVM's number of the VM */
 	uint32_t tee_owner;	/* phys owner number, 0: ordinary VM */
 	uint64_t tdr;		/* TDX: HPA of the TD root page, else 0 */
@@ -48,12 +49,12 @@ struct vcpu_hw {		/* in the image, one a vCPU; owned by KVM, used by firmware an
  * and retry after; -EIO: the device or memory refused (reads give ones).
  *
  * An exit is an EPT violation with gpa, len, write, data and is_private; its gpa, as the addresses
- * in vcpu->ept, is without the SHARED bit. When it turns out to be an emulated device, KVM makes the
- * reason CPU_EXIT_MMIO and leaves what was read in data: the retry of the same access takes it. */
+ * in vcpu->ept, is without the SHARED bit. When it turns out to be an emulated device, KVM makes
+ * the reason CPU_EXIT_MMIO and leaves what was read in data: the same access, retried, takes it. */
 int cpu_guest_read(const struct vcpu_hw *vcpu, uint64_t gpa, void *to, uint64_t len);
 int cpu_guest_write(const struct vcpu_hw *vcpu, uint64_t gpa, const void *from, uint64_t len);
 
-/* The guest behind KVM_RUN; defined by the guest lane. Runs until an exit, returned in vcpu->exit. */
+/* The guest behind KVM_RUN; defined by the guest lane. Runs until an exit, left in vcpu->exit. */
 void guest_run(const struct vcpu_hw *vcpu);
 void guest_gone(uint32_t vm);	/* its VM was destroyed */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * BARs: their registers, and which window of the MMIO space each function answers at. Windows are
- * kept sorted; when software makes two overlap, the one with the higher base wins where it lies, and
- * what the lower one has beyond it is answered by nobody. PCIe leaves that case undefined.
+ * kept sorted; when software makes two overlap, the one with the higher base wins where it lies,
+ * and what the lower one has beyond it is answered by nobody. PCIe leaves that case undefined.
  */
 #include "hardware/hardware.h"
 
@@ -186,7 +186,9 @@ static bool bar_legal(const struct function_bar *b, unsigned int bar, unsigned i
 int function_add_bar(const struct function *fn, unsigned int bar, uint64_t size, bool is64,
 		     bool prefetch, const void *memory)
 {
-	struct function_bar b = { .size = size, .is64 = is64, .prefetch = prefetch, .memory = memory };
+	struct function_bar b = {
+		.size = size, .is64 = is64, .prefetch = prefetch, .memory = memory
+	};
 
 	if (!bar_legal(&b, bar, function_is_bridge(fn) ? 2 : FUNCTION_BARS) || fn->bar[bar].size)
 		return -EINVAL;

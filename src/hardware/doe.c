@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The DOE mailbox. An object is answered within the write of Go, so Busy shows only while the device
- * has the object (seen at a wait point or after a kill) and when a timeout is injected. What the
- * specification leaves open is decided so: writing while Busy, Go while an answer waits to be read,
- * and popping nothing are errors, which stay until Abort.
+ * The DOE mailbox. An object is answered within the write of Go, so Busy shows only while the
+ * device has the object (seen at a wait point or after a kill) and when a timeout is injected. What
+ * the specification leaves open is decided so: writing while Busy, Go while an answer waits to be
+ * read, and popping nothing are errors, which stay until Abort.
  */
 #include "hardware/doe.h"
 #include "hardware/hardware.h"
@@ -61,7 +61,8 @@ void doe_free(const struct function *fn)
 }
 
 /* Makes *buffer hold at least `need` bytes, keeping `used` of them. */
-static int buffer_grow(const uint8_t *const *buffer, const uint32_t *room, uint32_t used, uint32_t need)
+static int buffer_grow(const uint8_t *const *buffer, const uint32_t *room, uint32_t used,
+		       uint32_t need)
 {
 	uint32_t size = *room ? *room : DOE_BUFFER;
 	uint8_t *larger;
@@ -90,7 +91,8 @@ static void doe_push(const struct doe *doe, uint32_t value)
 {
 	struct writer w;
 
-	if (doe->status & (DOE_STATUS_BUSY | DOE_STATUS_ERROR) || doe->written + 4 > DOE_MAX_OBJECT ||
+	if (doe->status & (DOE_STATUS_BUSY | DOE_STATUS_ERROR) ||
+	    doe->written + 4 > DOE_MAX_OBJECT ||
 	    buffer_grow(&doe->request, &doe->request_room, doe->written, doe->written + 4)) {
 		doe_error(doe);
 		return;
@@ -112,7 +114,8 @@ static void doe_pop(const struct doe *doe)
 }
 
 /* Discovery (6.30.1.1.1): which object types this mailbox speaks, one an index. */
-static int doe_discovery(const uint8_t *types, struct reader *req, uint8_t *rsp, size_t cap, size_t *len)
+static int doe_discovery(const uint8_t *types, struct reader *req, uint8_t *rsp, size_t cap,
+			 size_t *len)
 {
 	struct writer w = writer_of(rsp, cap);
 	size_t count = 1 + (types ? strlen((const char *)types) : 0);
@@ -209,8 +212,8 @@ static void doe_go(const struct function *fn, const struct doe *doe)
 	hw_set(&doe->status, doe->status | DOE_STATUS_BUSY);
 	hw_set(&doe->written, 0);
 	fault = fault_take(doe);
-	call = TRACE_CALL(LANE_HARDWARE, LANE_DEVICE, "DOE object", A("rid", fn->rid), A("len", len),
-			  A("type", len > 2 ? doe->request[2] : 0));
+	call = TRACE_CALL(LANE_HARDWARE, LANE_DEVICE, "DOE object", A("rid", fn->rid),
+			  A("len", len), A("type", len > 2 ? doe->request[2] : 0));
 	image_commit();
 	image_clock_advance(DOE_OBJECT_NS);
 	rc = fault == DOE_FAULT_TIMEOUT ? -ETIMEDOUT :

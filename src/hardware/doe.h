@@ -8,7 +8,7 @@
 
 #include "hardware/function.h"
 
-#define DOE_MAX_OBJECT (1u << 18)	/* bytes we accept; the spec's 2^20 would be 18 bits of DW */
+#define DOE_MAX_OBJECT (1u << 18) /* bytes we accept; the spec's 2^20 would be 18 bits of DW */
 #define DOE_TYPE_DISCOVERY 0
 #define DOE_TYPE_CMA 1
 #define DOE_TYPE_SECURED 2
@@ -20,7 +20,13 @@ void doe_register_write(const struct function *fn, unsigned int reg, uint32_t va
 void doe_reset(const struct function *fn);
 
 /* Injected faults, by name from flows: the next `count` objects on rid's mailbox. */
-enum doe_fault { DOE_FAULT_NONE, DOE_FAULT_TIMEOUT, DOE_FAULT_TRUNCATE, DOE_FAULT_CORRUPT, DOE_FAULT_ERROR };
+enum doe_fault {
+	DOE_FAULT_NONE,
+	DOE_FAULT_TIMEOUT,
+	DOE_FAULT_TRUNCATE,
+	DOE_FAULT_CORRUPT,
+	DOE_FAULT_ERROR
+};
 int doe_inject(uint16_t rid, enum doe_fault fault, unsigned int count);
 
 #endif

@@ -15,8 +15,8 @@
 struct function_bar {
 	uint64_t size;		/* power of two; 0: not there */
 	bool is64, prefetch;
-	uint64_t hpa;		/* assigned by enumeration (= the BAR register while decode is on) */
-	const void *memory;	/* RAM-like BAR memory of its own (bulk), or NULL: model handles accesses */
+	uint64_t hpa;		/* what the BAR register says */
+	const void *memory;	/* bulk, behind the BAR; or NULL: the model handles accesses */
 	bool decoded;		/* answers at hpa right now */
 };
 
@@ -48,14 +48,16 @@ enum function_reset { RESET_FLR, RESET_HOT, RESET_POWER };
 struct function_ops {
 	const char *name;
 	/* A BAR access not served by bar[].memory. t and stream as on the TLP. */
-	enum tlp_status (*mmio)(const struct function *fn, unsigned int bar, uint64_t offset, struct tlp *tlp);
-	/* May this TLP reach BAR memory at all (TDISP completer rules)? Asked for every MMIO TLP. */
-	enum tlp_status (*admit)(const struct function *fn, unsigned int bar, uint64_t offset, const struct tlp *tlp);
-	/* After a config write took effect (TDISP tracks Command, BARs, caps). old/new are the bytes. */
+	enum tlp_status (*mmio)(const struct function *fn, unsigned int bar, uint64_t offset,
+				struct tlp *tlp);
+	/* May this TLP reach the BAR at all (TDISP completer rules)? Asked for every MMIO TLP. */
+	enum tlp_status (*admit)(const struct function *fn, unsigned int bar, uint64_t offset,
+				 const struct tlp *tlp);
+	/* After a config write took effect (TDISP tracks Command, BARs, caps). */
 	void (*config_written)(const struct function *fn, unsigned int offset, unsigned int size,
 			       uint32_t old, uint32_t new);
-	/* A whole DOE object arrived (after Go). Fills rsp (whole object) and *rsp_len; returns 0, or
-	 * -ENOMSG to answer nothing at all. Discovery is answered by hardware from doe_types. */
+	/* A whole DOE object arrived (after Go). Fills rsp (whole object) and *rsp_len; returns 0,
+	 * or -ENOMSG to answer nothing at all. Discovery is answered by hardware from doe_types. */
 	int (*doe_object)(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp,
 			  size_t cap, size_t *rsp_len);
 	void (*reset)(const struct function *fn, enum function_reset kind);
@@ -69,7 +71,7 @@ const struct function_ops *function_model_ops(uint16_t model);
 
 /* The bus. */
 int function_power_on(void);
-const struct function *function_add(uint16_t rid, uint16_t model);	/* NULL: no memory, or taken */
+const struct function *function_add(uint16_t rid, uint16_t model); /* NULL: no memory, or taken */
 void function_remove(const struct function *fn);
 const struct function *function_find(uint16_t rid);			/* present ones only */
 const struct function *function_next(uint16_t *rid);			/* first with rid >= *rid */
@@ -94,10 +96,12 @@ unsigned int function_add_sriov(const struct function *pf, uint16_t total, uint1
 void config_set(const struct function *fn, unsigned int offset, unsigned int size, uint32_t value,
 		uint32_t writable);
 /* Which of the bits are write-1-to-clear. */
-void config_set_w1c(const struct function *fn, unsigned int offset, unsigned int size, uint32_t bits);
+void config_set_w1c(const struct function *fn, unsigned int offset, unsigned int size,
+		    uint32_t bits);
 /* The offset of a new capability of len bytes with its header, linked last; 0: no room. */
 unsigned int config_add_cap(const struct function *fn, uint8_t id, unsigned int len);
-unsigned int config_add_ext_cap(const struct function *fn, uint16_t id, uint8_t version, unsigned int len);
+unsigned int config_add_ext_cap(const struct function *fn, uint16_t id, uint8_t version,
+				unsigned int len);
 
 /* Config requests; size 1, 2 or 4, naturally aligned. All ones when absent. Writes have the side
  * effects the specs give them: decode, BAR sizing, FLR bit, DOE registers, IDE enable, SR-IOV. */
@@ -107,8 +111,10 @@ void config_write(uint16_t rid, unsigned int offset, unsigned int size, uint32_t
 void function_reset(const struct function *fn, enum function_reset kind);
 
 /* Upward events this lane raises; defined by the kernel lane (kernel/pci/interrupt.c). */
-void kernel_interrupt(uint16_t rid, uint64_t address, uint32_t data);	/* an MSI write reached the host */
-void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t address, bool write, unsigned int reason);
+/* An MSI write reached the host. */
+void kernel_interrupt(uint16_t rid, uint64_t address, uint32_t data);
+void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t address, bool write,
+			unsigned int reason);
 void kernel_mmio_moved(uint16_t rid);	/* decode or BARs changed behind somebody's back */
 
 #endif

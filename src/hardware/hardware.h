@@ -97,7 +97,8 @@ void function_present_update(const struct function *fn);
 uint32_t config_get(const struct function *fn, unsigned int offset, unsigned int size);
 void config_put(const struct function *fn, unsigned int offset, unsigned int size, uint32_t value);
 /* A request's write: masks and write-1-to-clear. */
-void config_merge(const struct function *fn, unsigned int offset, unsigned int size, uint32_t value);
+void config_merge(const struct function *fn, unsigned int offset, unsigned int size,
+		  uint32_t value);
 void config_reset(const struct function *fn, enum function_reset kind);
 
 /* BARs: recomputes what fn (and its VFs) answers at, tells the kernel when that moved. */

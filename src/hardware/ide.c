@@ -3,9 +3,9 @@
  * IDE: the registers of the capability and the state of each selective stream. Link IDE is not
  * offered, so selective blocks start right after the control register.
  *
- * A stream is secure at a port when it is enabled there and each sub-stream has a key in use in both
- * directions. Leaving that state destroys the keys. A T=0 request whose stream is not secure travels
- * outside of it; a T=1 request is never sent so.
+ * A stream is secure at a port when it is enabled there and each sub-stream has a key in use in
+ * both directions. Leaving that state destroys the keys. A T=0 request whose stream is not secure
+ * travels outside of it; a T=1 request is never sent so.
  */
 #include "hardware/hardware.h"
 #include "hardware/ide.h"
@@ -50,7 +50,7 @@ struct ide_key {
 
 struct ide_stream {
 	uint16_t programmed, going;	/* by slot */
-	uint16_t current;		/* of those going, the one last set going of its pair of sets */
+	uint16_t current; /* of those going, the one last set going of its pair of sets */
 	uint8_t id;			/* the stream id the keys were programmed for */
 	bool secure;
 	struct ide_key key[IDE_SLOTS];
@@ -70,7 +70,8 @@ unsigned int ide_add(const struct function *fn, unsigned int streams, unsigned i
 	if (!streams || streams > 256 || assoc > 15 || len > FUNCTION_CONFIG_SIZE || fn->ide)
 		return 0;
 	cap = config_add_ext_cap(fn, PCI_EXT_CAP_ID_IDE, 1, len);
-	ide = cap ? image_alloc(sizeof(*ide) + streams * sizeof(ide->stream[0]), IMAGE_TYPE_IDE) : NULL;
+	ide = cap ? image_alloc(sizeof(*ide) + streams * sizeof(ide->stream[0]), IMAGE_TYPE_IDE)
+		  : NULL;
 	if (!ide)
 		return 0;
 	ide->streams = (uint16_t)streams;
@@ -87,7 +88,8 @@ unsigned int ide_add(const struct function *fn, unsigned int streams, unsigned i
 		config_set(fn, at + SEL_RID1, 4, 0, 0x00ffff00);
 		config_set(fn, at + SEL_RID2, 4, 0, 0xff000000 | 0x00ffff00 | SEL_VALID);
 		for (unsigned int j = 0; j < assoc; j++) {
-			config_set(fn, at + SEL_ADDR + j * SEL_ADDR_LEN, 4, 0, 0xffffff00 | SEL_VALID);
+			config_set(fn, at + SEL_ADDR + j * SEL_ADDR_LEN, 4, 0,
+				   0xffffff00 | SEL_VALID);
 			config_set(fn, at + SEL_ADDR + j * SEL_ADDR_LEN + 4, 4, 0, UINT32_MAX);
 			config_set(fn, at + SEL_ADDR + j * SEL_ADDR_LEN + 8, 4, 0, UINT32_MAX);
 		}
@@ -167,7 +169,8 @@ static bool addr_matches(const struct ide_ref *ref, uint64_t address)
 	for (unsigned int i = 0; i < ide->assoc; i++) {
 		unsigned int at = SEL_ADDR + i * SEL_ADDR_LEN;
 		uint32_t low = ref_reg(ref, at);
-		uint64_t limit = (uint64_t)ref_reg(ref, at + 4) << 32 | (low & 0xfff00000) | 0xfffff;
+		uint64_t limit =
+			(uint64_t)ref_reg(ref, at + 4) << 32 | (low & 0xfff00000) | 0xfffff;
 		uint64_t base = (uint64_t)ref_reg(ref, at + 8) << 32 | (low & 0x000fff00) << 12;
 
 		if (low & SEL_VALID && address >= base && address <= limit)
@@ -221,7 +224,8 @@ static void stream_update(const struct ide_ref *ref)
 	if (secure == ref->stream->secure)
 		return;
 	hw_set(&ref->stream->secure, secure);
-	config_put(ref->port, ref->at + SEL_STS, 4, (sts & ~SEL_STS_STATE) | (secure ? SEL_STS_SECURE : 0));
+	config_put(ref->port, ref->at + SEL_STS, 4,
+		   (sts & ~SEL_STS_STATE) | (secure ? SEL_STS_SECURE : 0));
 	if (!secure)
 		keys_destroy(ref);
 	stream_tell(ref, ref->stream->id, secure);
@@ -241,10 +245,12 @@ static void peer_down(const struct function *port, uint8_t id)
 	const struct function *fn;
 	struct ide_ref ref;
 
-	if (port->root_port != port->rid && ref_of_rid(port->root_port, id, &ref) && ref.stream->secure)
+	if (port->root_port != port->rid && ref_of_rid(port->root_port, id, &ref) &&
+	    ref.stream->secure)
 		stream_down(&ref, true);
 	for (uint32_t at = 0; (fn = function_slot_next(&at)); at++)
-		if (function_below(fn, port) && fn->cap_ide && ref_find(fn, id, &ref) && ref.stream->secure)
+		if (function_below(fn, port) && fn->cap_ide && ref_find(fn, id, &ref) &&
+		    ref.stream->secure)
 			stream_down(&ref, true);
 }
 
@@ -330,7 +336,8 @@ int ide_key_program(uint16_t rid, uint8_t stream, unsigned int set, enum ide_dir
 }
 
 /* A sender has one key in use; a receiver takes the old one too until the sender has moved on. */
-int ide_key_go(uint16_t rid, uint8_t stream, unsigned int set, enum ide_direction dir, enum ide_sub_stream sub)
+int ide_key_go(uint16_t rid, uint8_t stream, unsigned int set, enum ide_direction dir,
+	       enum ide_sub_stream sub)
 {
 	struct ide_ref ref;
 	int slot = key_slot(rid, stream, set, dir, sub, &ref);
@@ -340,13 +347,15 @@ int ide_key_go(uint16_t rid, uint8_t stream, unsigned int set, enum ide_directio
 		return slot;
 	if (!(ref.stream->programmed & BIT(slot)))
 		return -EINVAL;
-	hw_set(&ref.stream->going, (uint16_t)((ref.stream->going | BIT(slot)) & ~(dir == IDE_TX ? other : 0)));
+	hw_set(&ref.stream->going,
+	       (uint16_t)((ref.stream->going | BIT(slot)) & ~(dir == IDE_TX ? other : 0)));
 	hw_set(&ref.stream->current, (uint16_t)((ref.stream->current | BIT(slot)) & ~other));
 	stream_update(&ref);
 	return 0;
 }
 
-int ide_key_stop(uint16_t rid, uint8_t stream, unsigned int set, enum ide_direction dir, enum ide_sub_stream sub)
+int ide_key_stop(uint16_t rid, uint8_t stream, unsigned int set, enum ide_direction dir,
+		 enum ide_sub_stream sub)
 {
 	struct ide_ref ref;
 	int slot = key_slot(rid, stream, set, dir, sub, &ref);
@@ -414,7 +423,8 @@ static unsigned int sending_slot(const struct ide_stream *tx, enum ide_sub_strea
 	return SLOT(tx->current & BIT(SLOT(0, IDE_TX, sub)) ? 0u : 1u, IDE_TX, sub);
 }
 
-bool ide_pass(uint16_t root_port, uint16_t rid, uint16_t stream, enum ide_sub_stream sub, bool upstream)
+bool ide_pass(uint16_t root_port, uint16_t rid, uint16_t stream, enum ide_sub_stream sub,
+	      bool upstream)
 {
 	struct ide_ref top, end;
 	const struct ide_stream *tx, *rx;
@@ -428,7 +438,8 @@ bool ide_pass(uint16_t root_port, uint16_t rid, uint16_t stream, enum ide_sub_st
 	from = sending_slot(tx, sub);
 	to = from - SLOT(0, IDE_TX, 0);	/* the same set and sub-stream, received */
 	old = to >= 6 ? to - 6 : to + 6;
-	if (!(rx->going & BIT(to)) || memcmp(&tx->key[from], &rx->key[to], sizeof(struct ide_key))) {
+	if (!(rx->going & BIT(to)) ||
+	    memcmp(&tx->key[from], &rx->key[to], sizeof(struct ide_key))) {
 		ide_fail(end.port->rid, (uint8_t)stream);
 		return false;
 	}

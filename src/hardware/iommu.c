@@ -178,9 +178,11 @@ static void pasid_drop(const struct iommu_requester *r, uint32_t pasid)
 	}
 }
 
-int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const struct pt *pt, uint16_t did)
+int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const struct pt *pt,
+		      uint16_t did)
 {
-	const struct iommu_requester *r = mode == IOMMU_BLOCK ? requester_find(rid) : requester_get(rid);
+	const struct iommu_requester *r =
+		mode == IOMMU_BLOCK ? requester_find(rid) : requester_get(rid);
 	struct iommu_context new = { .mode = (uint8_t)mode, .did = did };
 	const struct iommu_context *context;
 
@@ -281,7 +283,8 @@ void iommu_stats(struct iommu_stats *stats)
 
 static inline const struct tlb_entry *tlb_slot(const struct iommu *mmu, uint64_t page, uint32_t key)
 {
-	return &mmu->tlb[(page ^ page >> 18 ^ (uint64_t)key * 0x9e3779b1u >> 16) & (TLB_ENTRIES - 1)];
+	return &mmu->tlb[(page ^ page >> 18 ^ (uint64_t)key * 0x9e3779b1u >> 16) &
+			 (TLB_ENTRIES - 1)];
 }
 
 static inline void tlb_leaf(const struct tlb_entry *e, struct pt_leaf *leaf)
@@ -320,12 +323,14 @@ static inline unsigned int permit(const struct tlp *tlp, const struct pt_leaf *l
 }
 
 static unsigned int walk_host(const struct tlp *tlp, const struct iommu_context *context,
-			      uint32_t generation, const struct tlb_entry *slot, struct pt_leaf *leaf)
+			      uint32_t generation, const struct tlb_entry *slot,
+			      struct pt_leaf *leaf)
 {
 	statistics.misses++;
 	if (tlp->address >> (12 + 9 * context->levels))
 		return FAULT_ADDRESS_WIDTH;
-	if (pt_walk_root((enum pt_format)context->format, context->root, context->levels, tlp->address, leaf))
+	if (pt_walk_root((enum pt_format)context->format, context->root, context->levels,
+			 tlp->address, leaf))
 		return denied(tlp);
 	statistics.walk_reads += leaf->reads;
 	tlb_fill(slot, tlp->address >> 12, context->did, generation, leaf, 0);
@@ -333,7 +338,8 @@ static unsigned int walk_host(const struct tlp *tlp, const struct iommu_context 
 }
 
 static unsigned int translate_trusted(const struct iommu *mmu, const struct tlp *tlp,
-					 const struct iommu_requester *r, struct pt_leaf *leaf, uint32_t *owner)
+				      const struct iommu_requester *r, struct pt_leaf *leaf,
+				      uint32_t *owner)
 {
 	uint32_t key = TLB_TRUSTED | tlp->rid, generation;
 	const struct tlb_entry *e = tlb_slot(mmu, tlp->address >> 12, key);
@@ -404,7 +410,8 @@ enum tlp_status iommu_translate(const struct tlp *tlp, struct pt_leaf *leaf, uin
 	if (__builtin_expect(!reason, 1))
 		return TLP_SC;
 	statistics.faults++;
-	kernel_iommu_fault(tlp->rid, tlp->pasid, tlp->t, tlp->address, tlp->type != TLP_MEM_READ, reason);
+	kernel_iommu_fault(tlp->rid, tlp->pasid, tlp->t, tlp->address, tlp->type != TLP_MEM_READ,
+			   reason);
 	return TLP_BLOCKED;
 }
 

@@ -20,15 +20,16 @@ enum iommu_mode { IOMMU_BLOCK, IOMMU_IDENTITY, IOMMU_SECOND_STAGE };
 
 /* Host-owned context of (rid, pasid); pasid TLP_NO_PASID is the requests without PASID. `did` names
  * the domain in the IOTLB. 0 or -ENOMEM. */
-int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const struct pt *pt, uint16_t did);
+int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const struct pt *pt,
+		      uint16_t did);
 int iommu_did_alloc(void);			/* > 0, or -ENOSPC */
 void iommu_did_free(int did);
 /* Invalidation waits out accesses in flight before it returns. last inclusive. */
 void iommu_iotlb_flush(uint16_t did, uint64_t first, uint64_t last);
 void iommu_iotlb_flush_all(void);
 
-/* Trusted context: firmware only. `sept_root` is the S-EPT; leaves there carry state bits that the
- * walker checks through tdx_sept_walk() of iommu_trusted_walk below. A zero root disables it. */
+/* Trusted context: firmware only. `sept_root` is the S-EPT, walked by trusted_walk(), which knows
+ * the state bits of its leaves. A zero root disables it. 0 or -ENOMEM. */
 int iommu_trusted_set(uint16_t rid, uint64_t sept_root, uint32_t owner, bool present);
 uint64_t iommu_trusted_epoch(void);		/* completed trusted IOTLB invalidations */
 void iommu_trusted_flush(uint16_t rid);

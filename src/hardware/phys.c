@@ -70,7 +70,9 @@ static uint64_t owner_run(uint64_t hpa, uint64_t len)
 		uint64_t step = PHYS_1G;
 
 		if (gib)
-			step = gib->block[offset >> BLOCK_SHIFT & (GIB_BLOCKS - 1)].pages ? PHYS_PAGE : PHYS_2M;
+			step = gib->block[offset >> BLOCK_SHIFT & (GIB_BLOCKS - 1)].pages
+				       ? PHYS_PAGE
+				       : PHYS_2M;
 		at = (at | (step - 1)) + 1;
 	}
 	return at < end ? at - hpa : len;
@@ -92,7 +94,8 @@ static const struct owner_gib *gib_make(uint64_t offset)
 static int block_open(uint64_t offset)
 {
 	const struct owner_gib *gib = gib_make(offset);
-	const struct owner_block *block = gib ? &gib->block[offset >> BLOCK_SHIFT & (GIB_BLOCKS - 1)] : NULL;
+	const struct owner_block *block =
+		gib ? &gib->block[offset >> BLOCK_SHIFT & (GIB_BLOCKS - 1)] : NULL;
 	uint32_t *pages;
 
 	if (!gib)
@@ -112,7 +115,8 @@ static int block_open(uint64_t offset)
 static bool block_is(uint64_t offset, uint32_t owner)
 {
 	const struct owner_gib *gib = gib_of(offset);
-	const struct owner_block *block = gib ? &gib->block[offset >> BLOCK_SHIFT & (GIB_BLOCKS - 1)] : NULL;
+	const struct owner_block *block =
+		gib ? &gib->block[offset >> BLOCK_SHIFT & (GIB_BLOCKS - 1)] : NULL;
 
 	return block ? !block->pages && block->owner == owner : !owner;
 }
@@ -132,8 +136,8 @@ static int owner_prepare(uint64_t offset, uint64_t end, uint32_t owner)
 	return 0;
 }
 
-static void block_set(const struct owner_gib *gib, const struct owner_block *block, unsigned int first,
-		      unsigned int count, uint32_t owner)
+static void block_set(const struct owner_gib *gib, const struct owner_block *block,
+		      unsigned int first, unsigned int count, uint32_t owner)
 {
 	uint32_t owned = block->owned, *pages;
 	bool was = owned;
@@ -162,7 +166,8 @@ int phys_owner_set(uint64_t hpa, uint64_t len, uint32_t owner)
 	uint64_t offset = hpa - PHYS_ARENA, end = offset + len;
 	int rc;
 
-	if (!phys_state() || offset >= IMAGE_SPAN || len > IMAGE_SPAN - offset || (hpa | len) % PHYS_PAGE)
+	if (!phys_state() || offset >= IMAGE_SPAN || len > IMAGE_SPAN - offset ||
+	    (hpa | len) % PHYS_PAGE)
 		return -EINVAL;
 	rc = owner_prepare(offset, end, owner);
 	if (rc)

@@ -3,12 +3,12 @@
  * Host-physical memory. An address (HPA) names a page by identity: one address a page, whatever its
  * names, below 2^52.
  *
- *	arena window	PHYS_ARENA + offset in the image: guest RAM, page tables, all host RAM we own
+ *	arena window	PHYS_ARENA + offset in the image: guest RAM, page tables, all host RAM
  *	MMIO window	PHYS_MMIO..: BARs, assigned by the power-on enumeration or the OS
  *	client windows	PHYS_CLIENT..: 1 GiB each, pages of a client process, by (owner, address)
  *
  * The memory controller also knows, for each RAM page, which TEE owns it (the platform's PAMT, RMP
- * or GPT says so). That is what stops host CPU accesses and T=0 DMA; see phys_access().
+ * or GPT says so). That is what stops host CPU accesses and T=0 DMA; see phys_read().
  */
 #ifndef SWTIO_HARDWARE_PHYS_H
 #define SWTIO_HARDWARE_PHYS_H

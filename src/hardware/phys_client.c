@@ -135,7 +135,8 @@ static void reach_cut(uint32_t owner, uint64_t address, uint64_t len)
 
 		reach_splice(i, NULL);
 		if (old.address < address)
-			reach_splice(i++, &(struct reach){ owner, old.address, address - old.address, old.local });
+			reach_splice(i++, &(struct reach){ owner, old.address,
+							   address - old.address, old.local });
 		if (old_end > end)
 			reach_splice(i++, &(struct reach){ owner, end, old_end - end,
 							   old.local + (end - old.address) });

@@ -26,8 +26,8 @@ uint64_t pt_page_alloc(const struct pt *pt)
 
 	if (!page)
 		return 0;
-	/* Entries go through the log. This tells the image that the page is no longer zero, so that it
-	 * is cleared before anybody has it next. */
+	/* Entries go through the log. This tells the image that the page is no longer zero, so that
+	 * it is cleared before anybody has it next. */
 	image_bulk_write(page, PHYS_PAGE);
 	hw_set(&pt->pages, pt->pages + 1);
 	return phys_of(page);
@@ -95,7 +95,8 @@ int pt_walk(const struct pt *pt, uint64_t address, struct pt_leaf *leaf)
 	return pt_walk_root((enum pt_format)pt->format, pt->root, pt->levels, address, leaf);
 }
 
-int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address, struct pt_leaf *leaf)
+int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address,
+		 struct pt_leaf *leaf)
 {
 	if (address >> (12 + 9 * levels))
 		return -ENOENT;

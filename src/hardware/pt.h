@@ -15,7 +15,7 @@ enum pt_format {
 	PT_FORMAT_MAX
 };
 
-enum { PT_R = 1, PT_W = 2, PT_X = 4, PT_UC = 8, PT_SNOOP = 16 };	/* properties of a mapping */
+enum { PT_R = 1, PT_W = 2, PT_X = 4, PT_UC = 8, PT_SNOOP = 16 }; /* properties of a mapping */
 
 struct pt {			/* embed; in the image */
 	uint8_t format;		/* enum pt_format */
@@ -33,7 +33,8 @@ struct pt_leaf {
 	uint8_t reads;		/* memory reads the walk took */
 };
 
-int pt_init(const struct pt *pt, enum pt_format format, unsigned int levels);	/* 0, -EINVAL, -ENOMEM */
+/* 0, -EINVAL no such format or number of levels, -ENOMEM. */
+int pt_init(const struct pt *pt, enum pt_format format, unsigned int levels);
 void pt_destroy(const struct pt *pt);
 /* Maps [address, +len) to contiguous hpa with the largest leaves that fit; all or nothing.
  * 0, -EINVAL unaligned or out of range, -EADDRINUSE something is there, -ENOMEM. */
@@ -43,7 +44,8 @@ int pt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, ui
 uint64_t pt_unmap(const struct pt *pt, uint64_t address, uint64_t len);
 int pt_walk(const struct pt *pt, uint64_t address, struct pt_leaf *leaf);	/* 0 or -ENOENT */
 /* The walk a device does: from a root HPA, reading memory. */
-int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address, struct pt_leaf *leaf);
+int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address,
+		 struct pt_leaf *leaf);
 uint64_t pt_next_mapped(const struct pt *pt, uint64_t address);	/* UINT64_MAX: none */
 uint64_t pt_page_sizes(enum pt_format format);	/* bitmap of sizes */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The algorithms on page tables, compiled once a format: a pt_<format>.c includes the format's
- * primitives (pt_fmt_<format>.h), defines PT_OPS as the name of the table of functions, and includes
- * this. No include guard: it is a body, not an interface.
+ * primitives (pt_fmt_<format>.h), defines PT_OPS as the name of the table of functions, and
+ * includes this. No include guard: it is a body, not an interface.
  *
  * An entry that points to a table counts the entries present in it, in bits 61:52, which both
  * formats have hardware ignore in such entries; so a table that became empty is known at once.
@@ -102,7 +102,8 @@ static int table_get(const struct map_job *job, unsigned int level, const uint64
 static int map_run(struct map_job *job)
 {
 	unsigned int level = leaf_level(job), first = level_index(job->address, level), count;
-	uint64_t size = 1ull << level_shift(level), fit = (job->end - job->address) >> level_shift(level);
+	uint64_t size = 1ull << level_shift(level),
+		 fit = (job->end - job->address) >> level_shift(level);
 	const uint64_t *table, *parent;
 	int rc = table_get(job, level, &table, &parent);
 	uint64_t *slots;
@@ -123,8 +124,8 @@ static int map_run(struct map_job *job)
 }
 
 /* Takes away tables over `address` that a map which failed left empty. */
-static void prune(const struct pt *pt, const uint64_t *table, const uint64_t *parent, unsigned int level,
-		  uint64_t address)
+static void prune(const struct pt *pt, const uint64_t *table, const uint64_t *parent,
+		  unsigned int level, uint64_t address)
 {
 	const uint64_t *slot = table + level_index(address, level);
 
@@ -164,7 +165,8 @@ static int fmt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t
 /* -- unmap ----------------------------------------------------------------------------------- */
 
 /* Frees a table and all below it; bytes that were mapped there. */
-static uint64_t table_drop(const struct pt *pt, uint64_t hpa, unsigned int level, unsigned int count)
+static uint64_t table_drop(const struct pt *pt, uint64_t hpa, unsigned int level,
+			   unsigned int count)
 {
 	const uint64_t *table = table_at(hpa);
 	uint64_t bytes = 0;
@@ -177,7 +179,8 @@ static uint64_t table_drop(const struct pt *pt, uint64_t hpa, unsigned int level
 		if (is_leaf(table[i], level))
 			bytes += 1ull << level_shift(level);
 		else
-			bytes += table_drop(pt, table[i] & FMT_ADDRESS, level - 1, COUNT_OF(table[i]));
+			bytes += table_drop(pt, table[i] & FMT_ADDRESS, level - 1,
+					    COUNT_OF(table[i]));
 	}
 	pt_page_free(pt, hpa);
 	return bytes;
@@ -199,7 +202,8 @@ static int leaf_split(const struct pt *pt, const uint64_t *slot, unsigned int le
 	return 0;
 }
 
-static uint64_t unmap_pages(const uint64_t *table, unsigned int first, unsigned int last, unsigned int *gone)
+static uint64_t unmap_pages(const uint64_t *table, unsigned int first, unsigned int last,
+			    unsigned int *gone)
 {
 	uint64_t *slots = image_log(table + first, (last - first + 1) * sizeof(*slots));
 

@@ -36,13 +36,15 @@ static inline uint64_t fmt_table(uint64_t hpa)
 
 static inline uint8_t fmt_leaf_prot(uint64_t e)
 {
-	return (uint8_t)((e & FMT_READ ? PT_R : 0) | (e & FMT_WRITE ? PT_W : 0) | (e & FMT_SNOOP ? PT_SNOOP : 0));
+	return (uint8_t)((e & FMT_READ ? PT_R : 0) | (e & FMT_WRITE ? PT_W : 0) |
+			 (e & FMT_SNOOP ? PT_SNOOP : 0));
 }
 
 /* What a table lets through to what is below it. */
 static inline uint8_t fmt_table_prot(uint64_t e)
 {
-	return (uint8_t)(PT_X | PT_UC | PT_SNOOP | (e & FMT_READ ? PT_R : 0) | (e & FMT_WRITE ? PT_W : 0));
+	return (uint8_t)(PT_X | PT_UC | PT_SNOOP | (e & FMT_READ ? PT_R : 0) |
+			 (e & FMT_WRITE ? PT_W : 0));
 }
 
 #endif

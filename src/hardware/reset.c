@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Resets. A function-level reset leaves the IDE registers and keys of the port alone; a conventional
- * one (hot, power) takes them too, and reaches everything below a bridge. A reset of a PF ends its
- * VFs, since it clears VF Enable.
+ * Resets. A function-level reset leaves the IDE registers and keys of the port alone; a
+ * conventional one (hot, power) takes them too, and reaches everything below a bridge. A reset of a
+ * PF ends its VFs, since it clears VF Enable.
  */
 #include "hardware/doe.h"
 #include "hardware/hardware.h"
@@ -24,8 +24,8 @@ void config_reset(const struct function *fn, enum function_reset kind)
 	}
 	memcpy(image_log(fn->config, keep), fn->initial, keep);
 	if (next < FUNCTION_CONFIG_SIZE)
-		memcpy(image_log(fn->config + next, FUNCTION_CONFIG_SIZE - next), fn->initial + next,
-		       FUNCTION_CONFIG_SIZE - next);
+		memcpy(image_log(fn->config + next, FUNCTION_CONFIG_SIZE - next),
+		       fn->initial + next, FUNCTION_CONFIG_SIZE - next);
 }
 
 static void reset_one(const struct function *fn, enum function_reset kind)
@@ -44,7 +44,8 @@ static void reset_one(const struct function *fn, enum function_reset kind)
 		sriov_update(fn, kind);
 }
 
-static bool reset_reaches(const struct function *fn, const struct function *target, enum function_reset kind)
+static bool reset_reaches(const struct function *fn, const struct function *target,
+			  enum function_reset kind)
 {
 	return kind != RESET_FLR && function_is_bridge(target) && function_below(fn, target);
 }

@@ -32,7 +32,8 @@ static bool tlp_reads(const struct tlp *tlp)
 /* The one event of a refused TLP; a refused read completes with ones. */
 static enum tlp_status refused(const struct tlp *tlp, enum tlp_status status, bool upstream)
 {
-	enum lane from = upstream ? LANE_DEVICE : LANE_HARDWARE, to = upstream ? LANE_HARDWARE : LANE_DEVICE;
+	enum lane from = upstream ? LANE_DEVICE : LANE_HARDWARE,
+		  to = upstream ? LANE_HARDWARE : LANE_DEVICE;
 	struct trace_call call;
 
 	call = TRACE_CALL(from, to, tlp_reads(tlp) ? "TLP read" : "TLP write", A("rid", tlp->rid),
@@ -47,7 +48,8 @@ static enum tlp_status refused(const struct tlp *tlp, enum tlp_status status, bo
 
 /* A link between a root port and fn: on which stream, and does it pass? A function below no root
  * port is part of the root complex, where there is nothing to protect. */
-static enum tlp_status link_pass(const struct function *fn, bool t, bool read, bool upstream, uint16_t *stream)
+static enum tlp_status link_pass(const struct function *fn, bool t, bool read, bool upstream,
+				 uint16_t *stream)
 {
 	enum ide_sub_stream sub = read ? IDE_NPR : IDE_PR;
 
@@ -57,7 +59,8 @@ static enum tlp_status link_pass(const struct function *fn, bool t, bool read, b
 	}
 	if (*stream == TLP_NO_STREAM)
 		return t ? TLP_INSECURE : TLP_SC;
-	if (!t && !(ide_secure(fn->root_port, (uint8_t)*stream) && ide_secure(fn->rid, (uint8_t)*stream))) {
+	if (!t && !(ide_secure(fn->root_port, (uint8_t)*stream) &&
+		    ide_secure(fn->rid, (uint8_t)*stream))) {
 		*stream = TLP_NO_STREAM;
 		return TLP_SC;
 	}

@@ -50,7 +50,8 @@ enum tlp_status tlp_dma(struct tlp *tlp);
 enum tlp_status tlp_dma_map(const struct tlp *tlp, uint64_t *run, const void **ram, uint64_t *hpa);
 
 /* Bulk DMA between a function's memory and its I/O addresses in one go; *done counts bytes moved
- * before a refusal. Writes when `write`, else reads. `data` is in the image or any process memory. */
+ * before a refusal, and a refused read leaves ones in the rest. `data` is any writable memory of
+ * the process; in the image it is the caller who makes it so. */
 enum tlp_status tlp_dma_copy(const struct tlp *tlp, uint64_t *done);
 
 #endif

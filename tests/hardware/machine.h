@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A small machine for this room's tests: root port 00:01.0, below it 01:00.0 with BAR0 (registers of
- * the model), BAR2 (memory), DOE and IDE, and two VFs 01:00.1 and 01:00.2. The model is the tests'.
+ * A small machine for this room's tests: root port 00:01.0, below it 01:00.0 with BAR0 (registers
+ * of the model), BAR2 (memory), DOE and IDE, and two VFs 01:00.1 and 01:00.2. The model is the
+ * tests'.
  */
 #ifndef TESTS_HARDWARE_MACHINE_H
 #define TESTS_HARDWARE_MACHINE_H
@@ -81,7 +82,8 @@ static enum tlp_status model_admit(const struct function *fn, unsigned int bar, 
 }
 
 /* Reads give bar << 24 | offset. */
-static enum tlp_status model_mmio(const struct function *fn, unsigned int bar, uint64_t offset, struct tlp *tlp)
+static enum tlp_status model_mmio(const struct function *fn, unsigned int bar, uint64_t offset,
+				  struct tlp *tlp)
 {
 	struct writer w = writer_of(tlp->data, tlp->len);
 
@@ -95,8 +97,8 @@ static enum tlp_status model_mmio(const struct function *fn, unsigned int bar, u
 }
 
 /* The object comes back with its last byte turned over. */
-static int model_doe(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap,
-		     size_t *rsp_len)
+static int model_doe(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp,
+		     size_t cap, size_t *rsp_len)
 {
 	(void)fn;
 	if (doe_rc || len > cap)
@@ -112,8 +114,13 @@ static const uint8_t model_types[] = { DOE_TYPE_CMA, DOE_TYPE_SECURED, 0 };
 const struct function_ops *function_model_ops(uint16_t model)
 {
 	static const struct function_ops ops = {
-		.name = "test", .mmio = model_mmio, .admit = model_admit, .config_written = model_written,
-		.doe_object = model_doe, .reset = model_reset, .stream_changed = model_stream,
+		.name = "test",
+		.mmio = model_mmio,
+		.admit = model_admit,
+		.config_written = model_written,
+		.doe_object = model_doe,
+		.reset = model_reset,
+		.stream_changed = model_stream,
 		.doe_types = model_types,
 	};
 
@@ -133,7 +140,8 @@ void kernel_interrupt(uint16_t rid, uint64_t address, uint32_t data)
 	seen.msi_data = data;
 }
 
-void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t address, bool write, unsigned int reason)
+void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t address, bool write,
+			unsigned int reason)
 {
 	(void)rid, (void)pasid;
 	seen.faults++;
@@ -157,8 +165,11 @@ int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *ow
 	trusted_walks++;
 	if (root != trusted_root || gpa < trusted_gpa || page > trusted_shared)
 		return -ENOENT;
-	*leaf = (struct pt_leaf){ .address = trusted_gpa + page * PHYS_PAGE, .hpa = trusted_hpa + page * PHYS_PAGE,
-				  .size = PHYS_PAGE, .prot = PT_R | PT_W, .reads = 4 };
+	*leaf = (struct pt_leaf){ .address = trusted_gpa + page * PHYS_PAGE,
+				  .hpa = trusted_hpa + page * PHYS_PAGE,
+				  .size = PHYS_PAGE,
+				  .prot = PT_R | PT_W,
+				  .reads = 4 };
 	*owner = page ? 0 : trusted_owner;
 	return 0;
 }
@@ -174,7 +185,9 @@ static void machine_bar(uint16_t rid, unsigned int at, uint64_t hpa)
 
 static void machine_endpoint(void)
 {
-	static const struct function_bar vf_bar[FUNCTION_BARS] = { { .size = 0x4000, .is64 = true } };
+	static const struct function_bar vf_bar[FUNCTION_BARS] = {
+		{ .size = 0x4000, .is64 = true },
+	};
 	const struct function *vf;
 	unsigned int cap;
 

@@ -107,7 +107,7 @@ static void test_power_state(void **state)
 	assert_null(function_at(BAR0, &bar, &offset));
 	assert_int_equal(config_read(EP, 0, 2), 0x1d10);
 	assert_int_equal(seen.resets, 0);
-	config_write(EP, 0x44, 2, 0);				/* no No_Soft_Reset: state is lost */
+	config_write(EP, 0x44, 2, 0); /* no No_Soft_Reset: state is lost */
 	assert_int_equal(seen.resets, 1);
 	assert_int_equal(config_read(EP, 0x04, 2), 0);
 }

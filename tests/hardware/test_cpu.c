@@ -54,7 +54,7 @@ static void test_ordinary_guest(void **state)
 
 	(void)state;
 	vcpu_setup(0);
-	assert_int_equal(cpu_guest_write(vcpu, 0x5ffc, "12345678", 8), 0);	/* over a page's end */
+	assert_int_equal(cpu_guest_write(vcpu, 0x5ffc, "12345678", 8), 0); /* over a page's end */
 	assert_memory_equal(ram + 0xffc, "12345678", 8);
 	assert_int_equal(cpu_guest_read(vcpu, 0x7010, data, 4), 0);
 	assert_int_equal(data[0], 0x10);
@@ -65,7 +65,8 @@ static void test_ordinary_guest(void **state)
 	assert_int_equal(vcpu->exit.len, 4);
 	assert_false(vcpu->exit.write);
 	assert_false(vcpu->exit.is_private);
-	assert_int_equal(cpu_guest_write(vcpu, 0x8010, "\x11\x22\x33\x44", 4), -EAGAIN);	/* read-only */
+	assert_int_equal(cpu_guest_write(vcpu, 0x8010, "\x11\x22\x33\x44", 4),
+			 -EAGAIN); /* read-only */
 	assert_true(vcpu->exit.write);
 	assert_int_equal(vcpu->exit.data, 0x44332211);
 	assert_int_equal(cpu_guest_read(vcpu, 0x8010, data, 4), 0);
@@ -86,8 +87,10 @@ static void test_emulated_device(void **state)
 	assert_int_equal(cpu_guest_read(vcpu, 0x9010, data, 4), -EAGAIN);
 	vcpu->exit.reason = CPU_EXIT_MMIO;			/* what KVM does with it */
 	vcpu->exit.data = 0xddccbbaa;
-	assert_int_equal(cpu_guest_read(vcpu, 0x9014, data, 4), -EAGAIN);	/* not this access */
-	vcpu->exit = (struct cpu_exit_info){ .reason = CPU_EXIT_MMIO, .gpa = 0x9010, .len = 4, .data = 0xddccbbaa };
+	assert_int_equal(cpu_guest_read(vcpu, 0x9014, data, 4), -EAGAIN); /* not this access */
+	vcpu->exit = (struct cpu_exit_info){
+		.reason = CPU_EXIT_MMIO, .gpa = 0x9010, .len = 4, .data = 0xddccbbaa
+	};
 	assert_int_equal(cpu_guest_read(vcpu, 0x9010, data, 4), 0);
 	assert_memory_equal(data, "\xaa\xbb\xcc\xdd", 4);
 	assert_int_equal(cpu_guest_read(vcpu, 0x9010, data, 4), -EAGAIN);	/* once */
@@ -107,7 +110,7 @@ static void test_R3_5_private_memory(void **state)
 	assert_int_equal(cpu_guest_write(vcpu, 0x5000 | SHARED, "shar", 4), 0);
 	assert_memory_equal(ram + 0x3000, "priv", 4);
 	assert_memory_equal(ram, "shar", 4);
-	assert_int_equal(cpu_guest_read(vcpu, 0x6000, data, 4), -EAGAIN);	/* in the EPT only */
+	assert_int_equal(cpu_guest_read(vcpu, 0x6000, data, 4), -EAGAIN); /* in the EPT only */
 	assert_true(vcpu->exit.is_private);
 	assert_int_equal(vcpu->exit.gpa, 0x6000);
 	assert_int_equal(cpu_guest_read(vcpu, 0x9000 | SHARED, data, 4), -EAGAIN);
@@ -143,7 +146,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ordinary_guest, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_emulated_device, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_private_memory, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_R3_5_private_mmio_is_T1, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_private_mmio_is_T1, machine_up,
+						machine_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

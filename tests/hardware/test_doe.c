@@ -56,9 +56,9 @@ static void test_exchange(void **state)
 	assert_int_equal(receive(answer, 8), 4);
 	assert_int_equal(answer[1], 4);
 	assert_int_equal(answer[2], 0x44332211);
-	assert_int_equal(answer[3], 0x77776655);		/* the model turned the last byte over */
+	assert_int_equal(answer[3], 0x77776655); /* the model turned the last byte over */
 	assert_int_equal(reg(STATUS), 0);
-	assert_int_equal(seen.written, 0);			/* mailbox traffic is not configuration */
+	assert_int_equal(seen.written, 0); /* mailbox traffic is not configuration */
 	send(request, 4);					/* and again */
 	assert_int_equal(receive(answer, 8), 4);
 }
@@ -200,7 +200,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_discovery, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_silent_drops, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_underflow_and_abort, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_abort_forgets_request, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_abort_forgets_request, machine_up,
+						machine_down),
 		cmocka_unit_test_setup_teardown(test_overflow, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_reset_aborts, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_injected_faults, machine_up, machine_down),

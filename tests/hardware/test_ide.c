@@ -15,7 +15,8 @@ static void test_register_layout(void **state)
 	config_write(RP, cap + 0x10, 4, 0xfffffffe);		/* control but enable */
 	assert_int_equal(config_read(RP, cap + 0x10, 4), 0xff3fc000);
 	config_write(EP, ep->cap_ide + 0x10u, 4, 0xfffffffe);
-	assert_int_equal(config_read(EP, ep->cap_ide + 0x10u, 4), 0xff7fc000);	/* default stream too */
+	assert_int_equal(config_read(EP, ep->cap_ide + 0x10u, 4),
+			 0xff7fc000); /* default stream too */
 	config_write(RP, cap + 0x14, 4, 0xffffffff);		/* status is read-only */
 	assert_int_equal(config_read(RP, cap + 0x14, 4), 0);
 	config_write(RP, cap + 0x18, 4, 0xffffffff);
@@ -199,14 +200,14 @@ static void test_associations(void **state)
 	(void)state;
 	stream_registers(5, true);
 	assert_int_equal(ide_stream_down(ep, PHYS_MMIO + 0x1000000), 5);
-	assert_int_equal(ide_stream_down(ep, PHYS_MMIO + 0x30fffff), 5);	/* limit is inclusive */
+	assert_int_equal(ide_stream_down(ep, PHYS_MMIO + 0x30fffff), 5); /* limit is inclusive */
 	assert_int_equal(ide_stream_down(ep, PHYS_MMIO + 0x3100000), TLP_NO_STREAM);
 	assert_int_equal(ide_stream_down(ep, PHYS_MMIO + 0xffffff), TLP_NO_STREAM);
 	assert_int_equal(ide_stream_down(ep, 0x1000000), TLP_NO_STREAM);
 	config_write(RP, sel(rp, 0x0c), 4, 0x0000ff00);		/* RID limit below the device */
 	assert_int_equal(ide_stream_down(ep, PHYS_MMIO + 0x1000000), TLP_NO_STREAM);
 	assert_int_equal(ide_stream_up(ep, 0x1234), 5);		/* the default stream */
-	config_write(EP, sel(ep, 0x20 + 4), 4, 0x07000001);	/* block 1: stream 7 for 16 MiB on */
+	config_write(EP, sel(ep, 0x20 + 4), 4, 0x07000001); /* block 1: stream 7 for 16 MiB on */
 	config_write(EP, sel(ep, 0x20 + 0x14), 4, 0x01f01001);
 	assert_int_equal(ide_stream_up(ep, 0x1000000), 7);
 	assert_int_equal(ide_stream_up(ep, 0x1ffffff), 7);
@@ -239,9 +240,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_key_errors, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_stop_makes_insecure, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_keys_decide, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_R3_5_wrong_keys_fail_the_stream, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_wrong_keys_fail_the_stream, machine_up,
+						machine_down),
 		cmocka_unit_test_setup_teardown(test_refresh, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_refresh_sender_first_fails, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_refresh_sender_first_fails, machine_up,
+						machine_down),
 		cmocka_unit_test_setup_teardown(test_fail, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_new_id_loses_keys, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_associations, machine_up, machine_down),

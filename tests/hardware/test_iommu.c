@@ -13,8 +13,11 @@ static const struct pt *domain(void)
 
 static enum tlp_status go(uint64_t address, bool write, struct pt_leaf *leaf)
 {
-	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ, .rid = EP, .pasid = TLP_NO_PASID,
-			   .address = address, .len = 4 };
+	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ,
+			   .rid = EP,
+			   .pasid = TLP_NO_PASID,
+			   .address = address,
+			   .len = 4 };
 	uint32_t owner = 99;
 	enum tlp_status status = iommu_translate(&tlp, leaf, &owner);
 
@@ -67,7 +70,7 @@ static void test_second_stage(void **state)
 	assert_int_equal(pt_map(pt, 0x5000, PHYS_ARENA + 0x7000, 4096, PT_R), 0);
 	assert_int_equal(pt_map(pt, 0x6000, PHYS_ARENA + 0x9000, 4096, PT_R | PT_W), 0);
 	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt, 1), 0);
-	for (unsigned int twice = 0; twice < 2; twice++) {	/* from memory, then from the IOTLB */
+	for (unsigned int twice = 0; twice < 2; twice++) { /* from memory, then from the IOTLB */
 		assert_int_equal(go(0x5123, false, &leaf), TLP_SC);
 		assert_int_equal(leaf.address, 0x5000);
 		assert_int_equal(leaf.hpa, PHYS_ARENA + 0x7000);
@@ -134,7 +137,7 @@ static void test_stale_is_state(void **state)
 	assert_int_equal(go(0x5000, false, &leaf), TLP_SC);
 	assert_int_equal(pt->pages, 4);
 	pt_unmap(pt, 0x5000, 4096);
-	assert_int_equal(go(0x5000, false, &leaf), TLP_SC);	/* stale again, as it would have been */
+	assert_int_equal(go(0x5000, false, &leaf), TLP_SC); /* stale again, as it would have been */
 	image_commit();
 	image_release(mark);
 }
@@ -158,7 +161,9 @@ static void test_large_leaf_in_iotlb(void **state)
 static void test_pasids(void **state)
 {
 	const struct pt *pt = domain();
-	struct tlp tlp = { .type = TLP_MEM_READ, .rid = EP, .pasid = 7, .address = 0x5000, .len = 4 };
+	struct tlp tlp = {
+		.type = TLP_MEM_READ, .rid = EP, .pasid = 7, .address = 0x5000, .len = 4
+	};
 	struct pt_leaf leaf;
 	uint32_t owner;
 
@@ -187,7 +192,8 @@ static void test_R3_5_trusted(void **state)
 	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_IDENTITY, NULL, 0), 0);
 	assert_int_equal(iommu_translate(&tlp, &leaf, &owner), TLP_BLOCKED);
 	assert_true(seen.fault_t);
-	trusted_root = 0x010000100000ull, trusted_gpa = 0x5000, trusted_hpa = 0x010000200000ull, trusted_owner = 11;
+	trusted_root = 0x010000100000ull, trusted_gpa = 0x5000, trusted_hpa = 0x010000200000ull,
+	trusted_owner = 11;
 	assert_int_equal(iommu_trusted_set(EP, trusted_root, 11, false), 0);
 	assert_int_equal(iommu_translate(&tlp, &leaf, &owner), TLP_BLOCKED);
 	assert_int_equal(iommu_trusted_set(EP, trusted_root, 11, true), 0);
@@ -199,7 +205,7 @@ static void test_R3_5_trusted(void **state)
 	assert_int_equal(iommu_translate(&tlp, &leaf, &owner), TLP_SC);
 	assert_int_equal(owner, 11);
 	assert_int_equal(trusted_walks, 1);
-	iommu_iotlb_flush(0, 0, UINT64_MAX);			/* the host's flush is none of T=1's */
+	iommu_iotlb_flush(0, 0, UINT64_MAX); /* the host's flush is none of T=1's */
 	assert_int_equal(iommu_translate(&tlp, &leaf, &owner), TLP_SC);
 	iommu_trusted_flush(EP);
 	assert_int_equal(iommu_trusted_epoch(), epoch + 1);
@@ -224,7 +230,8 @@ static void test_domain_ids(void **state)
 	assert_int_equal(iommu_did_alloc(), 77);
 }
 
-/* Two requesters, random maps, unmaps and flushes: a flushed IOTLB never disagrees with the tables. */
+/* Two requesters, random maps, unmaps and flushes: a flushed IOTLB never disagrees with the tables.
+ */
 static void test_random(void **state)
 {
 	const struct pt *pt[2] = { domain(), domain() };
@@ -235,7 +242,8 @@ static void test_random(void **state)
 	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt[0], 1), 0);
 	assert_int_equal(iommu_context_set(VF1, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt[1], 2), 0);
 	for (unsigned int round = 0; round < 20000; round++) {
-		unsigned int d = (unsigned int)rand_r(&seed) % 2, page = (unsigned int)rand_r(&seed) % 512;
+		unsigned int d = (unsigned int)rand_r(&seed) % 2,
+			     page = (unsigned int)rand_r(&seed) % 512;
 		struct tlp tlp = { .type = TLP_MEM_READ, .rid = d ? VF1 : EP, .pasid = TLP_NO_PASID,
 				   .address = page * 4096ull, .len = 4 };
 		uint64_t hpa = PHYS_ARENA + ((uint64_t)rand_r(&seed) << 12);
@@ -252,7 +260,8 @@ static void test_random(void **state)
 		}
 		page = (unsigned int)rand_r(&seed) % 512;
 		tlp.address = page * 4096ull;
-		assert_int_equal(iommu_translate(&tlp, &leaf, &owner), flat[d][page] ? TLP_SC : TLP_BLOCKED);
+		assert_int_equal(iommu_translate(&tlp, &leaf, &owner),
+				 flat[d][page] ? TLP_SC : TLP_BLOCKED);
 		if (flat[d][page])
 			assert_int_equal(leaf.hpa, flat[d][page]);
 		image_commit();
@@ -263,7 +272,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_capabilities, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_R3_5_no_context_no_dma, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_no_context_no_dma, machine_up,
+						machine_down),
 		cmocka_unit_test_setup_teardown(test_second_stage, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_stale_until_flushed, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_stale_is_state, machine_up, machine_down),

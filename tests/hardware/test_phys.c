@@ -21,7 +21,8 @@ static void test_arena_window(void **state)
 
 static void test_owner_map(void **state)
 {
-	uint64_t a = phys_of(image_bulk_alloc(6 * PHYS_2M, IMAGE_TYPE_RAM)), base = (a | (PHYS_2M - 1)) + 1;
+	uint64_t a = phys_of(image_bulk_alloc(6 * PHYS_2M, IMAGE_TYPE_RAM)),
+		 base = (a | (PHYS_2M - 1)) + 1;
 	uint64_t live = image_live(IMAGE_TYPE_PHYS);
 
 	(void)state;
@@ -29,7 +30,8 @@ static void test_owner_map(void **state)
 	assert_int_equal(phys_owner_set(base, 100, 7), -EINVAL);
 	assert_int_equal(phys_owner_set(PHYS_MMIO, 4096, 7), -EINVAL);
 	assert_int_equal(phys_owner_set(PHYS_ARENA_END - 4096, 8192, 7), -EINVAL);
-	assert_int_equal(phys_owner_set(base + 0x1ff000, 2 * PHYS_2M, 7), 0);	/* part, whole, part */
+	assert_int_equal(phys_owner_set(base + 0x1ff000, 2 * PHYS_2M, 7),
+			 0); /* part, whole, part */
 	assert_int_equal(phys_owner(base + 0x1fe000), 0);
 	assert_int_equal(phys_owner(base + 0x1ff000), 7);
 	assert_int_equal(phys_owner(base + PHYS_2M), 7);
@@ -138,7 +140,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_arena_window, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_owner_map, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_owner_random, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_R3_5_owner_stops_accesses, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_owner_stops_accesses, machine_up,
+						machine_down),
 		cmocka_unit_test_setup_teardown(test_client_windows, machine_up, machine_down),
 	};
 

@@ -139,7 +139,8 @@ static void test_split_and_free(void **state)
 	struct pt_leaf leaf;
 
 	(void)state;
-	assert_int_equal(pt_map(pt, 0x80000000, 0x010080000000ull, PHYS_1G, PT_R | PT_W | PT_UC), 0);
+	assert_int_equal(pt_map(pt, 0x80000000, 0x010080000000ull, PHYS_1G, PT_R | PT_W | PT_UC),
+			 0);
 	assert_int_equal(pt->pages, 2);
 	assert_int_equal(pt_unmap(pt, 0x80201000, 0x2000), 0x2000);
 	assert_int_equal(pt->pages, 4);				/* 1 GiB to 2 MiB to 4 KiB */
@@ -191,7 +192,8 @@ static void test_map_all_or_nothing(void **state)
 	assert_int_equal(pt_unmap(pt, 0x3ffff000, 8192), 8192);
 	assert_int_equal(pt_map(pt, 0x40000000, 0x010000000000ull, PHYS_1G, PT_R), 0);
 	image_fail_nth(1);
-	assert_int_equal(pt_unmap(pt, 0x40000000, 4096), PHYS_1G);	/* no memory to split: all goes */
+	assert_int_equal(pt_unmap(pt, 0x40000000, 4096),
+			 PHYS_1G); /* no memory to split: all goes */
 	image_fail_nth(0);
 	assert_int_equal(pt_next_mapped(pt, 0), UINT64_MAX);
 }
@@ -217,10 +219,12 @@ static void check_page(const struct pt *pt, unsigned int page)
 	assert_int_equal(leaf.prot, flat[page] & 0xfff);
 }
 
-static void random_map(const struct pt *pt, unsigned int first, unsigned int count, unsigned int seed)
+static void random_map(const struct pt *pt, unsigned int first, unsigned int count,
+		       unsigned int seed)
 {
-	uint64_t hpa = PHYS_ARENA + (seed % 8 ? (seed & 0xffff) * 4096ull : (seed & 0x1f) * PHYS_1G +
-				     first * 4096ull % PHYS_1G);
+	uint64_t hpa =
+		PHYS_ARENA + (seed % 8 ? (seed & 0xffff) * 4096ull
+				       : (seed & 0x1f) * PHYS_1G + first * 4096ull % PHYS_1G);
 	uint8_t prot = seed & 0x10000 ? PT_R | PT_W : PT_R;
 	bool free_all = true;
 
@@ -228,7 +232,8 @@ static void random_map(const struct pt *pt, unsigned int first, unsigned int cou
 		free_all = free_all && !flat[i];
 	if (pt->format == PT_EPT)
 		prot |= PT_X;
-	assert_int_equal(pt_map(pt, BASE + first * 4096ull, hpa, count * 4096ull, prot), free_all ? 0 : -EADDRINUSE);
+	assert_int_equal(pt_map(pt, BASE + first * 4096ull, hpa, count * 4096ull, prot),
+			 free_all ? 0 : -EADDRINUSE);
 	for (unsigned int i = 0; free_all && i < count; i++)
 		flat[first + i] = (hpa + i * 4096ull) | prot;
 }
@@ -268,7 +273,8 @@ static void random_run(enum pt_format format, unsigned int seed)
 		check_page(pt, first + count - 1);
 		while (next < PAGES && !flat[next])
 			next++;
-		assert_int_equal(pt_next_mapped(pt, BASE), next < PAGES ? BASE + next * 4096ull : UINT64_MAX);
+		assert_int_equal(pt_next_mapped(pt, BASE),
+				 next < PAGES ? BASE + next * 4096ull : UINT64_MAX);
 		image_commit();
 	}
 	random_unmap(pt, 0, PAGES);

@@ -17,14 +17,20 @@ static void dma_setup(void)
 	assert_int_equal(pt_init(pt, PT_VTD_SS, 4), 0);
 	assert_int_equal(pt_map(pt, GPA, phys_of(ram), 4096, PT_R | PT_W), 0);
 	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt, 1), 0);
-	trusted_root = 0x010000100000ull, trusted_gpa = GPA, trusted_hpa = phys_of(ram), trusted_owner = TEE;
+	trusted_root = 0x010000100000ull, trusted_gpa = GPA, trusted_hpa = phys_of(ram),
+	trusted_owner = TEE;
 	assert_int_equal(iommu_trusted_set(EP, trusted_root, TEE, true), 0);
 }
 
 static enum tlp_status dma(bool write, bool t, uint64_t address, uint64_t len)
 {
-	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ, .rid = EP, .t = t,
-			   .stream = TLP_NO_STREAM, .pasid = TLP_NO_PASID, .address = address, .len = len,
+	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ,
+			   .rid = EP,
+			   .t = t,
+			   .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID,
+			   .address = address,
+			   .len = len,
 			   .data = buffer };
 
 	return tlp_dma(&tlp);
@@ -53,7 +59,8 @@ static const enum tlp_status matrix[LINKS][2][3] = {
 	[LINK_SECURE] = { { TLP_SC, TLP_CA, TLP_CA }, { TLP_SC, TLP_SC, TLP_CA } },
 	[LINK_MISKEYED] = { { TLP_INSECURE, TLP_INSECURE, TLP_INSECURE },
 			    { TLP_INSECURE, TLP_INSECURE, TLP_INSECURE } },
-	[LINK_INSECURE] = { { TLP_SC, TLP_CA, TLP_CA }, { TLP_INSECURE, TLP_INSECURE, TLP_INSECURE } },
+	[LINK_INSECURE] = { { TLP_SC, TLP_CA, TLP_CA },
+			    { TLP_INSECURE, TLP_INSECURE, TLP_INSECURE } },
 };
 static const uint32_t owners[3] = { 0, TEE, 12 };
 
@@ -134,8 +141,13 @@ static void test_dma_copy_runs(void **state)
 	struct pt *pt = image_alloc(sizeof(*pt), IMAGE_TYPE_IOMMU_DOMAIN);
 	const uint8_t *pages = image_bulk_alloc(16 * 4096, IMAGE_TYPE_RAM);
 	uint64_t hpa = phys_of(pages), done, run, where, next;
-	struct tlp tlp = { .type = TLP_MEM_WRITE, .rid = EP, .stream = TLP_NO_STREAM, .pasid = TLP_NO_PASID,
-			   .address = 0x10000 + 100, .len = sizeof(buffer), .data = buffer };
+	struct tlp tlp = { .type = TLP_MEM_WRITE,
+			   .rid = EP,
+			   .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID,
+			   .address = 0x10000 + 100,
+			   .len = sizeof(buffer),
+			   .data = buffer };
 	const void *memory;
 
 	(void)state;
@@ -180,8 +192,12 @@ static void test_dma_copy_runs(void **state)
 
 static void test_R3_5_run_stops_at_an_owner(void **state)
 {
-	struct tlp tlp = { .type = TLP_MEM_READ, .rid = EP, .stream = TLP_NO_STREAM, .pasid = TLP_NO_PASID,
-			   .len = 3 * 4096, .data = buffer };
+	struct tlp tlp = { .type = TLP_MEM_READ,
+			   .rid = EP,
+			   .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID,
+			   .len = 3 * 4096,
+			   .data = buffer };
 	const uint8_t *pages = image_bulk_alloc(3 * 4096, IMAGE_TYPE_RAM);
 	uint64_t done;
 
@@ -219,8 +235,13 @@ static void test_R3_5_shared_mapping_of_private_page(void **state)
 
 static void test_interrupts(void **state)
 {
-	struct tlp tlp = { .type = TLP_MSI, .rid = EP, .stream = TLP_NO_STREAM, .pasid = TLP_NO_PASID,
-			   .address = 0xfee00000, .len = 4, .data = buffer };
+	struct tlp tlp = { .type = TLP_MSI,
+			   .rid = EP,
+			   .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID,
+			   .address = 0xfee00000,
+			   .len = 4,
+			   .data = buffer };
 
 	(void)state;
 	memcpy(buffer, "\x31\x00\x00\x00", 4);
@@ -243,8 +264,12 @@ static void test_interrupts(void **state)
 
 static enum tlp_status mmio(bool write, bool t, uint64_t hpa, uint64_t len)
 {
-	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ, .t = t, .pasid = TLP_NO_PASID,
-			   .address = hpa, .len = len, .data = buffer };
+	struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ,
+			   .t = t,
+			   .pasid = TLP_NO_PASID,
+			   .address = hpa,
+			   .len = len,
+			   .data = buffer };
 
 	return tlp_mmio(&tlp);
 }
@@ -280,7 +305,12 @@ static void test_mmio_routes(void **state)
 
 static void test_R3_5_mmio_stream(void **state)
 {
-	static const struct { enum link link; bool t; enum tlp_status status; uint16_t stream; } cases[] = {
+	static const struct {
+		enum link link;
+		bool t;
+		enum tlp_status status;
+		uint16_t stream;
+	} cases[] = {
 		{ LINK_PLAIN, false, TLP_SC, TLP_NO_STREAM },
 		{ LINK_PLAIN, true, TLP_INSECURE, 0 },
 		{ LINK_SECURE, false, TLP_SC, 5 },
@@ -315,7 +345,7 @@ static void test_R3_5_peer_to_peer(void **state)
 	memcpy(buffer, "peer", 4);
 	assert_int_equal(dma(true, false, BAR2 + 0x40, 4), TLP_SC);
 	assert_memory_equal(bar2 + 0x40, "peer", 4);
-	admit_answer = TLP_UR;					/* its rules hold for peers as well */
+	admit_answer = TLP_UR; /* its rules hold for peers as well */
 	assert_int_equal(dma(false, false, BAR2 + 0x40, 4), TLP_UR);
 	assert_int_equal(buffer[0], 0xff);
 }
@@ -324,11 +354,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_R3_5_dma_matrix, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_R3_5_refusal_is_traced, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_dma_of_absent_or_sleeping, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_refusal_is_traced, machine_up,
+						machine_down),
+		cmocka_unit_test_setup_teardown(test_dma_of_absent_or_sleeping, machine_up,
+						machine_down),
 		cmocka_unit_test_setup_teardown(test_dma_copy_runs, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_R3_5_run_stops_at_an_owner, machine_up, machine_down),
-		cmocka_unit_test_setup_teardown(test_R3_5_shared_mapping_of_private_page, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_run_stops_at_an_owner, machine_up,
+						machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_shared_mapping_of_private_page,
+						machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_interrupts, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_mmio_routes, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_mmio_stream, machine_up, machine_down),
