@@ -66,7 +66,8 @@ int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, un
 		if (extent_has(call->guest, at))
 			continue;
 		rc = guest_tdcall(call, TDG_MEM_PAGE_ACCEPT, &args);
-		if (rc == -EACCES && tdx_class(call->guest->outcome.status) == TDX_PAGE_ALREADY_ACCEPTED) {
+		if (rc == -EACCES &&
+		    tdx_class(call->guest->outcome.status) == TDX_PAGE_ALREADY_ACCEPTED) {
 			memset(image_write(&call->guest->outcome), 0, sizeof(call->guest->outcome));
 			rc = 0;
 		}
@@ -90,22 +91,29 @@ int guest_read(const struct guest_call *call, uint64_t gpa, bool shared, void *t
 {
 	int rc = touch(call, gpa, shared, len);
 
-	return rc ? rc : cpu_guest_read(call->vcpu, gpa | (shared ? guest_shared_bit(call->vcpu) : 0), to, len);
+	return rc ? rc
+		  : cpu_guest_read(call->vcpu, gpa | (shared ? guest_shared_bit(call->vcpu) : 0),
+				   to, len);
 }
 
-int guest_write(const struct guest_call *call, uint64_t gpa, bool shared, const void *from, uint64_t len)
+int guest_write(const struct guest_call *call, uint64_t gpa, bool shared, const void *from,
+		uint64_t len)
 {
 	int rc = touch(call, gpa, shared, len);
 
-	return rc ? rc : cpu_guest_write(call->vcpu, gpa | (shared ? guest_shared_bit(call->vcpu) : 0), from, len);
+	return rc ? rc
+		  : cpu_guest_write(call->vcpu, gpa | (shared ? guest_shared_bit(call->vcpu) : 0),
+				    from, len);
 }
 
 static uint64_t bar_gpa(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t)
 {
-	return (call->guest->place.bar[bar % GUEST_BARS] + offset) | (t ? 0 : guest_shared_bit(call->vcpu));
+	return (call->guest->place.bar[bar % GUEST_BARS] + offset) |
+	       (t ? 0 : guest_shared_bit(call->vcpu));
 }
 
-int guest_bar_read(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t, uint64_t *value, unsigned int len)
+int guest_bar_read(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t,
+		   uint64_t *value, unsigned int len)
 {
 	uint8_t bytes[8];
 	struct reader r = reader_of(bytes, len);
@@ -116,7 +124,8 @@ int guest_bar_read(const struct guest_call *call, unsigned int bar, uint64_t off
 	return rc;
 }
 
-int guest_bar_write(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t, uint64_t value, unsigned int len)
+int guest_bar_write(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t,
+		    uint64_t value, unsigned int len)
 {
 	uint8_t bytes[8];
 	struct writer w = writer_of(bytes, sizeof(bytes));

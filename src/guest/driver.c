@@ -66,7 +66,8 @@ int64_t stage_mmio_read(const struct guest_call *call)
 
 	if (!width_ok(len))
 		return -EINVAL;
-	rc = guest_bar_read(call, (unsigned int)guest_arg_or(call, "bar", 0), guest_arg_or(call, "offset", 0),
+	rc = guest_bar_read(call, (unsigned int)guest_arg_or(call, "bar", 0),
+			    guest_arg_or(call, "offset", 0),
 			    guest_arg_or(call, "t", call->guest->tee), &value, (unsigned int)len);
 	if (rc == -EAGAIN)
 		return rc;
@@ -80,9 +81,10 @@ int64_t stage_mmio_write(const struct guest_call *call)
 
 	if (!width_ok(len))
 		return -EINVAL;
-	return guest_bar_write(call, (unsigned int)guest_arg_or(call, "bar", 0), guest_arg_or(call, "offset", 0),
-			       guest_arg_or(call, "t", call->guest->tee), guest_arg_or(call, "value", 0),
-			       (unsigned int)len);
+	return guest_bar_write(call, (unsigned int)guest_arg_or(call, "bar", 0),
+			       guest_arg_or(call, "offset", 0),
+			       guest_arg_or(call, "t", call->guest->tee),
+			       guest_arg_or(call, "value", 0), (unsigned int)len);
 }
 
 /* Table entries: address, data, control; unmasked. The table is never TEE memory unless locked, and
@@ -95,7 +97,8 @@ int64_t stage_irq_setup(const struct guest_call *call)
 		return -EINVAL;
 	for (uint64_t at = call->guest->now.at; at < vectors * 4; at++) {
 		const uint64_t words[4] = { MSI_ADDRESS, 0, at / 4, 0 };
-		int rc = guest_bar_write(call, 0, ENGINE_MSIX_TABLE + 4 * at, false, words[at % 4], 4);
+		int rc = guest_bar_write(call, 0, ENGINE_MSIX_TABLE + 4 * at, false, words[at % 4],
+					 4);
 
 		if (rc)
 			return rc;
@@ -104,7 +107,7 @@ int64_t stage_irq_setup(const struct guest_call *call)
 	return (int64_t)vectors;
 }
 
-/* -- DMA ----------------------------------------------------------------------------------------- */
+/* -- DMA ------------------------------------------------------------------------------------- */
 enum { DMA_PROGRAM, DMA_POLL, DMA_INTERRUPT, DMA_RESULTS };
 
 static int64_t dma_program(const struct guest_call *call)
@@ -122,7 +125,8 @@ static int64_t dma_program(const struct guest_call *call)
 	};
 
 	for (uint64_t at = call->guest->now.at; at < sizeof(writes) / sizeof(writes[0]); at++) {
-		int rc = guest_bar_write(call, 0, writes[at].reg, call->guest->tee, writes[at].value, writes[at].len);
+		int rc = guest_bar_write(call, 0, writes[at].reg, call->guest->tee,
+					 writes[at].value, writes[at].len);
 
 		if (rc)
 			return rc;

@@ -59,7 +59,7 @@ void guest_gone(uint32_t vm)
 	guest_destroy(vm);
 }
 
-/* -- arguments and values ------------------------------------------------------------------------ */
+/* -- arguments and values -------------------------------------------------------------------- */
 static bool key_taken(const char *keys, const char *key)
 {
 	size_t len = strnlen(key, sizeof(((struct guest_arg *)0)->key));
@@ -129,7 +129,7 @@ uint64_t guest_value(uint32_t vm, const char *name, bool *found)
 	return 0;
 }
 
-/* -- places -------------------------------------------------------------------------------------- */
+/* -- places ---------------------------------------------------------------------------------- */
 static struct guest_progress_state *now_write(const struct guest_call *call)
 {
 	return image_write(&call->guest->now);
@@ -164,7 +164,7 @@ uint64_t guest_shared_bit(const struct vcpu_hw *vcpu)
 	return vcpu->tee_owner && vcpu->gpa_bits ? 1ull << (vcpu->gpa_bits - 1) : 0;
 }
 
-/* -- running ------------------------------------------------------------------------------------- */
+/* -- running --------------------------------------------------------------------------------- */
 int guest_post(uint32_t vm, const struct guest_verb *verb)
 {
 	const struct guest *guest;
@@ -183,7 +183,8 @@ int guest_post(uint32_t vm, const struct guest_verb *verb)
 	return 0;
 }
 
-enum guest_progress guest_progress(uint32_t vm, int64_t *result, uint64_t *status, char *text, size_t len)
+enum guest_progress guest_progress(uint32_t vm, int64_t *result, uint64_t *status, char *text,
+				   size_t len)
 {
 	const struct guest *guest = guest_find(vm);
 
@@ -202,7 +203,8 @@ static bool stuck(const struct guest_call *call)
 {
 	const struct cpu_exit_info *exit = &call->vcpu->exit;
 	struct guest_progress_state *now = now_write(call);
-	bool same = exit->reason == CPU_EXIT_EPT_VIOLATION && now->faults && now->fault_gpa == exit->gpa;
+	bool same = exit->reason == CPU_EXIT_EPT_VIOLATION && now->faults &&
+		    now->fault_gpa == exit->gpa;
 
 	if (exit->reason != CPU_EXIT_EPT_VIOLATION) {
 		now->faults = 0;

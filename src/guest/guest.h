@@ -13,31 +13,32 @@
 #include "trace/trace.h"
 
 /*
- * Verbs and their arguments. All numbers; what is not given comes from `device`, or from what earlier
- * verbs found. A driver touches private memory only after it accepted it; verbs do that on the way.
+ * Verbs and their arguments. All numbers; what is not given comes from `device`, or from what
+ * earlier verbs found. A driver touches private memory only after it accepted it; verbs do that on
+ * the way.
  *
- *	device		func= bdf= bar0= bar2= buffer= scratch=	where things are; kept for later verbs
- *	enumerate						T=0 read of the engine's ID
- *	mmio-read	bar= offset= len= t=		value "value"; t: 1 the private GPA, 0 the shared
- *	mmio-write	bar= offset= len= t= value=
- *	mem-write	gpa= len= seed= shared=		splitmix64 sequence of the seed
- *	mem-check	gpa= len= seed= shared=		-EILSEQ when it is another one; value "sum"
- *	page-accept	gpa= pages= level=
- *	map-gpa		gpa= len= shared=		VMCALL<MapGPA>
- *	tdcm		op=				one exchange: check, bind, unbind, report, start, info
- *	tdcm-check tdcm-bind tdcm-unbind tdcm-report tdcm-start		the same by name
- *	tdcm-info	which=				0 certificates, 1 measurements
- *	lock						check, bind, report, state must be LOCKED
- *	report-parse					values "ranges", "pages"; -EPROTO: it makes no sense
- *	attest						the module's digests against what the host handed out
- *	mmio-accept	[index= offset= pages= gpa= level=]	without index: every TEE range where it belongs
- *	dmar-accept
- *	tdi-start	[session=]			without session: the one the module names
- *	tdi-state					value "state"
- *	driver-bind, driver-unbind			from now on T=1, or T=0 again
- *	irq-setup	vectors=
- *	dma		op= src= dst= len= [vector= shared=]	values "done", "sum", "status"; -EIO: it failed
- *	dma-check	src= len= seed= [shared=]	the engine's checksum of src against the sequence's
+ *   device func= bdf= bar0= bar2= buffer= scratch=  where things are; kept for later verbs
+ *   enumerate                             T=0 read of the engine's ID
+ *   mmio-read bar= offset= len= t=        leaves "value"; t: 1 the private GPA, 0 the shared one
+ *   mmio-write bar= offset= len= t= value=
+ *   mem-write gpa= len= seed= shared=     splitmix64 sequence of the seed
+ *   mem-check gpa= len= seed= shared=     -EILSEQ when it is another one; leaves "sum"
+ *   page-accept gpa= pages= level=
+ *   map-gpa gpa= len= shared=             VMCALL<MapGPA>
+ *   tdcm op= which=                       one exchange with the VMM, by number
+ *   tdcm-check, tdcm-bind, tdcm-unbind, tdcm-report, tdcm-start
+ *   tdcm-info which=                      0 certificates, 1 measurements
+ *   lock                                  check, bind, report; the state must be LOCKED
+ *   report-parse                          leaves "ranges", "pages"; -EPROTO: it makes no sense
+ *   attest                                the module's digests against what the host handed out
+ *   mmio-accept index= offset= pages= gpa= level=   without index: every TEE range, in its place
+ *   dmar-accept
+ *   tdi-start session=                    without session: the one the module names
+ *   tdi-state                             leaves "state"
+ *   driver-bind, driver-unbind            T=1 from now on, or T=0 again
+ *   irq-setup vectors=
+ *   dma op= src= dst= len= vector= shared=  leaves "done", "sum", "status"; -EIO: it failed
+ *   dma-check src= len= seed= shared=     the engine's checksum of src against the sequence's
  */
 #define GUEST_VERB_ARGS 8u
 struct guest_arg { char key[16]; uint64_t value; };
@@ -50,10 +51,13 @@ struct guest_verb {			/* one line of a script, in the image */
 int guest_create(uint32_t vm);				/* 0, -EEXIST, -ENOMEM */
 void guest_destroy(uint32_t vm);
 bool guest_verb_known(const char *name);
-int guest_post(uint32_t vm, const struct guest_verb *verb);	/* appends; 0, -EINVAL unknown verb or argument */
+/* Appends; 0, -EINVAL unknown verb or argument, -ENOSPC. */
+int guest_post(uint32_t vm, const struct guest_verb *verb);
 enum guest_progress { GUEST_IDLE, GUEST_RUNNING, GUEST_DONE };
 /* How the last posted verb stands; result: 0 or more, -errno, or a TDX status as *status. */
-enum guest_progress guest_progress(uint32_t vm, int64_t *result, uint64_t *status, char *text, size_t len);
-uint64_t guest_value(uint32_t vm, const char *name, bool *found);	/* what a verb left: "state", "sum", "session" */
+enum guest_progress guest_progress(uint32_t vm, int64_t *result, uint64_t *status, char *text,
+				   size_t len);
+/* What a verb left: "state", "sum", "session". */
+uint64_t guest_value(uint32_t vm, const char *name, bool *found);
 
 #endif

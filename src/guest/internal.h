@@ -63,8 +63,9 @@ struct guest_call {
 	const struct guest_verb *verb;
 };
 
-/* A stage of a verb: 0 or more when done, -EAGAIN with the vCPU's exit set to be called again in the
- * same phase, or -errno. It makes at most one access that may exit between two changes of its place. */
+/* A stage of a verb: 0 or more when done, -EAGAIN with the vCPU's exit set to be called again in
+ * the same phase, or -errno. It makes at most one access that may exit between two changes of its
+ * place. */
 typedef int64_t (*guest_stage)(const struct guest_call *call);
 struct guest_verb_row {
 	const char *name;
@@ -73,27 +74,32 @@ struct guest_verb_row {
 };
 const struct guest_verb_row *guest_verb_find(const char *name);		/* verbs.c */
 
-/* -- guest.c ---------------------------------------------------------------------------------- */
+/* -- guest.c --------------------------------------------------------------------------------- */
 bool guest_arg(const struct guest_call *call, const char *key, uint64_t *value);
 uint64_t guest_arg_or(const struct guest_call *call, const char *key, uint64_t otherwise);
-int guest_leave(const struct guest_call *call, const char *name, uint64_t value);	/* 0 or -ENOSPC */
-void guest_phase(const struct guest_call *call, unsigned int phase);	/* next phase; its loop starts at 0 */
+int guest_leave(const struct guest_call *call, const char *name, uint64_t value); /* 0 or -ENOSPC */
+/* The next phase; its loop starts at 0. */
+void guest_phase(const struct guest_call *call, unsigned int phase);
 void guest_at(const struct guest_call *call, uint64_t at);
 int64_t guest_idle(const struct guest_call *call);	/* -EAGAIN: HLT, ask again later */
 uint64_t guest_shared_bit(const struct vcpu_hw *vcpu);
 
-/* -- access.c: 0, -EAGAIN, or -errno ------------------------------------------------------------ */
+/* -- access.c: 0, -EAGAIN, or -errno --------------------------------------------------------- */
 int guest_read(const struct guest_call *call, uint64_t gpa, bool shared, void *to, uint64_t len);
-int guest_write(const struct guest_call *call, uint64_t gpa, bool shared, const void *from, uint64_t len);
-int guest_bar_read(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t, uint64_t *value, unsigned int len);
-int guest_bar_write(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t, uint64_t value, unsigned int len);
+int guest_write(const struct guest_call *call, uint64_t gpa, bool shared, const void *from,
+		uint64_t len);
+int guest_bar_read(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t,
+		   uint64_t *value, unsigned int len);
+int guest_bar_write(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t,
+		    uint64_t value, unsigned int len);
 int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, unsigned int level);
-void guest_forget(const struct guest_call *call);	/* what was accepted: a conversion undid some of it */
+/* What was accepted: a conversion undid some of it. */
+void guest_forget(const struct guest_call *call);
 /* A TDCALL; a refusal is -EACCES with the status as the verb's outcome. */
 int guest_tdcall(const struct guest_call *call, enum tdcall_leaf leaf, struct tdx_args *args);
 uint64_t guest_splitmix(uint64_t *seed);
 
-/* -- stages, by file ---------------------------------------------------------------------------- */
+/* -- stages, by file ------------------------------------------------------------------------- */
 int64_t stage_device(const struct guest_call *call);
 int64_t stage_enumerate(const struct guest_call *call);
 int64_t stage_mmio_read(const struct guest_call *call);

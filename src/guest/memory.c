@@ -94,7 +94,8 @@ int64_t stage_mem_check(const struct guest_call *call)
 /* The sequence's own sum, against what the engine left by DMA. */
 int64_t stage_dma_check(const struct guest_call *call)
 {
-	struct span span = { .len = guest_arg_or(call, "len", PIECE), .seed = guest_arg_or(call, "seed", 1) };
+	struct span span = { .len = guest_arg_or(call, "len", PIECE),
+			     .seed = guest_arg_or(call, "seed", 1) };
 	XXH64_state_t *state = XXH64_createState();
 	uint8_t bytes[PIECE];
 	bool found;
@@ -123,7 +124,8 @@ int64_t stage_page_accept(const struct guest_call *call)
 		return -EINVAL;
 	size = (uint64_t)PHYS_PAGE << (9 * level);
 	for (uint64_t at = call->guest->now.at; at < pages; at += size / PHYS_PAGE) {
-		struct tdx_args args = { .rcx = tdx_map(gpa + at * PHYS_PAGE, (unsigned int)level) };
+		struct tdx_args args = { .rcx = tdx_map(gpa + at * PHYS_PAGE,
+							(unsigned int)level) };
 		int rc = guest_tdcall(call, TDG_MEM_PAGE_ACCEPT, &args);
 
 		if (rc)
@@ -136,8 +138,9 @@ int64_t stage_page_accept(const struct guest_call *call)
 int64_t stage_map_gpa(const struct guest_call *call)
 {
 	uint64_t gpa = guest_arg_or(call, "gpa", 0), shared = guest_arg_or(call, "shared", 0);
-	struct tdx_args args = { .r11 = GHCI_VMCALL_MAPGPA, .r13 = guest_arg_or(call, "len", PHYS_PAGE),
-		.r12 = gpa | (shared ? guest_shared_bit(call->vcpu) : 0) };
+	struct tdx_args args = { .r11 = GHCI_VMCALL_MAPGPA,
+				 .r13 = guest_arg_or(call, "len", PHYS_PAGE),
+				 .r12 = gpa | (shared ? guest_shared_bit(call->vcpu) : 0) };
 	int rc;
 
 	if (call->guest->now.phase) {

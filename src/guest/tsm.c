@@ -2,7 +2,7 @@
 /* The guest TSM's own decisions: what it believes, accepts and lets start. */
 #include "guest/internal.h"
 
-/* -- report -------------------------------------------------------------------------------------- */
+/* -- report ---------------------------------------------------------------------------------- */
 static bool range_read(struct reader *r, struct guest_range *range)
 {
 	range->first = get_le64(r);
@@ -55,8 +55,9 @@ int64_t stage_report_parse(const struct guest_call *call)
 	return count;
 }
 
-/* -- attestation --------------------------------------------------------------------------------- */
-static int digest_read(const struct guest_call *call, enum tdx_tdi_field field, uint8_t digest[SPDM_HASH])
+/* -- attestation ----------------------------------------------------------------------------- */
+static int digest_read(const struct guest_call *call, enum tdx_tdi_field field,
+		       uint8_t digest[SPDM_HASH])
 {
 	uint64_t scratch = call->guest->place.scratch;
 	struct tdx_args args = { .rcx = call->guest->place.func, .rdx = field, .r8 = scratch };
@@ -100,7 +101,7 @@ int64_t stage_attest(const struct guest_call *call)
 	return rc ? rc : memcmp(told, made, SPDM_HASH) ? -EBADMSG : 0;
 }
 
-/* -- state --------------------------------------------------------------------------------------- */
+/* -- state ----------------------------------------------------------------------------------- */
 static int tdi_field(const struct guest_call *call, enum tdx_tdi_field field, uint64_t *value)
 {
 	struct tdx_args args = { .rcx = call->guest->place.func, .rdx = field };
@@ -149,10 +150,10 @@ int64_t stage_dmar_accept(const struct guest_call *call)
 	return guest_tdcall(call, TDG_DMAR_ACCEPT, &args);
 }
 
-/* -- MMIO ---------------------------------------------------------------------------------------- */
+/* -- MMIO ------------------------------------------------------------------------------------ */
 /* One range of the report, by the given operands or by where it belongs. `now.at` counts pages. */
-static int accept_range(const struct guest_call *call, uint64_t gpa, unsigned int level, uint32_t index,
-			uint64_t offset, uint64_t pages)
+static int accept_range(const struct guest_call *call, uint64_t gpa, unsigned int level,
+			uint32_t index, uint64_t offset, uint64_t pages)
 {
 	uint64_t done = call->guest->now.at;
 	struct tdx_args args = { .rcx = tdx_map(gpa + done * PHYS_PAGE, level), .rdx = index,
@@ -179,13 +180,15 @@ static unsigned int range_level(uint64_t gpa, uint64_t pages)
 }
 
 /* The host chooses the leaf size: a mismatch says it was the other one. */
-static int accept_any_level(const struct guest_call *call, uint64_t gpa, uint32_t index, uint64_t pages)
+static int accept_any_level(const struct guest_call *call, uint64_t gpa, uint32_t index,
+			    uint64_t pages)
 {
 	uint64_t done = call->guest->now.at;
 	unsigned int level = range_level(gpa + done * PHYS_PAGE, pages - done);
 	int rc = accept_range(call, gpa, level, index, 0, pages);
 
-	if (level && rc == -EACCES && tdx_class(call->guest->outcome.status) == TDX_PAGE_SIZE_MISMATCH) {
+	if (level && rc == -EACCES &&
+	    tdx_class(call->guest->outcome.status) == TDX_PAGE_SIZE_MISMATCH) {
 		memset(image_write(&call->guest->outcome), 0, sizeof(call->guest->outcome));
 		rc = accept_range(call, gpa, 0, index, 0, pages);
 	}
@@ -206,8 +209,9 @@ static int64_t accept_all(const struct guest_call *call)
 		accepted += range->pages;
 		if (i < guest->now.phase)
 			continue;
-		rc = accept_any_level(call, guest->place.bar[range->bar] + range_offset(guest, i) * PHYS_PAGE, i,
-				      range->pages);
+		rc = accept_any_level(
+			call, guest->place.bar[range->bar] + range_offset(guest, i) * PHYS_PAGE, i,
+			range->pages);
 		if (rc)
 			return rc;
 		guest_phase(call, i + 1);
@@ -221,7 +225,8 @@ int64_t stage_mmio_accept(const struct guest_call *call)
 
 	if (!guest_arg(call, "index", &index))
 		return accept_all(call);
-	pages = guest_arg_or(call, "pages", index < GUEST_RANGES ? call->guest->ranges[index].pages : 1);
+	pages = guest_arg_or(call, "pages",
+			     index < GUEST_RANGES ? call->guest->ranges[index].pages : 1);
 	return accept_range(call, guest_arg_or(call, "gpa", call->guest->place.bar[0]),
 			    (unsigned int)guest_arg_or(call, "level", 0), (uint32_t)index,
 			    guest_arg_or(call, "offset", 0), pages);

@@ -27,7 +27,7 @@ static struct host {
 	uint32_t error;
 } host;
 
-/* -- the VMM ------------------------------------------------------------------------------------- */
+/* -- the VMM --------------------------------------------------------------------------------- */
 static void answer(uint32_t error, const uint8_t *data, uint32_t len)
 {
 	uint8_t head[8];
@@ -55,7 +55,7 @@ static void answer_pages(enum tdx_leaf leaf, struct tdx_args args, unsigned int 
 	assert_tdx(rig_relay(leaf, &args), TDX_SUCCESS);
 	assert_int_equal(phys_read(pages, blob, args.r13, 0), 0);
 	len = (uint32_t)args.r13;
-	if (leaf == TDX_SPDM_MNG) {		/* certificates, measurements: each after its length */
+	if (leaf == TDX_SPDM_MNG) { /* certificates, measurements: each after its length */
 		r = reader_of(blob, len);
 		for (unsigned int i = 0; i <= part; i++) {
 			len = get_le32(&r);
@@ -70,7 +70,8 @@ static void answer_pages(enum tdx_leaf leaf, struct tdx_args args, unsigned int 
 
 static void tdcm(void)
 {
-	uint64_t op = rig_peek(host.shared, 0) & UINT32_MAX, which = rig_peek(host.shared + TDCM_HEADER, 0) & 1;
+	uint64_t op = rig_peek(host.shared, 0) & UINT32_MAX,
+		 which = rig_peek(host.shared + TDCM_HEADER, 0) & 1;
 
 	host.calls++;
 	*(uint64_t *)image_write(&host.vcpu->exit.ret[0]) = 0;
@@ -84,7 +85,9 @@ static void tdcm(void)
 	} else if (op == TDCM_GET_TDI_REPORT) {
 		answer_pages(TDX_TDI_REPORT, (struct tdx_args){ .rcx = RIG_VF }, 0);
 	} else if (op == TDCM_GET_DEV_INFO) {
-		answer_pages(TDX_SPDM_MNG, (struct tdx_args){ .rcx = rig.spdm, .rdx = TDX_MNG_DEV_INFO }, (unsigned int)which);
+		answer_pages(TDX_SPDM_MNG,
+			     (struct tdx_args){ .rcx = rig.spdm, .rdx = TDX_MNG_DEV_INFO },
+			     (unsigned int)which);
 	} else if (op == TDCM_START) {
 		uint64_t status = TALK(TDX_TDI_START, .rcx = RIG_VF);
 
@@ -96,7 +99,7 @@ static void tdcm(void)
 	}
 }
 
-/* -- KVM ----------------------------------------------------------------------------------------- */
+/* -- KVM ------------------------------------------------------------------------------------- */
 static bool map_mmio(uint64_t page)
 {
 	unsigned int bar = page >= BAR2 ? 2 : 0;
@@ -105,7 +108,9 @@ static bool map_mmio(uint64_t page)
 	if (host.no_mmio)
 		return false;
 	assert_tdx(rig_own(bar, offset, PHYS_PAGE, RIG_VF), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_MMIO_MAP, .rcx = tdx_map(page, 0), .rdx = rig.tdr, .r8 = rig_bar(bar) + offset), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MMIO_MAP, .rcx = tdx_map(page, 0), .rdx = rig.tdr,
+			.r8 = rig_bar(bar) + offset),
+		   TDX_SUCCESS);
 	return true;
 }
 
@@ -207,7 +212,8 @@ static void setup_vm(void)
 	ept = image_alloc(sizeof(*ept), IMAGE_TYPE_KVM);
 	assert_int_equal(pt_init(ept, PT_EPT, 4), 0);
 	host.shared = rig_pages(SHARED_PAGES);
-	assert_int_equal(pt_map(ept, BUFFER, host.shared, SHARED_PAGES * PHYS_PAGE, PT_R | PT_W), 0);
+	assert_int_equal(pt_map(ept, BUFFER, host.shared, SHARED_PAGES * PHYS_PAGE, PT_R | PT_W),
+			 0);
 	assert_int_equal(pt_map(ept, BAR0, rig_bar(0), ENGINE_BAR0_SIZE, PT_R | PT_W | PT_UC), 0);
 	host.ept = ept;
 	host.ram = rig_pages(RAM_PAGES);
@@ -216,7 +222,7 @@ static void setup_vm(void)
 	vcpu->ept = ept;
 }
 
-/* -- tests -------------------------------------------------------------------------------------- */
+/* -- tests ----------------------------------------------------------------------------------- */
 static void R1_4_whole_driver_story(void **state)
 {
 	(void)state;
@@ -224,7 +230,8 @@ static void R1_4_whole_driver_story(void **state)
 	assert_int_equal(SAY("enumerate"), 0);
 	assert_int_equal(SAY("mem-write", { "gpa", 0x20000 }, { "len", 12000 }, { "seed", 7 }), 0);
 	assert_int_equal(SAY("mem-check", { "gpa", 0x20000 }, { "len", 12000 }, { "seed", 7 }), 0);
-	assert_int_equal(SAY("mem-check", { "gpa", 0x20000 }, { "len", 12000 }, { "seed", 8 }), -EILSEQ);
+	assert_int_equal(SAY("mem-check", { "gpa", 0x20000 }, { "len", 12000 }, { "seed", 8 }),
+			 -EILSEQ);
 	assert_int_equal(SAY("lock"), TDISP_LOCKED);
 	assert_int_equal(host.calls, 3);
 	assert_int_equal(SAY("report-parse"), 3);
@@ -240,8 +247,11 @@ static void R1_4_whole_driver_story(void **state)
 	assert_int_equal(SAY("driver-bind"), 0);
 	assert_int_equal(SAY("dma-check", { "src", 0x20000 }, { "len", 12000 }, { "seed", 7 }), 0);
 	assert_int_equal(value("status"), ENGINE_STATUS_T1);
-	assert_int_equal(SAY("dma-check", { "src", 0x20000 }, { "len", 12000 }, { "seed", 8 }), -EILSEQ);
-	assert_int_equal(SAY("dma", { "op", ENGINE_COPY }, { "src", 0x20000 }, { "dst", 0x21000 }, { "len", 64 }), 0);
+	assert_int_equal(SAY("dma-check", { "src", 0x20000 }, { "len", 12000 }, { "seed", 8 }),
+			 -EILSEQ);
+	assert_int_equal(SAY("dma", { "op", ENGINE_COPY }, { "src", 0x20000 }, { "dst", 0x21000 },
+			     { "len", 64 }),
+			 0);
 	assert_int_equal(SAY("mem-check", { "gpa", 0x21000 }, { "len", 64 }, { "seed", 7 }), 0);
 	assert_int_equal(SAY("driver-unbind"), 0);
 	assert_int_equal(SAY("tdcm-unbind"), 0);
@@ -262,8 +272,10 @@ static void mmio_accept_finds_every_tee_page(void **state)
 	assert_int_equal(SAY("mmio-accept"), 526);
 	assert_int_equal(tdx_sept_state(rig.tdr, BAR0 + 0x6000, &hpa, &level), SEPT_MMIO_MAPPED);
 	assert_int_equal(hpa, rig_bar(0) + 0x6000);
-	assert_int_equal(tdx_sept_state(rig.tdr, BAR0 + 0x4000, &hpa, &level), SEPT_FREE);	/* MSI-X */
-	assert_int_equal(tdx_sept_state(rig.tdr, BAR2 + 511 * PHYS_PAGE, &hpa, &level), SEPT_MMIO_MAPPED);
+	assert_int_equal(tdx_sept_state(rig.tdr, BAR0 + 0x4000, &hpa, &level),
+			 SEPT_FREE); /* MSI-X */
+	assert_int_equal(tdx_sept_state(rig.tdr, BAR2 + 511 * PHYS_PAGE, &hpa, &level),
+			 SEPT_MMIO_MAPPED);
 }
 
 static void R4_6_hostile_accepts_are_refused(void **state)
@@ -272,11 +284,15 @@ static void R4_6_hostile_accepts_are_refused(void **state)
 	setup_vm();
 	assert_int_equal(SAY("lock"), TDISP_LOCKED);
 	assert_int_equal(SAY("report-parse"), 3);
-	REFUSED(TDX_MMIO_INVALID_HPA_OFFSET, "mmio-accept", { "index", 0 }, { "gpa", BAR0 }, { "offset", 1 }, { "pages", 1 });
-	REFUSED(TDX_MMIO_INVALID_HPA_OFFSET, "mmio-accept", { "index", 1 }, { "gpa", BAR0 }, { "pages", 1 });
-	REFUSED(TDX_MMIO_PAGE_NOT_IN_ASSOC_RANGE, "mmio-accept", { "index", 7 }, { "gpa", BAR0 }, { "pages", 1 });
+	REFUSED(TDX_MMIO_INVALID_HPA_OFFSET, "mmio-accept", { "index", 0 }, { "gpa", BAR0 },
+		{ "offset", 1 }, { "pages", 1 });
+	REFUSED(TDX_MMIO_INVALID_HPA_OFFSET, "mmio-accept", { "index", 1 }, { "gpa", BAR0 },
+		{ "pages", 1 });
+	REFUSED(TDX_MMIO_PAGE_NOT_IN_ASSOC_RANGE, "mmio-accept", { "index", 7 }, { "gpa", BAR0 },
+		{ "pages", 1 });
 	REFUSED(TDX_TDI_BIND_SESSION_MISMATCH, "tdi-start", { "session", 77 });
-	REFUSED(TDX_PAGE_SIZE_MISMATCH, "mmio-accept", { "index", 2 }, { "gpa", BAR2 }, { "level", 1 });
+	REFUSED(TDX_PAGE_SIZE_MISMATCH, "mmio-accept", { "index", 2 }, { "gpa", BAR2 },
+		{ "level", 1 });
 }
 
 /* A report changed on the way to the guest does not attest; one whose ranges are out of order is
@@ -357,7 +373,7 @@ static void bad_scripts_are_refused(void **state)
 	setup_vm();
 	assert_int_equal(post(&(struct say){ "dance" }), -EINVAL);
 	assert_int_equal(post(&(struct say){ "dma", { { "colour", 1 } } }), -EINVAL);
-	assert_int_equal(post(&(struct say){ "dma", { { "sr", 1 } } }), -EINVAL);	/* half a key */
+	assert_int_equal(post(&(struct say){ "dma", { { "sr", 1 } } }), -EINVAL); /* half a key */
 	verb.nargs = GUEST_VERB_ARGS + 1;
 	assert_int_equal(guest_post(VM, &verb), -EINVAL);
 	memset(verb.name, 'a', sizeof(verb.name));

@@ -49,7 +49,7 @@ static struct rig {
 	int lose_at;			/* that many requests from now one is lost; -1: none */
 } rig;
 
-/* -- memory ------------------------------------------------------------------------------------- */
+/* -- memory ---------------------------------------------------------------------------------- */
 MAYBE_UNUSED static uint64_t rig_pages(unsigned int n)
 {
 	uint64_t hpa = phys_of(rig.pool) + (uint64_t)rig.taken * PHYS_PAGE;
@@ -90,14 +90,15 @@ MAYBE_UNUSED static uint64_t rig_list(unsigned int n)
 	return tdx_list(rig.list, n);
 }
 
-/* -- calls -------------------------------------------------------------------------------------- */
+/* -- calls ----------------------------------------------------------------------------------- */
 MAYBE_UNUSED static uint64_t rig_call(enum tdx_leaf leaf, struct tdx_args args)
 {
 	return tdx_class(tdx_seamcall(LANE_TSM, leaf, &args));
 }
 
 #define CALL(leaf, ...) rig_call(leaf, (struct tdx_args){ __VA_ARGS__ })
-#define assert_tdx(status, expected) assert_string_equal(tdx_status_name(status), tdx_status_name(expected))
+#define assert_tdx(status, expected) \
+	assert_string_equal(tdx_status_name(status), tdx_status_name(expected))
 
 MAYBE_UNUSED static uint64_t rig_call_out(enum tdx_leaf leaf, struct tdx_args args, uint64_t *rcx)
 {
@@ -163,13 +164,13 @@ MAYBE_UNUSED static uint64_t rig_talk(enum tdx_leaf leaf, struct tdx_args args)
 
 #define TALK(leaf, ...) rig_talk(leaf, (struct tdx_args){ __VA_ARGS__ })
 
-/* -- building up -------------------------------------------------------------------------------- */
+/* -- building up ----------------------------------------------------------------------------- */
 MAYBE_UNUSED static int rig_setup(void **state)
 {
 	static const struct image_opts opts = { .size = sizeof(opts), .seed = 1 };
 	static int (*const rooms[])(void) = {
-		phys_power_on, function_power_on, iommu_power_on, device_power_on, device_machine_default,
-		tdx_power_on,
+		phys_power_on,	 function_power_on,	 iommu_power_on,
+		device_power_on, device_machine_default, tdx_power_on,
 	};
 
 	(void)state;
@@ -199,7 +200,8 @@ MAYBE_UNUSED static void rig_td_keyed(void)
 	uint64_t number;
 
 	rig.tdr = rig_page();
-	assert_tdx(rig_call_out(TDX_MNG_CREATE, (struct tdx_args){ .rcx = rig.tdr, .rdx = RIG_HKID }, &number),
+	assert_tdx(rig_call_out(TDX_MNG_CREATE,
+				(struct tdx_args){ .rcx = rig.tdr, .rdx = RIG_HKID }, &number),
 		   TDX_SUCCESS);
 	rig.td = (uint32_t)number;
 	assert_tdx(CALL(TDX_MNG_KEY_CONFIG, .rcx = rig.tdr), TDX_SUCCESS);
@@ -213,7 +215,8 @@ MAYBE_UNUSED static void rig_td_init(void)
 
 	rig_td_keyed();
 	rig_poke(params + TDX_PARAMS_CONFIG_FLAGS, TDX_CONFIG_CONNECT);
-	assert_tdx(rig_call_out(TDX_MNG_INIT, (struct tdx_args){ .rcx = rig.tdr, .rdx = params }, &rig.sept),
+	assert_tdx(rig_call_out(TDX_MNG_INIT, (struct tdx_args){ .rcx = rig.tdr, .rdx = params },
+				&rig.sept),
 		   TDX_SUCCESS);
 	rig.tdvpr = rig_page();
 	assert_tdx(CALL(TDX_VP_CREATE, .rcx = rig.tdvpr, .rdx = rig.tdr), TDX_SUCCESS);
@@ -232,7 +235,8 @@ MAYBE_UNUSED static void rig_tables(uint64_t gpa, unsigned int level)
 {
 	for (unsigned int at = 3; at > level; at--) {
 		uint64_t base = gpa & ~((4096ull << (9 * at)) - 1), page = rig_page();
-		uint64_t status = CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(base, at), .rdx = rig.tdr, .r8 = page);
+		uint64_t status = CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(base, at), .rdx = rig.tdr,
+				       .r8 = page);
 
 		assert_true(status == TDX_SUCCESS || status == TDX_EPT_ENTRY_STATE_INCORRECT);
 	}
@@ -268,9 +272,14 @@ MAYBE_UNUSED static struct tdx_args rig_stream_args(void)
 
 	rig_window(&base, &limit);
 	return (struct tdx_args){
-		.rcx = tdx_stream_info(RIG_PORT, RIG_STREAM, 0), .rdx = rig.spdm, .r8 = rig_list(TDX_IDE_PAGES),
-		.r9 = RIG_STREAM << 24, .r10 = 0x01ff00u, .r11 = 0x010000u | 1,
-		.r12 = 1 | (base >> 20 & 0xfff) << 8 | (limit >> 20 & 0xfff) << 20, .r13 = limit >> 32,
+		.rcx = tdx_stream_info(RIG_PORT, RIG_STREAM, 0),
+		.rdx = rig.spdm,
+		.r8 = rig_list(TDX_IDE_PAGES),
+		.r9 = RIG_STREAM << 24,
+		.r10 = 0x01ff00u,
+		.r11 = 0x010000u | 1,
+		.r12 = 1 | (base >> 20 & 0xfff) << 8 | (limit >> 20 & 0xfff) << 20,
+		.r13 = limit >> 32,
 		.r14 = base >> 32,
 	};
 }
@@ -279,7 +288,8 @@ MAYBE_UNUSED static void rig_stream_create(void)
 {
 	unsigned int ep = IDE_SEL_BASE(function_find(RIG_PF)->cap_ide, 0);
 
-	assert_tdx(rig_call_out(TDX_IDE_STREAM_CREATE, rig_stream_args(), &rig.stream), TDX_SUCCESS);
+	assert_tdx(rig_call_out(TDX_IDE_STREAM_CREATE, rig_stream_args(), &rig.stream),
+		   TDX_SUCCESS);
 	config_write(RIG_PF, ep + 0x0c, 4, RIG_PORT << 8);
 	config_write(RIG_PF, ep + 0x10, 4, RIG_PORT << 8 | 1);
 	config_write(RIG_PF, ep + 0x04, 4, RIG_STREAM << 24 | 1u << 22);
@@ -307,7 +317,8 @@ MAYBE_UNUSED static void rig_stream(void)
 MAYBE_UNUSED static void rig_tdi(void)
 {
 	assert_tdx(CALL(TDX_DEVIFMT_ADD, .rcx = RIG_VF, .rdx = rig_page()), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_TDI_CREATE, .rcx = RIG_VF, .rdx = rig.tdr, .r8 = rig.stream, .r9 = rig_list(TDX_TDI_PAGES)),
+	assert_tdx(CALL(TDX_TDI_CREATE, .rcx = RIG_VF, .rdx = rig.tdr, .r8 = rig.stream,
+			.r9 = rig_list(TDX_TDI_PAGES)),
 		   TDX_SUCCESS);
 }
 
@@ -328,7 +339,8 @@ MAYBE_UNUSED static uint64_t rig_own(unsigned int bar, uint64_t offset, uint64_t
 {
 	uint64_t status = TDX_SUCCESS;
 
-	for (uint64_t at = rig_bar(bar) + offset; !status && at < rig_bar(bar) + offset + len; at += PHYS_PAGE) {
+	for (uint64_t at = rig_bar(bar) + offset; !status && at < rig_bar(bar) + offset + len;
+	     at += PHYS_PAGE) {
 		if (at % PHYS_2M == 0 || at == rig_bar(bar) + offset)
 			CALL(TDX_MMIOMT_ADD, .rcx = at & ~(PHYS_2M - 1), .rdx = rig_page());
 		status = CALL(TDX_MMIOMT_SET, .rcx = at, .rdx = func);
@@ -351,34 +363,41 @@ MAYBE_UNUSED static uint64_t rig_dmar(enum tdx_dmar_level level)
 MAYBE_UNUSED static void rig_dmar_add(void)
 {
 	for (unsigned int level = TDX_DMAR_ROOT; level < TDX_DMAR_PASID; level++)
-		assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(level), .r8 = rig_page()), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_PASID), .rdx = rig.tdr, .r9 = RIG_VF), TDX_SUCCESS);
+		assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(level), .r8 = rig_page()),
+			   TDX_SUCCESS);
+	assert_tdx(
+		CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_PASID), .rdx = rig.tdr, .r9 = RIG_VF),
+		TDX_SUCCESS);
 }
 
 MAYBE_UNUSED static void rig_invalidate(enum tdx_inv type, uint64_t target)
 {
-	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = type, .r8 = target), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = type, .r8 = target),
+		   TDX_SUCCESS);
 	assert_tdx(CALL(TDX_IQ_INV_PROCESS, .rcx = rig.iommu), TDX_SUCCESS);
 }
 
 MAYBE_UNUSED static uint64_t rig_bind(void)
 {
-	return TALK(TDX_TDI_BIND, .rcx = RIG_VF, .rdx = TDISP_LOCK_NO_FW_UPDATE, .r12 = rig.reporting_offset);
+	return TALK(TDX_TDI_BIND, .rcx = RIG_VF, .rdx = TDISP_LOCK_NO_FW_UPDATE,
+		    .r12 = rig.reporting_offset);
 }
 
-/* -- the guest's side --------------------------------------------------------------------------- */
+/* -- the guest's side ------------------------------------------------------------------------ */
 MAYBE_UNUSED static const struct vcpu_hw *rig_vcpu(void)
 {
 	static const struct vcpu_hw *vcpu;
 	struct vcpu_hw *w = image_alloc(sizeof(*w), IMAGE_TYPE_KVM_VCPU);
 
 	assert_non_null(w);
-	*w = (struct vcpu_hw){ .vm = 1, .tee_owner = rig.td * 2, .tdr = rig.tdr, .sept_root = rig.sept, .gpa_bits = 48 };
+	*w = (struct vcpu_hw){ .vm = 1, .tee_owner = rig.td * 2, .tdr = rig.tdr,
+			       .sept_root = rig.sept, .gpa_bits = 48 };
 	vcpu = w;
 	return vcpu;
 }
 
-MAYBE_UNUSED static uint64_t rig_tdcall(const struct vcpu_hw *vcpu, enum tdcall_leaf leaf, struct tdx_args args)
+MAYBE_UNUSED static uint64_t rig_tdcall(const struct vcpu_hw *vcpu, enum tdcall_leaf leaf,
+					struct tdx_args args)
 {
 	bool exits;
 
@@ -402,7 +421,8 @@ MAYBE_UNUSED static uint64_t rig_ram(const struct vcpu_hw *vcpu, uint64_t gpa)
 	uint64_t hpa = rig_page();
 
 	rig_tables(gpa, 0);
-	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(gpa, 0), .rdx = rig.tdr, .r8 = hpa), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(gpa, 0), .rdx = rig.tdr, .r8 = hpa),
+		   TDX_SUCCESS);
 	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(gpa, 0)), TDX_SUCCESS);
 	return hpa;
 }

@@ -34,12 +34,14 @@ static void tables_are_built_from_the_root(void **state)
 
 	(void)state;
 	with_tdi();
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(1, RIG_VF, 0, TDX_DMAR_ROOT), .r8 = rig_page()),
+	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(1, RIG_VF, 0, TDX_DMAR_ROOT),
+			.r8 = rig_page()),
 		   TDX_OPERAND_INVALID);
 	rig_iommu();
 	for (unsigned int level = TDX_DMAR_CONTEXT; level < TDX_DMAR_LEVELS; level++)
 		assert_tdx(add((enum tdx_dmar_level)level), TDX_DMAR_INVALID_STATE);
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_ROOT), .r8 = rig.tdr), TDX_PAGE_METADATA_INCORRECT);
+	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_ROOT), .r8 = rig.tdr),
+		   TDX_PAGE_METADATA_INCORRECT);
 	rig_dmar_add();
 	assert_tdx(add(TDX_DMAR_ROOT), TDX_DMAR_INVALID_STATE);
 	assert_tdx(add(TDX_DMAR_PASID), TDX_DMAR_INVALID_STATE);
@@ -48,9 +50,11 @@ static void tables_are_built_from_the_root(void **state)
 	assert_int_equal(read_state(TDX_DMAR_PASID, &rest), DMAR_PENDING);
 	assert_int_equal(rest, rig.tdr);
 	/* The root is the bus's: another function of it shares it. */
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(rig.iommu, RIG_PF, 0, TDX_DMAR_ROOT), .r8 = rig_page()),
+	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(rig.iommu, RIG_PF, 0, TDX_DMAR_ROOT),
+			.r8 = rig_page()),
 		   TDX_DMAR_INVALID_STATE);
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(rig.iommu, RIG_PF, 0, TDX_DMAR_CONTEXT), .r8 = rig_page()),
+	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(rig.iommu, RIG_PF, 0, TDX_DMAR_CONTEXT),
+			.r8 = rig_page()),
 		   TDX_SUCCESS);
 	assert_int_equal(read_state(TDX_DMAR_ROOT, &rest), DMAR_PRESENT);
 	assert_int_equal(rest, 2);
@@ -64,11 +68,15 @@ static void leaf_is_its_tdis(void **state)
 	rig_iommu();
 	for (unsigned int level = TDX_DMAR_ROOT; level < TDX_DMAR_PASID; level++)
 		assert_tdx(add((enum tdx_dmar_level)level), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_PASID), .rdx = rig.tdr, .r9 = RIG_PF), TDX_TDI_NOT_PRESENT);
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_PASID), .rdx = rig.tdr + PHYS_PAGE, .r9 = RIG_VF),
+	assert_tdx(
+		CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_PASID), .rdx = rig.tdr, .r9 = RIG_PF),
+		TDX_TDI_NOT_PRESENT);
+	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = rig_dmar(TDX_DMAR_PASID), .rdx = rig.tdr + PHYS_PAGE,
+			.r9 = RIG_VF),
 		   TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(rig.iommu, RIG_VF, 3, TDX_DMAR_PASID), .rdx = rig.tdr,
-			.r9 = RIG_VF), TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = tdx_dmar_index(rig.iommu, RIG_VF, 3, TDX_DMAR_PASID),
+			.rdx = rig.tdr, .r9 = RIG_VF),
+		   TDX_OPERAND_INVALID);
 	assert_tdx(add(TDX_DMAR_PASID), TDX_SUCCESS);
 }
 
@@ -84,13 +92,15 @@ static void R3_5_leaf_states(void **state)
 	rig_dmar_add();
 	vcpu = rig_vcpu();
 	assert_tdx(CALL(TDX_DMAR_REMOVE, .rcx = rig_dmar(TDX_DMAR_PASID)), TDX_DMAR_INVALID_STATE);
-	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF), TDX_TDI_INVALID_STATE);	/* not bound */
+	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF),
+		   TDX_TDI_INVALID_STATE); /* not bound */
 	assert_tdx(rig_bind(), TDX_SUCCESS);
 	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF, .rdx = 1), TDX_OPERAND_INVALID);
 	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF), TDX_SUCCESS);
 	assert_int_equal(read_state(TDX_DMAR_PASID, &rest), DMAR_PRESENT);
 	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF), TDX_DMAR_INVALID_MAPPING_STATE);
-	assert_tdx(CALL(TDX_DMAR_BLOCK, .rcx = rig_dmar(TDX_DMAR_PASID_DIR)), TDX_DMAR_HAS_CHILDREN);
+	assert_tdx(CALL(TDX_DMAR_BLOCK, .rcx = rig_dmar(TDX_DMAR_PASID_DIR)),
+		   TDX_DMAR_HAS_CHILDREN);
 	assert_tdx(CALL(TDX_DMAR_BLOCK, .rcx = rig_dmar(TDX_DMAR_PASID)), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_DMAR_BLOCK, .rcx = rig_dmar(TDX_DMAR_PASID)), TDX_DMAR_INVALID_STATE);
 	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF), TDX_DMAR_INVALID_MAPPING_STATE);
@@ -120,7 +130,8 @@ static void one_invalidation_covers_the_tree(void **state)
 	assert_tdx(CALL(TDX_DMAR_REMOVE, .rcx = rig_dmar(TDX_DMAR_PASID)), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_DMAR_BLOCK, .rcx = rig_dmar(TDX_DMAR_PASID_DIR)), TDX_SUCCESS);
 	rig_invalidate(TDX_INV_DMAR, rig_dmar(TDX_DMAR_ROOT));
-	assert_tdx(rig_call_out(TDX_DMAR_REMOVE, (struct tdx_args){ .rcx = rig_dmar(TDX_DMAR_PASID_DIR) }, &page),
+	assert_tdx(rig_call_out(TDX_DMAR_REMOVE,
+				(struct tdx_args){ .rcx = rig_dmar(TDX_DMAR_PASID_DIR) }, &page),
 		   TDX_SUCCESS);
 	assert_int_not_equal(page, 0);
 	assert_int_equal(phys_owner(page), 0);
@@ -132,13 +143,18 @@ static void queue_says_when_more_is_pending(void **state)
 	with_tdi();
 	rig_iommu();
 	assert_tdx(CALL(TDX_IQ_INV_PROCESS, .rcx = rig.iommu), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = TDX_INV_IOTLB, .r8 = rig.tdr), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = TDX_INV_IOTLB, .r8 = rig.tdr), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = TDX_INV_IOTLB, .r8 = rig.tdr),
+		   TDX_SUCCESS);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = TDX_INV_IOTLB, .r8 = rig.tdr),
+		   TDX_SUCCESS);
 	assert_tdx(CALL(TDX_IQ_INV_PROCESS, .rcx = rig.iommu), TDX_IQ_INV_PENDING);
 	assert_tdx(CALL(TDX_IQ_INV_PROCESS, .rcx = rig.iommu), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu + 1, .r8 = rig.tdr), TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = 2, .r8 = rig.tdr), TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .r8 = rig.tdr + 8), TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu + 1, .r8 = rig.tdr),
+		   TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = 2, .r8 = rig.tdr),
+		   TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .r8 = rig.tdr + 8),
+		   TDX_OPERAND_INVALID);
 	for (unsigned int i = 0; i < 64; i++)
 		assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .r8 = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .r8 = rig.tdr), TDX_OPERAND_BUSY);

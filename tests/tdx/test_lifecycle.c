@@ -27,21 +27,24 @@ static const struct vcpu_hw *bring_up(void)
 	assert_tdx(rig_bind(), TDX_SUCCESS);
 	rig_tables(GPA_BAR, 0);
 	for (unsigned int i = 0; i < BAR_PAGES; i++)
-		assert_tdx(CALL(TDX_MMIO_MAP, .rcx = tdx_map(GPA_BAR + i * PHYS_PAGE, 0), .rdx = rig.tdr,
-				.r8 = rig_bar(0) + i * PHYS_PAGE), TDX_SUCCESS);
+		assert_tdx(CALL(TDX_MMIO_MAP, .rcx = tdx_map(GPA_BAR + i * PHYS_PAGE, 0),
+				.rdx = rig.tdr, .r8 = rig_bar(0) + i * PHYS_PAGE),
+			   TDX_SUCCESS);
 	return vcpu;
 }
 
 static void guest_accepts(const struct vcpu_hw *vcpu)
 {
-	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA_BAR, 0), .rdx = FUNC_RANGE, .r8 = RIG_VF,
-			  .r9 = BAR_PAGES), TDX_SUCCESS);
+	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA_BAR, 0), .rdx = FUNC_RANGE,
+			  .r8 = RIG_VF, .r9 = BAR_PAGES),
+		   TDX_SUCCESS);
 	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF), TDX_SUCCESS);
 }
 
 static void start(const struct vcpu_hw *vcpu)
 {
-	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = rig_tdi_rd(vcpu, TDX_TDI_BIND_SESSION)),
+	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF,
+			  .rdx = rig_tdi_rd(vcpu, TDX_TDI_BIND_SESSION)),
 		   TDX_SUCCESS);
 	assert_tdx(TALK(TDX_TDI_START, .rcx = RIG_VF), TDX_SUCCESS);
 	assert_int_equal(rig_tdi_rd(vcpu, TDX_TDI_TDISP_STATE), TDISP_RUN);
@@ -56,7 +59,7 @@ static const struct vcpu_hw *running(void)
 	return vcpu;
 }
 
-/* -- the device as the guest uses it ------------------------------------------------------------- */
+/* -- the device as the guest uses it --------------------------------------------------------- */
 static void reg_write(const struct vcpu_hw *vcpu, uint64_t reg, uint64_t value, unsigned int len)
 {
 	uint8_t bytes[8];
@@ -96,11 +99,15 @@ static void fill(const struct vcpu_hw *vcpu, uint64_t gpa, uint8_t bytes[PHYS_PA
 static void tear_down_mmio(void)
 {
 	for (unsigned int i = 0; i < BAR_PAGES; i++)
-		assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA_BAR + i * PHYS_PAGE, 0), .rdx = rig.tdr), TDX_SUCCESS);
+		assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA_BAR + i * PHYS_PAGE, 0),
+				.rdx = rig.tdr),
+			   TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MEM_TRACK, .rcx = rig.tdr), TDX_SUCCESS);
 	rig_invalidate(TDX_INV_IOTLB, rig.tdr);
 	for (unsigned int i = 0; i < BAR_PAGES; i++)
-		assert_tdx(CALL(TDX_MMIO_UNMAP, .rcx = tdx_map(GPA_BAR + i * PHYS_PAGE, 0), .rdx = rig.tdr), TDX_SUCCESS);
+		assert_tdx(CALL(TDX_MMIO_UNMAP, .rcx = tdx_map(GPA_BAR + i * PHYS_PAGE, 0),
+				.rdx = rig.tdr),
+			   TDX_SUCCESS);
 }
 
 static void tear_down_dmar(void)
@@ -119,7 +126,7 @@ static uint64_t unmap_one(void)
 	return CALL(TDX_MMIO_UNMAP, .rcx = tdx_map(GPA_BAR, 0), .rdx = rig.tdr);
 }
 
-/* -- tests -------------------------------------------------------------------------------------- */
+/* -- tests ----------------------------------------------------------------------------------- */
 static void R1_4_device_runs_and_leaves(void **state)
 {
 	const struct vcpu_hw *vcpu = running();
@@ -172,7 +179,8 @@ static void R3_2_early_invalidation_does_not_count(void **state)
 	(void)state;
 	running();
 	assert_tdx(TALK(TDX_TDI_STOP, .rcx = RIG_VF), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = TDX_INV_IOTLB, .r8 = rig.tdr), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = TDX_INV_IOTLB, .r8 = rig.tdr),
+		   TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA_BAR, 0), .rdx = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MEM_TRACK, .rcx = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_IQ_INV_PROCESS, .rcx = rig.iommu), TDX_SUCCESS);
@@ -228,14 +236,16 @@ static void R1_4_start_needs_the_guest(void **state)
 
 	(void)state;
 	assert_tdx(TALK(TDX_TDI_START, .rcx = RIG_VF), TDX_TDI_NOT_AUTHORISED);
-	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = first + 1), TDX_TDI_BIND_SESSION_MISMATCH);
+	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = first + 1),
+		   TDX_TDI_BIND_SESSION_MISMATCH);
 	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = first), TDX_SUCCESS);
 	assert_tdx(TALK(TDX_TDI_STOP, .rcx = RIG_VF), TDX_SUCCESS);
 	assert_tdx(TALK(TDX_TDI_START, .rcx = RIG_VF), TDX_TDI_TDISP_INVALID_STATE);
 	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = first), TDX_TDI_INVALID_STATE);
 	assert_tdx(rig_bind(), TDX_SUCCESS);
 	assert_true(rig_tdi_rd(vcpu, TDX_TDI_BIND_SESSION) > first);
-	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = first), TDX_TDI_BIND_SESSION_MISMATCH);
+	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = first),
+		   TDX_TDI_BIND_SESSION_MISMATCH);
 	assert_tdx(TALK(TDX_TDI_START, .rcx = RIG_VF), TDX_TDI_NOT_AUTHORISED);
 	start(vcpu);
 	assert_tdx(rig_bind(), TDX_TDI_TDISP_INVALID_STATE);
@@ -256,17 +266,23 @@ static void R3_5_isolation_does_not_need_a_good_host(void **state)
 	assert_int_equal(cpu_host_write(hpa, bytes, 8), -EACCES);
 	/* A page the guest has not accepted is not there for the device either. */
 	rig_tables(GPA_RAM + PHYS_PAGE, 0);
-	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(GPA_RAM + PHYS_PAGE, 0), .rdx = rig.tdr, .r8 = rig_page()),
+	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(GPA_RAM + PHYS_PAGE, 0), .rdx = rig.tdr,
+			.r8 = rig_page()),
 		   TDX_SUCCESS);
-	assert_int_equal(checksum(vcpu, GPA_RAM + PHYS_PAGE, 64, &sum) & ENGINE_STATUS_ERROR, ENGINE_STATUS_ERROR);
+	assert_int_equal(checksum(vcpu, GPA_RAM + PHYS_PAGE, 64, &sum) & ENGINE_STATUS_ERROR,
+			 ENGINE_STATUS_ERROR);
 	/* Nor is a blocked leaf after the invalidation. */
 	assert_int_equal(checksum(vcpu, GPA_RAM, 64, &sum), ENGINE_STATUS_T1);
-	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA_RAM, 0), .rdx = rig.tdr), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA_RAM, 0), .rdx = rig.tdr),
+		   TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MEM_TRACK, .rcx = rig.tdr), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA_RAM, 0), .rdx = rig.tdr), TDX_TLB_TRACKING_NOT_DONE);
+	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA_RAM, 0), .rdx = rig.tdr),
+		   TDX_TLB_TRACKING_NOT_DONE);
 	rig_invalidate(TDX_INV_IOTLB, rig.tdr);
-	assert_int_equal(checksum(vcpu, GPA_RAM, 64, &sum) & ENGINE_STATUS_ERROR, ENGINE_STATUS_ERROR);
-	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA_RAM, 0), .rdx = rig.tdr), TDX_SUCCESS);
+	assert_int_equal(checksum(vcpu, GPA_RAM, 64, &sum) & ENGINE_STATUS_ERROR,
+			 ENGINE_STATUS_ERROR);
+	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA_RAM, 0), .rdx = rig.tdr),
+		   TDX_SUCCESS);
 	assert_int_equal(rig_peek(hpa, 0), 0);
 }
 
@@ -281,7 +297,8 @@ static void R3_5_dma_needs_run_and_dmar(void **state)
 	assert_int_equal(checksum(vcpu, GPA_RAM, 64, &sum), ENGINE_STATUS_T1);
 	assert_tdx(CALL(TDX_DMAR_BLOCK, .rcx = rig_dmar(TDX_DMAR_PASID)), TDX_SUCCESS);
 	rig_invalidate(TDX_INV_DMAR, rig_dmar(TDX_DMAR_PASID));
-	assert_int_equal(checksum(vcpu, GPA_RAM, 64, &sum) & ENGINE_STATUS_ERROR, ENGINE_STATUS_ERROR);
+	assert_int_equal(checksum(vcpu, GPA_RAM, 64, &sum) & ENGINE_STATUS_ERROR,
+			 ENGINE_STATUS_ERROR);
 }
 
 /* T12: ERROR reaches the guest, and only STOP leads out. */
@@ -296,7 +313,8 @@ static void R3_4_error_is_seen_and_left_by_stop(void **state)
 	assert_tdx(rig_relay(TDX_TDI_STATE, &args), TDX_SUCCESS);
 	assert_int_equal(args.rcx, TDISP_ERROR_STATE);
 	assert_int_equal(rig_tdi_rd(vcpu, TDX_TDI_TDISP_STATE), TDISP_ERROR_STATE);
-	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = session), TDX_TDI_INVALID_STATE);
+	assert_tdx(TDCALL(vcpu, TDG_TDI_START, .rcx = RIG_VF, .rdx = session),
+		   TDX_TDI_INVALID_STATE);
 	assert_tdx(TDCALL(vcpu, TDG_DMAR_ACCEPT, .rcx = RIG_VF), TDX_TDI_INVALID_STATE);
 	assert_tdx(rig_bind(), TDX_TDI_TDISP_INVALID_STATE);
 	assert_tdx(TALK(TDX_TDI_START, .rcx = RIG_VF), TDX_TDI_TDISP_INVALID_STATE);
@@ -313,7 +331,8 @@ static void km_refresh_keeps_the_stream_secure(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 3; i++) {
-		assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_REFRESH), TDX_SUCCESS);
+		assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_REFRESH),
+			   TDX_SUCCESS);
 		assert_true(ide_secure(RIG_PF, RIG_STREAM));
 		assert_true(ide_secure(RIG_PORT, RIG_STREAM));
 		assert_int_equal(reg_read(vcpu, ENGINE_ID, 4), 0x54494f31);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Private MMIO: who owns a page, each check of MAP and ACCEPT in its order, and the leaf's states. */
+/* Private MMIO: who owns a page, each check of MAP and ACCEPT in order, and the leaf's states. */
 #include "tdx/rig.h"
 
 #define GPA 0xe0000000ull
@@ -55,10 +55,12 @@ static void mmiomt_has_one_owner_a_page(void **state)
 	with_tdi();
 	region = rig_bar(0) & ~(PHYS_2M - 1);
 	assert_tdx(CALL(TDX_MMIOMT_SET, .rcx = rig_bar(0), .rdx = RIG_VF), TDX_MMIO_NOT_SET);
-	assert_tdx(CALL(TDX_MMIOMT_ADD, .rcx = region + PHYS_PAGE, .rdx = page), TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_MMIOMT_ADD, .rcx = region + PHYS_PAGE, .rdx = page),
+		   TDX_OPERAND_INVALID);
 	assert_tdx(CALL(TDX_MMIOMT_ADD, .rcx = rig.big, .rdx = page), TDX_OPERAND_INVALID);
 	assert_tdx(CALL(TDX_MMIOMT_ADD, .rcx = region, .rdx = page), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_MMIOMT_ADD, .rcx = region, .rdx = rig_page()), TDX_PAGE_METADATA_INCORRECT);
+	assert_tdx(CALL(TDX_MMIOMT_ADD, .rcx = region, .rdx = rig_page()),
+		   TDX_PAGE_METADATA_INCORRECT);
 	assert_tdx(CALL(TDX_MMIOMT_SET, .rcx = rig_bar(0), .rdx = RIG_PF), TDX_TDI_NOT_PRESENT);
 	assert_tdx(CALL(TDX_MMIOMT_SET, .rcx = rig_bar(0), .rdx = RIG_VF), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MMIOMT_SET, .rcx = rig_bar(0), .rdx = RIG_VF), TDX_MMIO_ALREADY_OWNED);
@@ -76,7 +78,8 @@ static void mmiomt_has_one_owner_a_page(void **state)
 	rig_invalidate(TDX_INV_IOTLB, rig.tdr);
 	assert_tdx(CALL(TDX_MMIO_UNMAP, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MMIOMT_SET, .rcx = rig_bar(0), .rdx = 0), TDX_SUCCESS);
-	assert_tdx(rig_call_out(TDX_MMIOMT_REMOVE, (struct tdx_args){ .rcx = region }, &got), TDX_SUCCESS);
+	assert_tdx(rig_call_out(TDX_MMIOMT_REMOVE, (struct tdx_args){ .rcx = region }, &got),
+		   TDX_SUCCESS);
 	assert_int_equal(got, page);
 	assert_int_equal(phys_owner(page), 0);
 }
@@ -103,7 +106,8 @@ static void R4_6_map_checks_in_order(void **state)
 	with_tdi();
 	assert_tdx(rig_own(0, 0, 2 * PHYS_PAGE, RIG_VF), TDX_SUCCESS);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_tdx(map(rows[i].gpa, rows[i].level, rig_bar(0) + rows[i].offset), rows[i].status);
+		assert_tdx(map(rows[i].gpa, rows[i].level, rig_bar(0) + rows[i].offset),
+			   rows[i].status);
 	assert_tdx(map(GPA + PHYS_PAGE, 0, rig.big), TDX_OPERAND_INVALID);	/* RAM */
 	/* Another TD, with a table of its own, must not get it. */
 	rig.tdr = tdr;
@@ -117,7 +121,8 @@ static void R4_6_map_checks_in_order(void **state)
 	assert_tdx(map(GPA, 0, rig_bar(0) + PHYS_PAGE), TDX_MMIO_TDI_OWNER_MISMATCH);
 	/* A TD that was not made for it has no TDI at all. */
 	assert_tdx(CALL(TDX_DEVIFMT_ADD, .rcx = RIG_PF, .rdx = rig_page()), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_TDI_CREATE, .rcx = RIG_PF, .rdx = tdr, .r8 = rig.stream, .r9 = rig_list(2)),
+	assert_tdx(CALL(TDX_TDI_CREATE, .rcx = RIG_PF, .rdx = tdr, .r8 = rig.stream,
+			.r9 = rig_list(2)),
 		   TDX_OPERAND_INVALID);
 }
 
@@ -154,21 +159,24 @@ static void R4_6_accept_checks_in_order(void **state)
 	assert_tdx(map(GPA, 0, rig_bar(0)), TDX_SUCCESS);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(rows[i].gpa, rows[i].level),
-				  .rdx = rows[i].index, .r8 = rows[i].func, .r9 = rows[i].range), rows[i].status);
+				  .rdx = rows[i].index, .r8 = rows[i].func, .r9 = rows[i].range),
+			   rows[i].status);
 	assert_int_equal(state_at(GPA), SEPT_MMIO_MAPPED);
 }
 
-/* A guest that is told of RAM where its BAR should be does not take it for MMIO, nor the reverse. */
+/* A guest that is told of RAM where its BAR should be does not take it for MMIO, nor back. */
 static void R4_6_accept_keeps_ram_and_mmio_apart(void **state)
 {
 	const struct vcpu_hw *vcpu = bound();
 
 	(void)state;
-	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr, .r8 = rig_page()), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr, .r8 = rig_page()),
+		   TDX_SUCCESS);
 	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA, 0), .r8 = RIG_VF, .r9 = 1),
 		   TDX_EPT_ENTRY_STATE_INCORRECT);
 	assert_tdx(map(GPA + PHYS_PAGE, 0, rig_bar(0) + PHYS_PAGE), TDX_SUCCESS);
-	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA + PHYS_PAGE, 0)), TDX_INTERRUPTED_RESUMABLE);
+	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA + PHYS_PAGE, 0)),
+		   TDX_INTERRUPTED_RESUMABLE);
 	assert_int_equal(state_at(GPA + PHYS_PAGE), SEPT_MMIO_PENDING);
 }
 
@@ -201,24 +209,30 @@ static void R4_6_mmio_leaf_states(void **state)
 	uint32_t owner;
 
 	(void)state;
-	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_EPT_ENTRY_STATE_INCORRECT);
 	assert_tdx(map(GPA, 0, rig_bar(0)), TDX_SUCCESS);
 	assert_int_equal(state_at(GPA), SEPT_MMIO_PENDING);
 	assert_int_equal(trusted_walk(rig.sept, GPA, &leaf, &owner), -ENOENT);
-	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_EPT_ENTRY_STATE_INCORRECT);
-	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA, 0), .r8 = RIG_VF, .r9 = 1), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA, 0), .r8 = RIG_VF, .r9 = 1),
+		   TDX_SUCCESS);
 	assert_int_equal(trusted_walk(rig.sept, GPA, &leaf, &owner), 0);
 	assert_int_equal(leaf.hpa, rig_bar(0));
 	assert_int_equal(leaf.prot, PT_R | PT_W | PT_UC);
 	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_SUCCESS);
 	assert_int_equal(state_at(GPA), SEPT_MMIO_BLOCKED);
 	assert_int_equal(trusted_walk(rig.sept, GPA, &leaf, &owner), -ENOENT);
-	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_EPT_ENTRY_STATE_INCORRECT);
 	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA, 0), .r8 = RIG_VF, .r9 = 1),
 		   TDX_INTERRUPTED_RESUMABLE);
-	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_GPA_RANGE_NOT_BLOCKED);
+	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_GPA_RANGE_NOT_BLOCKED);
 	assert_tdx(map(GPA + PHYS_PAGE, 0, rig_bar(0) + PHYS_PAGE), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA + PHYS_PAGE, 0), .rdx = rig.tdr), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA + PHYS_PAGE, 0), .rdx = rig.tdr),
+		   TDX_SUCCESS);
 	assert_int_equal(mapped_pages(), 2);
 }
 
@@ -238,9 +252,11 @@ static void R4_6_two_mib_mmio(void **state)
 	assert_int_equal(mapped_pages(), 512);
 	assert_tdx(rig_bind(), TDX_SUCCESS);
 	/* Ranges 0 and 1 are BAR0 around the MSI-X pages; BAR2 is range 2. */
-	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA_2M, 0), .rdx = 2, .r8 = RIG_VF, .r9 = 1),
+	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA_2M, 0), .rdx = 2, .r8 = RIG_VF,
+			  .r9 = 1),
 		   TDX_PAGE_SIZE_MISMATCH);
-	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA_2M, 1), .rdx = 2, .r8 = RIG_VF, .r9 = 512),
+	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA_2M, 1), .rdx = 2, .r8 = RIG_VF,
+			  .r9 = 512),
 		   TDX_SUCCESS);
 	assert_int_equal(state_at(GPA_2M), SEPT_MMIO_MAPPED);
 }
@@ -258,7 +274,8 @@ static void R4_6_reporting_offset_does_not_move_pages(void **state)
 	assert_tdx(TALK(TDX_TDI_BIND, .rcx = RIG_VF, .r12 = 8), TDX_OPERAND_INVALID);
 	rig.reporting_offset = 0ull - (17ull << 30);
 	assert_tdx(rig_bind(), TDX_SUCCESS);
-	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA, 0), .r8 = RIG_VF, .r9 = 1), TDX_SUCCESS);
+	assert_tdx(TDCALL(vcpu, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA, 0), .r8 = RIG_VF, .r9 = 1),
+		   TDX_SUCCESS);
 }
 
 #define LIFE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)

@@ -31,11 +31,15 @@ static void sept_add_wants_parents_first(void **state)
 	assert_int_equal(args.rdx, 3);			/* of the top table */
 	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 3), .rdx = rig.tdr, .r8 = rig.tdr),
 		   TDX_PAGE_METADATA_INCORRECT);
-	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 4), .rdx = rig.tdr, .r8 = rig_page()), TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 0), .rdx = rig.tdr, .r8 = rig_page()), TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0x1000, 3), .rdx = rig.tdr, .r8 = rig_page()),
+	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 4), .rdx = rig.tdr, .r8 = rig_page()),
 		   TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr, .r8 = rig_page()),
+	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 0), .rdx = rig.tdr, .r8 = rig_page()),
+		   TDX_OPERAND_INVALID);
+	assert_tdx(
+		CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0x1000, 3), .rdx = rig.tdr, .r8 = rig_page()),
+		TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr,
+			.r8 = rig_page()),
 		   TDX_OPERAND_INVALID);
 	rig_tables(GPA, 0);
 	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 2), .rdx = rig.tdr, .r8 = rig_page()),
@@ -50,9 +54,11 @@ static void sept_remove_wants_an_empty_table(void **state)
 	(void)state;
 	rig_td();
 	rig_tables(GPA, 1);
-	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 1), .rdx = rig.tdr, .r8 = page), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(0, 1), .rdx = rig.tdr, .r8 = page),
+		   TDX_SUCCESS);
 	assert_tdx(aug(GPA, 0, rig_page()), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_MEM_SEPT_REMOVE, .rcx = tdx_map(0, 1), .rdx = rig.tdr), TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(CALL(TDX_MEM_SEPT_REMOVE, .rcx = tdx_map(0, 1), .rdx = rig.tdr),
+		   TDX_EPT_ENTRY_STATE_INCORRECT);
 	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MEM_TRACK, .rcx = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_SUCCESS);
@@ -60,7 +66,8 @@ static void sept_remove_wants_an_empty_table(void **state)
 	assert_tdx(rig_call_out(TDX_MEM_SEPT_REMOVE, args, &got), TDX_SUCCESS);
 	assert_int_equal(got, page);
 	assert_int_equal(phys_owner(page), 0);
-	assert_tdx(CALL(TDX_MEM_SEPT_REMOVE, .rcx = tdx_map(0, 1), .rdx = rig.tdr), TDX_EPT_WALK_FAILED);
+	assert_tdx(CALL(TDX_MEM_SEPT_REMOVE, .rcx = tdx_map(0, 1), .rdx = rig.tdr),
+		   TDX_EPT_WALK_FAILED);
 }
 
 /* FREE -AUG-> PENDING -ACCEPT-> MAPPED -BLOCK-> BLOCKED -TRACK, REMOVE-> FREE; all else refused. */
@@ -74,19 +81,25 @@ static void R4_6_ram_leaf_states(void **state)
 	rig_td();
 	vcpu = rig_vcpu();
 	rig_tables(GPA, 0);
-	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_EPT_ENTRY_STATE_INCORRECT);
-	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_GPA_RANGE_NOT_BLOCKED);
+	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_GPA_RANGE_NOT_BLOCKED);
 	assert_tdx(aug(GPA, 0, hpa), TDX_SUCCESS);
 	assert_int_equal(state_at(GPA, &level), SEPT_PENDING);
 	assert_tdx(aug(GPA, 0, rig_page()), TDX_EPT_ENTRY_STATE_INCORRECT);
 	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA, 0)), TDX_SUCCESS);
 	assert_int_equal(state_at(GPA, &level), SEPT_MAPPED);
-	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA, 0)), TDX_PAGE_ALREADY_ACCEPTED);
-	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA, 0)),
+		   TDX_PAGE_ALREADY_ACCEPTED);
+	assert_tdx(CALL(TDX_MMIO_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_EPT_ENTRY_STATE_INCORRECT);
 	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_SUCCESS);
 	assert_int_equal(state_at(GPA, &level), SEPT_BLOCKED);
-	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_EPT_ENTRY_STATE_INCORRECT);
-	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_TLB_TRACKING_NOT_DONE);
+	assert_tdx(CALL(TDX_MEM_RANGE_BLOCK, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr),
+		   TDX_TLB_TRACKING_NOT_DONE);
 	assert_tdx(CALL(TDX_MEM_TRACK, .rcx = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MEM_PAGE_REMOVE, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr), TDX_SUCCESS);
 	assert_int_equal(state_at(GPA, &level), SEPT_FREE);
@@ -107,7 +120,8 @@ static void R4_6_two_mib_leaf(void **state)
 	assert_tdx(aug(GPA_2M, 1, rig.big + PHYS_PAGE), TDX_OPERAND_INVALID);
 	assert_tdx(aug(GPA_2M, 1, rig.big), TDX_SUCCESS);
 	assert_int_equal(phys_owner(rig.big + 511 * PHYS_PAGE), rig.td * 2);
-	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA_2M, 0)), TDX_PAGE_SIZE_MISMATCH);
+	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA_2M, 0)),
+		   TDX_PAGE_SIZE_MISMATCH);
 	assert_int_equal(trusted_walk(rig.sept, GPA_2M, &leaf, &owner), -ENOENT);
 	assert_tdx(TDCALL(vcpu, TDG_MEM_PAGE_ACCEPT, .rcx = tdx_map(GPA_2M, 1)), TDX_SUCCESS);
 	assert_int_equal(state_at(GPA_2M + 5 * PHYS_PAGE, &level), SEPT_MAPPED);
@@ -119,8 +133,9 @@ static void R4_6_two_mib_leaf(void **state)
 	assert_int_equal(leaf.reads, 3);
 	assert_int_equal(leaf.prot, PT_R | PT_W | PT_X);
 	/* A table cannot go where the leaf is, nor a smaller page under it. */
-	assert_tdx(CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(GPA_2M, 1), .rdx = rig.tdr, .r8 = rig_page()),
-		   TDX_EPT_ENTRY_STATE_INCORRECT);
+	assert_tdx(
+		CALL(TDX_MEM_SEPT_ADD, .rcx = tdx_map(GPA_2M, 1), .rdx = rig.tdr, .r8 = rig_page()),
+		TDX_EPT_ENTRY_STATE_INCORRECT);
 	assert_tdx(aug(GPA_2M, 0, rig_page()), TDX_EPT_WALK_FAILED);
 }
 
@@ -151,11 +166,13 @@ static void page_add_carries_content_before_finalize(void **state)
 	rig_td_init();
 	rig_tables(GPA, 0);
 	assert_tdx(aug(GPA, 0, rig_page()), TDX_TD_NOT_INITIALIZED);
-	assert_tdx(CALL(TDX_MEM_PAGE_ADD, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr, .r8 = rig_page(), .r9 = source),
+	assert_tdx(CALL(TDX_MEM_PAGE_ADD, .rcx = tdx_map(GPA, 0), .rdx = rig.tdr, .r8 = rig_page(),
+			.r9 = source),
 		   TDX_SUCCESS);
 	assert_tdx(CALL(TDX_MR_FINALIZE, .rcx = rig.tdr), TDX_SUCCESS);
-	assert_tdx(CALL(TDX_MEM_PAGE_ADD, .rcx = tdx_map(GPA + PHYS_PAGE, 0), .rdx = rig.tdr, .r8 = rig_page(),
-			.r9 = source), TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_MEM_PAGE_ADD, .rcx = tdx_map(GPA + PHYS_PAGE, 0), .rdx = rig.tdr,
+			.r8 = rig_page(), .r9 = source),
+		   TDX_OPERAND_INVALID);
 	vcpu = rig_vcpu();
 	assert_int_equal(cpu_guest_read(vcpu, GPA, &word, sizeof(word)), 0);
 	assert_int_equal(word, 0x1234);
@@ -192,17 +209,21 @@ static void R3_5_shared_half_has_the_hosts_rights(void **state)
 	rig_poke(level2, level1 | 7);
 	rig_poke(level1 + 8 * 3, ram | 7 | 6 << 3);
 	assert_int_equal(trusted_walk(rig.sept, gpa, &leaf, &owner), -ENOENT);
-	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(0, 3), .rdx = rig.tdr, .r8 = level3 | 7),
+	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(0, 3), .rdx = rig.tdr,
+			.r8 = level3 | 7),
 		   TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr, .r8 = rig.tdr | 7),
+	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr,
+			.r8 = rig.tdr | 7),
 		   TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr, .r8 = level3 | 7),
+	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr,
+			.r8 = level3 | 7),
 		   TDX_SUCCESS);
 	assert_int_equal(trusted_walk(rig.sept, gpa + 8, &leaf, &owner), 0);
 	assert_int_equal(leaf.hpa, ram);
 	assert_int_equal(leaf.address, gpa);
 	assert_int_equal(owner, 0);
-	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_MEM_SHARED_SEPT_WR, .rcx = tdx_map(TDX_SHARED_BIT, 3), .rdx = rig.tdr),
+		   TDX_SUCCESS);
 	assert_int_equal(trusted_walk(rig.sept, gpa, &leaf, &owner), -ENOENT);
 }
 

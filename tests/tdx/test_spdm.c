@@ -34,17 +34,22 @@ static void create_and_delete_check_their_operands(void **state)
 	uint64_t id, first = rig.taken;
 
 	(void)state;
-	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = 0, .rdx = rig_list(TDX_SPDM_PAGES)), TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES - 1)), TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = 0, .rdx = rig_list(TDX_SPDM_PAGES)),
+		   TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES - 1)),
+		   TDX_OPERAND_INVALID);
 	/* The same page twice: the first one is given back. */
 	first = rig_list(TDX_SPDM_PAGES);
 	rig_poke(rig.list + 8, rig_peek(rig.list, 0));
 	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = RIG_PF, .rdx = first), TDX_PAGE_METADATA_INCORRECT);
 	assert_int_equal(phys_owner(rig_peek(rig.list, 0)), 0);
-	assert_tdx(rig_call_out(TDX_SPDM_CREATE, (struct tdx_args){ .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES) }, &id),
+	assert_tdx(rig_call_out(TDX_SPDM_CREATE,
+				(struct tdx_args){ .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES) },
+				&id),
 		   TDX_SUCCESS);
 	assert_int_equal(phys_owner(rig_peek(rig.list, 0)), 1);
-	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES)), TDX_SPDM_INVALID_STATE);
+	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES)),
+		   TDX_SPDM_INVALID_STATE);
 	assert_tdx(TALK(TDX_SPDM_MNG, .rcx = id, .rdx = TDX_MNG_HEARTBEAT), TDX_SPDM_INVALID_STATE);
 	assert_tdx(TALK(TDX_SPDM_CONNECT, .rcx = id + 1), TDX_OPERAND_INVALID);
 	assert_tdx(TALK(TDX_SPDM_DISCONNECT, .rcx = id), TDX_SUCCESS);
@@ -59,7 +64,9 @@ static void messages_stay_in_the_hosts_memory(void **state)
 
 	(void)state;
 	rig_td();
-	assert_tdx(rig_call_out(TDX_SPDM_CREATE, (struct tdx_args){ .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES) }, &id),
+	assert_tdx(rig_call_out(TDX_SPDM_CREATE,
+				(struct tdx_args){ .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES) },
+				&id),
 		   TDX_SUCCESS);
 	args = (struct tdx_args){ .rcx = id, .r8 = rig.tdr, .r9 = rig.rsp };
 	assert_tdx(tdx_seamcall(LANE_TSM, TDX_SPDM_CONNECT, &args), TDX_OPERAND_INVALID);
@@ -145,7 +152,7 @@ static void resumable_in_the_middle_is_harmless(void **state)
 	assert_int_equal(args.rcx, TDISP_UNLOCKED);
 }
 
-/* BIND takes in 526 pages of report: once it lets the host breathe for the report, once in the pages. */
+/* BIND takes in 526 pages: it lets the host breathe once for the report and once in the pages. */
 static void bind_is_resumable(void **state)
 {
 	(void)state;
@@ -224,7 +231,9 @@ static void anchor_is_heeded(void **state)
 	put_bytes(&w, anchor, len);
 	put_space(&w, PHYS_PAGE - w.at);
 	assert_int_equal(phys_write(conf, page, sizeof(page), 0), 0);
-	assert_tdx(rig_call_out(TDX_SPDM_CREATE, (struct tdx_args){ .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES) }, &id),
+	assert_tdx(rig_call_out(TDX_SPDM_CREATE,
+				(struct tdx_args){ .rcx = RIG_PF, .rdx = rig_list(TDX_SPDM_PAGES) },
+				&id),
 		   TDX_SUCCESS);
 	page[TDX_CONF_ANCHOR + len - 1] ^= 1;
 	assert_int_equal(phys_write(conf, page, sizeof(page), 0), 0);
@@ -258,7 +267,9 @@ static void digests_are_of_what_the_host_got(void **state)
 	assert_true(info.r13 > 1000 && info.r13 <= sizeof(blob));
 	assert_int_equal(phys_read(info_pages, blob, info.r13, 0), 0);
 	SHA384(blob, info.r13, digest);
-	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_DEV_INFO_DIGEST, .r8 = 0x1000), TDX_SUCCESS);
+	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_DEV_INFO_DIGEST,
+			  .r8 = 0x1000),
+		   TDX_SUCCESS);
 	assert_int_equal(cpu_guest_read(vcpu, 0x1000, told, sizeof(told)), 0);
 	assert_memory_equal(told, digest, sizeof(told));
 	report_page = rig_page();
@@ -267,15 +278,20 @@ static void digests_are_of_what_the_host_got(void **state)
 	assert_tdx(rig_relay(TDX_TDI_REPORT, &report), TDX_SUCCESS);
 	assert_int_equal(phys_read(report_page, blob, report.r13, 0), 0);
 	SHA384(blob, report.r13, digest);
-	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST, .r8 = 0x1000), TDX_SUCCESS);
+	assert_tdx(
+		TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST, .r8 = 0x1000),
+		TDX_SUCCESS);
 	assert_int_equal(cpu_guest_read(vcpu, 0x1000, told, sizeof(told)), 0);
 	assert_memory_equal(told, digest, sizeof(told));
 	/* A digest is not written where the guest has no accepted page, nor to shared memory. */
-	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST, .r8 = 0x9000),
+	assert_tdx(
+		TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST, .r8 = 0x9000),
+		TDX_OPERAND_INVALID);
+	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST,
+			  .r8 = 0x1000 + 4090),
 		   TDX_OPERAND_INVALID);
-	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST, .r8 = 0x1000 + 4090),
-		   TDX_OPERAND_INVALID);
-	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST, .r8 = 0x1000 | TDX_SHARED_BIT),
+	assert_tdx(TDCALL(vcpu, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_REPORT_DIGEST,
+			  .r8 = 0x1000 | TDX_SHARED_BIT),
 		   TDX_OPERAND_INVALID);
 }
 
@@ -311,12 +327,17 @@ static void streams_check_their_operands(void **state)
 	assert_tdx(tdx_seamcall(LANE_TSM, TDX_IDE_STREAM_CREATE, &args), TDX_OPERAND_INVALID);
 	rig_stream_create();
 	args = rig_stream_args();
-	assert_tdx(tdx_seamcall(LANE_TSM, TDX_IDE_STREAM_CREATE, &args), TDX_IDE_STREAM_INVALID_STATE);
-	assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_REFRESH), TDX_IDE_STREAM_INVALID_STATE);
-	args = (struct tdx_args){ .rcx = RIG_VF, .rdx = rig.tdr, .r8 = rig.stream, .r9 = rig_list(TDX_TDI_PAGES) };
+	assert_tdx(tdx_seamcall(LANE_TSM, TDX_IDE_STREAM_CREATE, &args),
+		   TDX_IDE_STREAM_INVALID_STATE);
+	assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_REFRESH),
+		   TDX_IDE_STREAM_INVALID_STATE);
+	args = (struct tdx_args){
+		.rcx = RIG_VF, .rdx = rig.tdr, .r8 = rig.stream, .r9 = rig_list(TDX_TDI_PAGES)
+	};
 	assert_tdx(tdx_seamcall(LANE_TSM, TDX_TDI_CREATE, &args), TDX_IDE_STREAM_INVALID_STATE);
 	assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_SETUP), TDX_SUCCESS);
-	assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_SETUP), TDX_IDE_STREAM_INVALID_STATE);
+	assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_SETUP),
+		   TDX_IDE_STREAM_INVALID_STATE);
 	assert_tdx(tdx_seamcall(LANE_TSM, TDX_TDI_CREATE, &args), TDX_IDE_STREAM_INVALID_STATE);
 	rig_stream_enable();
 	assert_tdx(CALL(TDX_DEVIFMT_ADD, .rcx = 0x0200, .rdx = rig_page()), TDX_SUCCESS);

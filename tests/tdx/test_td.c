@@ -6,10 +6,13 @@ int main(void);
 
 static void td_leaves_refuse_out_of_order(void **state)
 {
-	const struct { enum tdx_leaf leaf; struct tdx_args args; uint64_t status; } early[] = {
+	const struct { enum tdx_leaf leaf; struct tdx_args args; uint64_t status;
+	} early[] = {
 		{ TDX_MNG_KEY_CONFIG, { .rcx = 0x1000 }, TDX_PAGE_METADATA_INCORRECT },
 		{ TDX_MNG_CREATE, { .rcx = rig_page(), .rdx = 0 }, TDX_OPERAND_INVALID },
-		{ TDX_MNG_CREATE, { .rcx = rig_page(), .rdx = TDX_HKID_MAX + 1 }, TDX_OPERAND_INVALID },
+		{ TDX_MNG_CREATE,
+		  { .rcx = rig_page(), .rdx = TDX_HKID_MAX + 1 },
+		  TDX_OPERAND_INVALID },
 		{ TDX_MNG_CREATE, { .rcx = rig_page() + 8, .rdx = 1 }, TDX_OPERAND_INVALID },
 		{ TDX_MNG_CREATE, { .rcx = PHYS_MMIO, .rdx = 1 }, TDX_OPERAND_INVALID },
 		{ TDX_MNG_CREATE, { .rcx = rig.tdr, .rdx = 1 }, TDX_OPERAND_INVALID },
@@ -20,7 +23,9 @@ static void td_leaves_refuse_out_of_order(void **state)
 	for (size_t i = 0; i < sizeof(early) / sizeof(early[0]); i++)
 		assert_tdx(rig_call(early[i].leaf, early[i].args), early[i].status);
 	rig.tdr = rig_page();
-	assert_tdx(rig_call_out(TDX_MNG_CREATE, (struct tdx_args){ .rcx = rig.tdr, .rdx = 1 }, &number), TDX_SUCCESS);
+	assert_tdx(rig_call_out(TDX_MNG_CREATE, (struct tdx_args){ .rcx = rig.tdr, .rdx = 1 },
+				&number),
+		   TDX_SUCCESS);
 	assert_int_equal(phys_owner(rig.tdr), number * 2 + 1);
 	assert_tdx(CALL(TDX_MNG_CREATE, .rcx = page, .rdx = 1), TDX_OPERAND_BUSY);
 	assert_tdx(CALL(TDX_MNG_CREATE, .rcx = rig.tdr, .rdx = 2), TDX_PAGE_METADATA_INCORRECT);
@@ -116,12 +121,16 @@ static void refusals_change_nothing(void **state)
 	page = rig_page();
 	image_commit();
 	hash = image_hash();
-	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(0x10000, 0), .rdx = rig.tdr, .r8 = rig.tdr),
-		   TDX_PAGE_METADATA_INCORRECT);
-	assert_tdx(CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(0x40000000, 0), .rdx = rig.tdr, .r8 = page), TDX_EPT_WALK_FAILED);
+	assert_tdx(
+		CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(0x10000, 0), .rdx = rig.tdr, .r8 = rig.tdr),
+		TDX_PAGE_METADATA_INCORRECT);
+	assert_tdx(
+		CALL(TDX_MEM_PAGE_AUG, .rcx = tdx_map(0x40000000, 0), .rdx = rig.tdr, .r8 = page),
+		TDX_EPT_WALK_FAILED);
 	assert_tdx(CALL(TDX_TDI_CREATE, .rcx = RIG_VF, .rdx = rig.tdr), TDX_TDI_INVALID_METADATA);
 	assert_tdx(CALL(TDX_DMAR_ADD, .rcx = 0), TDX_OPERAND_INVALID);
-	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = RIG_PF, .rdx = tdx_list(rig.list, 3)), TDX_OPERAND_INVALID);
+	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = RIG_PF, .rdx = tdx_list(rig.list, 3)),
+		   TDX_OPERAND_INVALID);
 	assert_int_equal(image_hash(), hash);
 }
 

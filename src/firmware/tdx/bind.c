@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The TDISP conversations with a TDI that the host may ask for: bind, report, state, start, stop. */
+/* The TDISP conversations with a TDI that the host may ask for: bind to stop. */
 #include "firmware/tdx/internal.h"
 
 #define REPORT_ALL 0xffffu
 #define PAGES_A_CALL 512u		/* of a report, before BIND lets the host breathe */
 
 /* The answer to a request that may have changed the TDI: from here on we know again. */
-static const uint8_t *reply_of(struct dialog *dialog, uint8_t code, const struct tdx_tdi *tdi, size_t min, size_t *len,
-			       uint64_t *status)
+static const uint8_t *reply_of(struct dialog *dialog, uint8_t code, const struct tdx_tdi *tdi,
+			       size_t min, size_t *len, uint64_t *status)
 {
 	const uint8_t *payload = tdisp_reply(dialog, code, tdi->func_id, min, len, status);
 
@@ -31,7 +31,8 @@ static uint64_t bind_lock(struct dialog *dialog, const struct tdx_tdi *tdi)
 	return tdisp_send(dialog, dialog->step + 1, TDISP_LOCK, tdi->func_id, body, w.at);
 }
 
-static uint64_t report_ask(struct dialog *dialog, unsigned int next, const struct tdx_tdi *tdi, uint32_t from)
+static uint64_t report_ask(struct dialog *dialog, unsigned int next, const struct tdx_tdi *tdi,
+			   uint32_t from)
 {
 	uint8_t body[4];
 	struct writer w = writer_of(body, sizeof(body));
@@ -46,20 +47,23 @@ static uint64_t bind_version(struct dialog *dialog, const struct tdx_tdi *tdi)
 	static const uint8_t tsm_caps[4];
 	uint64_t status;
 	size_t len;
-	const uint8_t *payload = tdisp_reply(dialog, TDISP_GET_VERSION, tdi->func_id, 1, &len, &status);
+	const uint8_t *payload =
+		tdisp_reply(dialog, TDISP_GET_VERSION, tdi->func_id, 1, &len, &status);
 
 	if (!payload)
 		return status;
 	if (!memchr(payload + 1, TDISP_VERSION_10, payload[0] < len ? payload[0] : len - 1))
 		return TDX_SPDM_PROTOCOL_ERROR;
-	return tdisp_send(dialog, dialog->step + 1, TDISP_GET_CAPABILITIES, tdi->func_id, tsm_caps, sizeof(tsm_caps));
+	return tdisp_send(dialog, dialog->step + 1, TDISP_GET_CAPABILITIES, tdi->func_id, tsm_caps,
+			  sizeof(tsm_caps));
 }
 
 static uint64_t bind_capabilities(struct dialog *dialog, const struct tdx_tdi *tdi)
 {
 	uint64_t status;
 	size_t len;
-	const uint8_t *payload = tdisp_reply(dialog, TDISP_GET_CAPABILITIES, tdi->func_id, 28, &len, &status);
+	const uint8_t *payload =
+		tdisp_reply(dialog, TDISP_GET_CAPABILITIES, tdi->func_id, 28, &len, &status);
 	struct reader r = reader_of(payload, payload ? len : 0);
 
 	if (!payload)
@@ -103,7 +107,8 @@ static uint64_t bind_report(struct dialog *dialog, const struct tdx_tdi *tdi)
 {
 	uint64_t status;
 	size_t len;
-	const uint8_t *payload = tdisp_reply(dialog, TDISP_GET_REPORT, tdi->func_id, 4, &len, &status);
+	const uint8_t *payload =
+		tdisp_reply(dialog, TDISP_GET_REPORT, tdi->func_id, 4, &len, &status);
 
 	if (!payload)
 		return status;
@@ -129,7 +134,8 @@ static uint64_t bind_associate(struct dialog *dialog, const struct tdx_tdi *tdi)
 	w->associated = tdi->pages_total;
 	w->bound = true;
 	w->bind_session = tdx_module_write()->next_session++;
-	TRACE_STATE(LANE_FIRMWARE, "TDI bind", A("func", tdi->func_id), A("session", tdi->bind_session));
+	TRACE_STATE(LANE_FIRMWARE, "TDI bind", A("func", tdi->func_id),
+		    A("session", tdi->bind_session));
 	dialog->args->rcx = tdi->bind_session;
 	return TDX_SUCCESS;
 }
@@ -142,7 +148,8 @@ static uint64_t bind_begin(struct dialog *dialog, const struct tdx_tdi *tdi)
 static uint64_t bind_step(struct dialog *dialog)
 {
 	static uint64_t (*const steps[])(struct dialog *dialog, const struct tdx_tdi *tdi) = {
-		bind_begin, bind_version, bind_capabilities, bind_locked, bind_state, bind_report, bind_associate,
+		bind_begin, bind_version, bind_capabilities, bind_locked,
+		bind_state, bind_report,  bind_associate,
 	};
 
 	return steps[dialog->step](dialog, tdi_of(dialog->args->rcx));
@@ -152,7 +159,9 @@ static uint64_t stream_check(const struct tdx_stream *stream)
 {
 	if (stream->blocked)
 		return TDX_IDE_STREAM_BLOCKED;
-	return stream->keyed && ide_secure(stream->root_port, stream->id) ? TDX_SUCCESS : TDX_IDE_STREAM_INVALID_STATE;
+	return stream->keyed && ide_secure(stream->root_port, stream->id)
+		       ? TDX_SUCCESS
+		       : TDX_IDE_STREAM_INVALID_STATE;
 }
 
 static uint64_t tdi_bind(struct tdx_args *args)

@@ -89,8 +89,8 @@ static bool response_take(const struct tdx_args *args, struct spdm_wire *in)
 	uint8_t object[TDX_MESSAGE_SIZE];
 	struct reader r;
 
-	if (args->r11 < DOE_HEADER || args->r11 > sizeof(object) || args->r11 - DOE_HEADER > sizeof(in->data) ||
-	    phys_read(args->r9, object, args->r11, 0))
+	if (args->r11 < DOE_HEADER || args->r11 > sizeof(object) ||
+	    args->r11 - DOE_HEADER > sizeof(in->data) || phys_read(args->r9, object, args->r11, 0))
 		return false;
 	r = reader_of(object, args->r11);
 	if (get_le16(&r) != DOE_VENDOR_PCISIG)
@@ -148,7 +148,8 @@ static uint64_t response_feed(struct dialog *dialog, dialog_step step)
 	return steps_run(dialog, step);
 }
 
-uint64_t dialog_run(const struct tdx_spdm *spdm, enum tdx_leaf leaf, struct tdx_args *args, dialog_step step)
+uint64_t dialog_run(const struct tdx_spdm *spdm, enum tdx_leaf leaf, struct tdx_args *args,
+		    dialog_step step)
 {
 	struct dialog dialog = { .spdm = spdm, .args = args };
 
@@ -164,7 +165,8 @@ uint64_t dialog_run(const struct tdx_spdm *spdm, enum tdx_leaf leaf, struct tdx_
 	return spdm->op.awaiting ? response_feed(&dialog, step) : steps_run(&dialog, step);
 }
 
-uint64_t dialog_vendor(struct dialog *dialog, unsigned int next, uint8_t protocol, const void *body, size_t len)
+uint64_t dialog_vendor(struct dialog *dialog, unsigned int next, uint8_t protocol, const void *body,
+		       size_t len)
 {
 	dialog->next = next;
 	if (spdm_requester_vendor(spdm_requester_write(dialog->spdm), protocol, body, len))

@@ -51,8 +51,9 @@ const struct tdx_dmar *dmar_leaf(uint32_t func_id)
 
 void dmar_state_set(const struct tdx_dmar *dmar, enum dmar_state state)
 {
-	TRACE_STATE(LANE_FIRMWARE, "DMAR", A("rid", dmar->index >> 16 & 0xffff), A("level", dmar->level),
-		    A("func", dmar->func_id), A("from", dmar->state), A("to", state));
+	TRACE_STATE(LANE_FIRMWARE, "DMAR", A("rid", dmar->index >> 16 & 0xffff),
+		    A("level", dmar->level), A("func", dmar->func_id), A("from", dmar->state),
+		    A("to", state));
 	dmar_write(dmar)->state = (uint8_t)state;
 }
 
@@ -73,7 +74,8 @@ static uint64_t dmar_parent(uint64_t index, const struct tdx_dmar **parent)
 	if ((index & 0xff) == TDX_DMAR_ROOT)
 		return TDX_SUCCESS;
 	*parent = dmar_find(index - 1);
-	return *parent && (*parent)->state == DMAR_PRESENT ? TDX_SUCCESS : TDX_DMAR_INVALID_STATE | TDX_RCX;
+	return *parent && (*parent)->state == DMAR_PRESENT ? TDX_SUCCESS
+							   : TDX_DMAR_INVALID_STATE | TDX_RCX;
 }
 
 static uint64_t dmar_add(struct tdx_args *args)

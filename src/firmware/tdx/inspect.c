@@ -53,7 +53,8 @@ enum sept_state tdx_sept_state(uint64_t tdr, uint64_t gpa, uint64_t *hpa, unsign
 
 	*hpa = 0;
 	*level = 0;
-	if (!td || !td->sept || gpa >= TDX_SHARED_BIT || sept_find_leaf(td, gpa, &ref) || !ref.entry)
+	if (!td || !td->sept || gpa >= TDX_SHARED_BIT || sept_find_leaf(td, gpa, &ref) ||
+	    !ref.entry)
 		return SEPT_FREE;
 	*hpa = sept_entry_hpa(ref.entry, ref.level);
 	*level = ref.level;
@@ -62,7 +63,8 @@ enum sept_state tdx_sept_state(uint64_t tdr, uint64_t gpa, uint64_t *hpa, unsign
 
 struct mmio_visit {
 	const struct tdx_td *td;
-	int (*fn)(uint64_t tdr, uint64_t gpa, uint64_t hpa, unsigned int level, enum sept_state state, void *arg);
+	int (*fn)(uint64_t tdr, uint64_t gpa, uint64_t hpa, unsigned int level,
+		  enum sept_state state, void *arg);
 	void *arg;
 };
 
@@ -77,10 +79,13 @@ static int mmio_table_each(const struct mmio_visit *visit, const struct sept_pag
 		if (!entry)
 			continue;
 		if (!sept_entry_leaf(entry, table->level))
-			rc = table->slot[i].child ? mmio_table_each(visit, table->slot[i].child) : 0;
+			rc = table->slot[i].child ? mmio_table_each(visit, table->slot[i].child)
+						  : 0;
 		else if (state >= SEPT_MMIO_PENDING)
-			rc = visit->fn(visit->td->tdr, table->gpa + i * sept_level_size(table->level),
-				       sept_entry_hpa(entry, table->level), table->level, state, visit->arg);
+			rc = visit->fn(visit->td->tdr,
+				       table->gpa + i * sept_level_size(table->level),
+				       sept_entry_hpa(entry, table->level), table->level, state,
+				       visit->arg);
 	}
 	return rc;
 }

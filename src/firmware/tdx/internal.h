@@ -41,9 +41,10 @@ struct tdx_leaf_row {
 };
 
 /* A row's named operands as trace arguments; a MAP becomes an address and a level. */
-unsigned int tdx_trace_operands(const char *const names[3], const struct tdx_args *args, struct trace_arg *out);
+unsigned int tdx_trace_operands(const char *const names[3], const struct tdx_args *args,
+				struct trace_arg *out);
 
-/* -- the module's root ------------------------------------------------------------------------ */
+/* -- the module's root ----------------------------------------------------------------------- */
 #define TDX_FAULTS 8u
 struct tdx_fault {
 	uint16_t leaf;
@@ -93,7 +94,7 @@ void tdx_list_give(const uint64_t *hpas, unsigned int count);
 size_t tdx_list_write(uint64_t operand, const uint8_t *data, size_t len);
 bool tdx_list_ok(uint64_t operand);
 
-/* -- TDs (td.c, vp.c) ------------------------------------------------------------------------- */
+/* -- TDs (td.c, vp.c) ------------------------------------------------------------------------ */
 enum td_state { TD_CREATED, TD_KEYED, TD_INITIALIZED, TD_FINALIZED, TD_FLUSHED, TD_TEARDOWN };
 
 struct tdx_vp {
@@ -133,7 +134,8 @@ static inline uint32_t td_control_owner(const struct tdx_td *td)
 const struct tdx_td *td_find(uint64_t tdr);
 const struct tdx_td *td_of_number(uint32_t number);
 /* The TD in a state of [first, last], or NULL and why in *status. */
-const struct tdx_td *td_get(uint64_t tdr, enum td_state first, enum td_state last, uint64_t *status);
+const struct tdx_td *td_get(uint64_t tdr, enum td_state first, enum td_state last,
+			    uint64_t *status);
 void td_pages_add(const struct tdx_td *td, int64_t pages);
 
 /* -- S-EPT (sept.c) ---------------------------------------------------------------------------
@@ -195,20 +197,23 @@ int sept_find_leaf(const struct tdx_td *td, uint64_t gpa, struct sept_ref *ref);
 void sept_child_set(const struct sept_ref *ref, const struct sept_page *child);
 void sept_write(const struct tdx_td *td, const struct sept_ref *ref, uint64_t entry);
 /* A leaf's change of state, traced; `hpa` 0 frees the entry. */
-void sept_leaf_set(const struct tdx_td *td, const struct sept_ref *ref, uint64_t hpa, enum sept_state state);
+void sept_leaf_set(const struct tdx_td *td, const struct sept_ref *ref, uint64_t hpa,
+		   enum sept_state state);
 void sept_leaf_block(const struct tdx_td *td, const struct sept_ref *ref, enum sept_state state);
 bool sept_tlb_tracked(const struct tdx_td *td, const struct sept_ref *ref);
 bool sept_iotlb_tracked(const struct tdx_td *td, const struct sept_ref *ref);
 /* MAP operand of a private GPA: 0 or a status; levels allowed [first, last]. */
-uint64_t sept_operand(uint64_t operand, unsigned int first, unsigned int last, uint64_t *gpa, unsigned int *level);
+uint64_t sept_operand(uint64_t operand, unsigned int first, unsigned int last, uint64_t *gpa,
+		      unsigned int *level);
 /* MAP and TDR operands together, walked to the entry; refusals fill rcx and rdx. */
 struct sept_target { const struct tdx_td *td; uint64_t gpa; struct sept_ref ref; };
-uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int last, struct sept_target *target);
+uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int last,
+		     struct sept_target *target);
 uint64_t sept_refuse(struct tdx_args *args, const struct sept_ref *ref, uint64_t status);
 /* The module writes into accepted private memory of a TD. false: not there. */
 bool sept_private_write(const struct tdx_td *td, uint64_t gpa, const void *from, size_t len);
 
-/* -- MMIO metadata (mmiomt.c) ----------------------------------------------------------------- */
+/* -- MMIO metadata (mmiomt.c) ---------------------------------------------------------------- */
 struct tdx_mmiomt {
 	const struct tdx_mmiomt *next;
 	uint64_t region;		/* 2 MiB aligned */
@@ -218,11 +223,11 @@ struct tdx_mmiomt {
 #define MMIOMT_OWNED (1ull << 32)
 #define MMIOMT_MAPPED (1ull << 33)
 uint64_t mmiomt_entry(uint64_t hpa);	/* 0: no entry or not owned */
-/* All 4 KiB entries of [hpa, +len): MMIO_NOT_SET, MMIO_ALREADY_MAPPED, or 0 with their one owner. */
+/* All 4 KiB entries of [hpa, +len): MMIO_NOT_SET, MMIO_ALREADY_MAPPED, or 0 with their owner. */
 uint64_t mmiomt_check(uint64_t hpa, uint64_t len, uint32_t *func_id);
 void mmiomt_mark(uint64_t hpa, uint64_t len, uint64_t set, uint64_t clear);
 
-/* -- DMAR (dmar.c, iommu.c) ------------------------------------------------------------------- */
+/* -- DMAR (dmar.c, iommu.c) ------------------------------------------------------------------ */
 struct tdx_dmar {
 	const struct tdx_dmar *next;
 	const struct tdx_dmar *parent;
@@ -252,7 +257,7 @@ void dmar_invalidate(uint64_t index, uint64_t seq);
 bool dmar_index_ok(uint64_t index);
 bool dmar_any(uint64_t iommu);
 
-/* -- SPDM, streams, TDIs ---------------------------------------------------------------------- */
+/* -- SPDM, streams, TDIs --------------------------------------------------------------------- */
 struct tdx_operation {			/* what is under way on a session */
 	uint16_t leaf;			/* 0: nothing */
 	uint16_t step;
@@ -307,7 +312,7 @@ struct tdx_tdi {
 	uint64_t mmio_pages, owned_pages;
 	uint64_t reporting_offset;
 	uint32_t report_len;
-	uint32_t associated, pages_total;	/* pages of the report taken in so far, of how many */
+	uint32_t associated, pages_total; /* pages of the report taken in so far, of how many */
 	uint8_t report[TDI_REPORT_MAX];
 	uint8_t report_digest[SPDM_HASH];
 	uint16_t range_count;
@@ -321,8 +326,11 @@ struct tdx_devif {
 };
 
 /* image_write() of one's own types, so that a member can be written in one line. */
-#define TDX_WRITER(name, type) \
-	static inline struct type *name##_write(const struct type *object) { return image_write(object); }
+#define TDX_WRITER(name, type)                                                                     \
+	static inline struct type *name##_write(const struct type *object)                         \
+	{                                                                                          \
+		return image_write(object);                                                        \
+	}
 TDX_WRITER(td, tdx_td)
 TDX_WRITER(vp, tdx_vp)
 TDX_WRITER(mmiomt, tdx_mmiomt)
@@ -363,21 +371,23 @@ typedef uint64_t (*dialog_step)(struct dialog *dialog);
 
 /* Is this call the first of its operation? Only then are the leaf's own preconditions checked. */
 bool dialog_begins(const struct tdx_spdm *spdm, enum tdx_leaf leaf, const struct tdx_args *args);
-uint64_t dialog_run(const struct tdx_spdm *spdm, enum tdx_leaf leaf, struct tdx_args *args, dialog_step step);
-uint64_t dialog_vendor(struct dialog *dialog, unsigned int next, uint8_t protocol, const void *body, size_t len);
+uint64_t dialog_run(const struct tdx_spdm *spdm, enum tdx_leaf leaf, struct tdx_args *args,
+		    dialog_step step);
+uint64_t dialog_vendor(struct dialog *dialog, unsigned int next, uint8_t protocol, const void *body,
+		       size_t len);
 uint64_t dialog_spdm(struct dialog *dialog, unsigned int next, enum spdm_op op);
 struct spdm_requester *spdm_requester_write(const struct tdx_spdm *spdm);
 
 /* TDISP messages (tdisp.c): build and send; check what came. */
-uint64_t tdisp_send(struct dialog *dialog, unsigned int next, uint8_t code, uint32_t func_id, const void *payload,
-		    size_t len);
+uint64_t tdisp_send(struct dialog *dialog, unsigned int next, uint8_t code, uint32_t func_id,
+		    const void *payload, size_t len);
 /* The payload of a good answer to `code`, at least min bytes; NULL and the status otherwise. */
-const uint8_t *tdisp_reply(struct dialog *dialog, uint8_t code, uint32_t func_id, size_t min, size_t *len,
-			   uint64_t *status);
+const uint8_t *tdisp_reply(struct dialog *dialog, uint8_t code, uint32_t func_id, size_t min,
+			   size_t *len, uint64_t *status);
 
-/* -- tables of the rooms' files --------------------------------------------------------------- */
-extern const struct tdx_leaf_row tdx_td_leaves[], tdx_vp_leaves[], tdx_mem_leaves[], tdx_mmio_leaves[],
-	tdx_mmiomt_leaves[], tdx_iommu_leaves[], tdx_dmar_leaves[], tdx_spdm_leaves[], tdx_stream_leaves[],
-	tdx_tdi_leaves[], tdx_bind_leaves[];
+/* -- tables of the rooms' files -------------------------------------------------------------- */
+extern const struct tdx_leaf_row tdx_td_leaves[], tdx_vp_leaves[], tdx_mem_leaves[],
+	tdx_mmio_leaves[], tdx_mmiomt_leaves[], tdx_iommu_leaves[], tdx_dmar_leaves[],
+	tdx_spdm_leaves[], tdx_stream_leaves[], tdx_tdi_leaves[], tdx_bind_leaves[];
 
 #endif

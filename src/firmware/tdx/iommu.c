@@ -68,8 +68,10 @@ static uint64_t iq_inv_request(struct tdx_args *args)
 	if (iommu->tail - iommu->head == TDX_QUEUE)
 		return TDX_OPERAND_BUSY | TDX_RCX;
 	writable = image_write(iommu);
-	writable->queue[writable->tail++ % TDX_QUEUE] = (struct tdx_request){
-		.seq = ++tdx_module_write()->invalidations, .type = (uint32_t)args->rdx, .target = args->r8 };
+	writable->queue[writable->tail++ % TDX_QUEUE] =
+		(struct tdx_request){ .seq = ++tdx_module_write()->invalidations,
+				      .type = (uint32_t)args->rdx,
+				      .target = args->r8 };
 	return TDX_SUCCESS;
 }
 

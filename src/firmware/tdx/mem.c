@@ -114,7 +114,8 @@ static uint64_t mem_range_block(struct tdx_args *args)
 	if (status)
 		return status;
 	state = sept_entry_state(at.ref.entry);
-	if (!sept_entry_leaf(at.ref.entry, at.ref.level) || (state != SEPT_MAPPED && state != SEPT_PENDING))
+	if (!sept_entry_leaf(at.ref.entry, at.ref.level) ||
+	    (state != SEPT_MAPPED && state != SEPT_PENDING))
 		return sept_refuse(args, &at.ref, TDX_EPT_ENTRY_STATE_INCORRECT);
 	sept_leaf_block(at.td, &at.ref, SEPT_BLOCKED);
 	return TDX_SUCCESS;
@@ -127,8 +128,8 @@ static uint64_t mem_track(struct tdx_args *args)
 
 	if (!td)
 		return status | TDX_RCX;
-	/* vCPUs run only inside KVM_RUN, which holds the kernel's lock: none is in the guest now, so
-	 * the new epoch is complete as soon as it starts. */
+	/* vCPUs run only inside KVM_RUN, which holds the kernel's lock: none is in the guest now,
+	 * so the new epoch is complete as soon as it starts. */
 	td_write(td)->epoch++;
 	return TDX_SUCCESS;
 }
@@ -136,7 +137,8 @@ static uint64_t mem_track(struct tdx_args *args)
 static bool td_has_trusted_dma(const struct tdx_td *td)
 {
 	for (const struct tdx_dmar *dmar = tdx_module()->dmars; dmar; dmar = dmar->next)
-		if (dmar->level == TDX_DMAR_PASID && dmar->tdr == td->tdr && dmar->state != DMAR_PENDING)
+		if (dmar->level == TDX_DMAR_PASID && dmar->tdr == td->tdr &&
+		    dmar->state != DMAR_PENDING)
 			return true;
 	return false;
 }
@@ -173,8 +175,8 @@ static uint64_t mem_shared_sept_wr(struct tdx_args *args)
 	const struct tdx_td *td;
 	uint64_t status;
 
-	if ((args->rcx & 7) != SEPT_TOP_LEVEL || !(gpa & TDX_SHARED_BIT) || gpa >= TDX_SHARED_BIT * 2 ||
-	    gpa % sept_level_size(SEPT_TOP_LEVEL))
+	if ((args->rcx & 7) != SEPT_TOP_LEVEL || !(gpa & TDX_SHARED_BIT) ||
+	    gpa >= TDX_SHARED_BIT * 2 || gpa % sept_level_size(SEPT_TOP_LEVEL))
 		return tdx_invalid(TDX_RCX);
 	td = td_get(args->rdx, TD_INITIALIZED, TD_FINALIZED, &status);
 	if (!td)

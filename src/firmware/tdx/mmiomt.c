@@ -100,7 +100,8 @@ static uint64_t set_operand(uint64_t operand, uint64_t *hpa, uint64_t *len)
 {
 	*hpa = operand & ~7ull;
 	*len = sept_level_size((unsigned int)operand & 7);
-	return (operand & 7) > 1 || *hpa % *len || !phys_is_mmio(*hpa) ? tdx_invalid(TDX_RCX) : TDX_SUCCESS;
+	return (operand & 7) > 1 || *hpa % *len || !phys_is_mmio(*hpa) ? tdx_invalid(TDX_RCX)
+								       : TDX_SUCCESS;
 }
 
 static uint64_t mmiomt_clear(const struct tdx_mmiomt *table, uint64_t hpa, uint64_t len)
@@ -116,7 +117,8 @@ static uint64_t mmiomt_clear(const struct tdx_mmiomt *table, uint64_t hpa, uint6
 	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
 		const struct tdx_tdi *tdi = tdi_of((uint32_t)slot_load(table, at));
 
-		TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", at), A("from", tdi->func_id), A("to", 0));
+		TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", at), A("from", tdi->func_id),
+			    A("to", 0));
 		tdi_write(tdi)->owned_pages--;
 		slot_store(table, at, 0);
 	}
@@ -146,7 +148,8 @@ static uint64_t mmiomt_set(struct tdx_args *args)
 			return TDX_MMIO_ALREADY_OWNED | TDX_RCX;
 	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
 		slot_store(table, at, MMIOMT_OWNED | tdi->func_id);
-		TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", at), A("from", 0), A("to", tdi->func_id));
+		TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", at), A("from", 0),
+			    A("to", tdi->func_id));
 	}
 	mmiomt_write(table)->owned = (uint16_t)(table->owned + len / PHYS_PAGE);
 	tdi_write(tdi)->owned_pages += len / PHYS_PAGE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's gate: one event a call, commits on both sides, injected faults, the table of leaves. */
+/* The host's gate: one event a call, commits on both sides, injected faults, the leaves. */
 #include "firmware/tdx/internal.h"
 
 #include <stdio.h>
@@ -91,7 +91,8 @@ int tdx_inject(enum tdx_leaf leaf, uint64_t status, unsigned int count)
 		if (module->faults[i].count && module->faults[i].leaf != leaf)
 			continue;
 		fault = image_write(&module->faults[i]);
-		*fault = (struct tdx_fault){ .leaf = (uint16_t)leaf, .count = (uint16_t)count, .status = status };
+		*fault = (struct tdx_fault){ .leaf = (uint16_t)leaf, .count = (uint16_t)count,
+			.status = status };
 		return 0;
 	}
 	return -ENOSPC;
@@ -112,8 +113,9 @@ static bool fault_take(enum tdx_leaf leaf, uint64_t *status)
 }
 
 static const struct tdx_leaf_row *const leaf_tables[] = {
-	tdx_td_leaves, tdx_vp_leaves, tdx_mem_leaves, tdx_mmio_leaves, tdx_mmiomt_leaves, tdx_iommu_leaves,
-	tdx_dmar_leaves, tdx_spdm_leaves, tdx_stream_leaves, tdx_tdi_leaves, tdx_bind_leaves,
+	tdx_td_leaves,	   tdx_vp_leaves,    tdx_mem_leaves,  tdx_mmio_leaves,
+	tdx_mmiomt_leaves, tdx_iommu_leaves, tdx_dmar_leaves, tdx_spdm_leaves,
+	tdx_stream_leaves, tdx_tdi_leaves,   tdx_bind_leaves,
 };
 
 static const struct tdx_leaf_row *leaf_find(enum tdx_leaf leaf)
@@ -126,7 +128,8 @@ static const struct tdx_leaf_row *leaf_find(enum tdx_leaf leaf)
 }
 
 /* A MAP operand is shown as the address it means; its level is in the low bits. */
-unsigned int tdx_trace_operands(const char *const names[3], const struct tdx_args *args, struct trace_arg *out)
+unsigned int tdx_trace_operands(const char *const names[3], const struct tdx_args *args,
+				struct trace_arg *out)
 {
 	const uint64_t values[3] = { args->rcx, args->rdx, args->r8 };
 	unsigned int n = 0;

@@ -33,7 +33,8 @@ static bool range_read(struct reader *r, uint64_t reporting_offset, struct tdi_r
 
 static bool ranges_overlap(const struct tdi_range *a, const struct tdi_range *b)
 {
-	return a->hpa < b->hpa + (uint64_t)b->pages * PHYS_PAGE && b->hpa < a->hpa + (uint64_t)a->pages * PHYS_PAGE;
+	return a->hpa < b->hpa + (uint64_t)b->pages * PHYS_PAGE &&
+	       b->hpa < a->hpa + (uint64_t)a->pages * PHYS_PAGE;
 }
 
 uint64_t report_parse(const struct tdx_tdi *tdi)
@@ -42,7 +43,7 @@ uint64_t report_parse(const struct tdx_tdi *tdi)
 	struct tdx_tdi *w = tdi_write(tdi);
 	uint32_t count, info_len;
 
-	get_bytes(&r, 12);	/* interface info, MSI-X, LNR and TPH controls: the guest's to judge */
+	get_bytes(&r, 12); /* interface info, MSI-X, LNR and TPH controls: the guest's to judge */
 	count = get_le32(&r);
 	if (r.bad || count > TDI_RANGES)
 		return TDX_SPDM_PROTOCOL_ERROR;
@@ -59,5 +60,6 @@ uint64_t report_parse(const struct tdx_tdi *tdi)
 	if (r.bad || info_len != reader_left(&r))
 		return TDX_SPDM_PROTOCOL_ERROR;
 	w->range_count = (uint16_t)count;
-	return spdm_requester_digest(tdi->report, tdi->report_len, w->report_digest) ? TDX_NO_MEMORY : TDX_SUCCESS;
+	return spdm_requester_digest(tdi->report, tdi->report_len, w->report_digest) ? TDX_NO_MEMORY
+										     : TDX_SUCCESS;
 }

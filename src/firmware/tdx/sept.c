@@ -72,7 +72,8 @@ void sept_write(const struct tdx_td *td, const struct sept_ref *ref, uint64_t en
 	put_le64(&w, entry);
 	phys_write(ref->table->hpa + 8ull * ref->index, bytes, sizeof(bytes), td_control_owner(td));
 	if (!entry != !ref->entry)
-		*(uint16_t *)image_write(&ref->table->used) = (uint16_t)(ref->table->used + (entry ? 1 : -1));
+		*(uint16_t *)image_write(&ref->table->used) =
+			(uint16_t)(ref->table->used + (entry ? 1 : -1));
 }
 
 static uint64_t leaf_entry(uint64_t hpa, enum sept_state state, unsigned int level)
@@ -86,19 +87,22 @@ static uint64_t leaf_entry(uint64_t hpa, enum sept_state state, unsigned int lev
 	return entry;
 }
 
-void sept_leaf_set(const struct tdx_td *td, const struct sept_ref *ref, uint64_t hpa, enum sept_state state)
+void sept_leaf_set(const struct tdx_td *td, const struct sept_ref *ref, uint64_t hpa,
+		   enum sept_state state)
 {
 	uint64_t gpa = ref->table->gpa + ref->index * sept_level_size(ref->level);
 
 	TRACE_STATE(LANE_FIRMWARE, "S-EPT", A("tdr", td->tdr), A("gpa", gpa),
-		    A("hpa", hpa ? hpa : sept_entry_hpa(ref->entry, ref->level)), A("level", ref->level),
-		    A("from", sept_entry_state(ref->entry)), A("to", state));
+		    A("hpa", hpa ? hpa : sept_entry_hpa(ref->entry, ref->level)),
+		    A("level", ref->level), A("from", sept_entry_state(ref->entry)),
+		    A("to", state));
 	sept_write(td, ref, hpa ? leaf_entry(hpa, state, ref->level) : 0);
 }
 
 void sept_leaf_block(const struct tdx_td *td, const struct sept_ref *ref, enum sept_state state)
 {
-	*(uint64_t *)image_write(&ref->table->slot[ref->index].blocked) = tdx_module()->invalidations;
+	*(uint64_t *)image_write(&ref->table->slot[ref->index].blocked) =
+		tdx_module()->invalidations;
 	*(uint32_t *)image_write(&ref->table->epoch[ref->index]) = td->epoch;
 	sept_leaf_set(td, ref, sept_entry_hpa(ref->entry, ref->level), state);
 }
@@ -113,11 +117,13 @@ bool sept_iotlb_tracked(const struct tdx_td *td, const struct sept_ref *ref)
 	return td->invalidated > ref->table->slot[ref->index].blocked;
 }
 
-uint64_t sept_operand(uint64_t operand, unsigned int first, unsigned int last, uint64_t *gpa, unsigned int *level)
+uint64_t sept_operand(uint64_t operand, unsigned int first, unsigned int last, uint64_t *gpa,
+		      unsigned int *level)
 {
 	*level = (unsigned int)operand & 7;
 	*gpa = operand & ~7ull;
-	if (*level < first || *level > last || *gpa >= TDX_SHARED_BIT || *gpa % sept_level_size(*level))
+	if (*level < first || *level > last || *gpa >= TDX_SHARED_BIT ||
+	    *gpa % sept_level_size(*level))
 		return tdx_invalid(TDX_RCX);
 	return TDX_SUCCESS;
 }
@@ -129,7 +135,8 @@ uint64_t sept_refuse(struct tdx_args *args, const struct sept_ref *ref, uint64_t
 	return status | TDX_RCX;
 }
 
-uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int last, struct sept_target *target)
+uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int last,
+		     struct sept_target *target)
 {
 	unsigned int level;
 	uint64_t status = sept_operand(args->rcx, 0, last, &target->gpa, &level);
@@ -149,12 +156,14 @@ bool sept_private_write(const struct tdx_td *td, uint64_t gpa, const void *from,
 	struct sept_ref ref;
 	uint64_t size;
 
-	if (gpa >= TDX_SHARED_BIT || sept_find_leaf(td, gpa, &ref) || sept_entry_state(ref.entry) != SEPT_MAPPED)
+	if (gpa >= TDX_SHARED_BIT || sept_find_leaf(td, gpa, &ref) ||
+	    sept_entry_state(ref.entry) != SEPT_MAPPED)
 		return false;
 	size = sept_level_size(ref.level);
 	if (gpa % size + len > size)
 		return false;
-	return !phys_write(sept_entry_hpa(ref.entry, ref.level) + gpa % size, from, len, td_owner(td));
+	return !phys_write(sept_entry_hpa(ref.entry, ref.level) + gpa % size, from, len,
+			   td_owner(td));
 }
 
 /* The host's half of the tables: its own memory, its own entries. */

@@ -109,7 +109,8 @@ static uint64_t connect_step(struct dialog *dialog)
 			return tdx_invalid(TDX_RDX);
 		return dialog_spdm(dialog, 1, SPDM_OP_CONNECT);
 	case 1:
-		TRACE_STATE(LANE_FIRMWARE, "SPDM session", A("func", dialog->spdm->func_id), A("from", 0),
+		TRACE_STATE(LANE_FIRMWARE, "SPDM session", A("func", dialog->spdm->func_id),
+			    A("from", 0),
 			    A("to", spdm_requester_session_id(dialog->spdm->requester)));
 		return dialog_spdm(dialog, 2, SPDM_OP_MEASURE);
 	default:
@@ -168,7 +169,8 @@ void session_lost(const struct tdx_spdm *spdm)
 		if (stream->spdm == spdm && stream->keyed)
 			stream_write(stream)->keyed = false;
 	for (const struct tdx_tdi *tdi = tdx_module()->tdis; tdi; tdi = tdi->next)
-		if (tdi->stream->spdm == spdm && (tdi->uncertain || tdi->tdisp_state != TDISP_UNLOCKED))
+		if (tdi->stream->spdm == spdm &&
+		    (tdi->uncertain || tdi->tdisp_state != TDISP_UNLOCKED))
 			tdi_state_set(tdi, TDISP_ERROR_STATE);
 }
 

@@ -41,13 +41,14 @@ static unsigned int block_find(uint16_t root_port, unsigned int selective)
 static bool selective_taken(uint16_t root_port, unsigned int selective, unsigned int id)
 {
 	for (const struct tdx_stream *stream = tdx_module()->streams; stream; stream = stream->next)
-		if (stream->root_port == root_port && (stream->selective == selective || stream->id == id))
+		if (stream->root_port == root_port &&
+		    (stream->selective == selective || stream->id == id))
 			return true;
 	return false;
 }
 
-static void block_program(uint16_t root_port, unsigned int block, uint32_t control, const uint64_t rid[2],
-			  const uint64_t address[3])
+static void block_program(uint16_t root_port, unsigned int block, uint32_t control,
+			  const uint64_t rid[2], const uint64_t address[3])
 {
 	config_write(root_port, block + BLOCK_CONTROL, 4, control & ~CONTROL_ENABLE);
 	config_write(root_port, block + BLOCK_RID1, 4, (uint32_t)rid[0]);
@@ -56,7 +57,8 @@ static void block_program(uint16_t root_port, unsigned int block, uint32_t contr
 		config_write(root_port, block + BLOCK_ADDRESS + 4 * i, 4, (uint32_t)address[i]);
 }
 
-static uint64_t create_check(const struct tdx_args *args, const struct tdx_spdm *spdm, unsigned int block)
+static uint64_t create_check(const struct tdx_args *args, const struct tdx_spdm *spdm,
+			     unsigned int block)
 {
 	if (args->rcx >> 32 || !block)
 		return tdx_invalid(TDX_RCX);
@@ -75,7 +77,8 @@ static uint64_t create_check(const struct tdx_args *args, const struct tdx_spdm 
 
 static uint64_t stream_create(struct tdx_args *args)
 {
-	const uint64_t rid[2] = { args->r10, args->r11 }, address[3] = { args->r12, args->r13, args->r14 };
+	const uint64_t rid[2] = { args->r10, args->r11 },
+		       address[3] = { args->r12, args->r13, args->r14 };
 	uint16_t root_port = (uint16_t)args->rcx;
 	uint8_t selective = (uint8_t)(args->rcx >> 24);
 	const struct tdx_spdm *spdm = spdm_of(args->rdx);
@@ -131,7 +134,8 @@ struct km_slot {
 };
 
 /* Slot `n` of a plan; false: past its end. */
-static bool km_slot(const struct tdx_stream *stream, enum tdx_km op, unsigned int n, struct km_slot *slot)
+static bool km_slot(const struct tdx_stream *stream, enum tdx_km op, unsigned int n,
+		    struct km_slot *slot)
 {
 	const struct km_phase *phase = &km_plans[op][n / KM_SLOTS];
 
@@ -170,7 +174,8 @@ static uint64_t km_send(struct dialog *dialog, unsigned int next, const struct k
 	if (slot->object == IDE_KM_KEY_PROG) {
 		if (spdm_random(key, sizeof(key)))
 			return TDX_NO_MEMORY;
-		if (ide_key_program(stream->root_port, stream->id, slot->set, other_end(slot->dir), slot->sub, key, ifv))
+		if (ide_key_program(stream->root_port, stream->id, slot->set, other_end(slot->dir),
+				    slot->sub, key, ifv))
 			return TDX_IDE_STREAM_INVALID_STATE;
 		put_bytes(&w, key, sizeof(key));
 		put_bytes(&w, ifv, sizeof(ifv));
@@ -218,8 +223,8 @@ static uint64_t km_done(const struct tdx_stream *stream, enum tdx_km op)
 	w->keyed = op != TDX_KM_STOP;
 	if (op == TDX_KM_REFRESH)
 		w->key_set = !w->key_set;
-	TRACE_STATE(LANE_FIRMWARE, "IDE keys", A("stream", stream->id), A("op", op), A("to", w->keyed),
-		    A("set", w->key_set));
+	TRACE_STATE(LANE_FIRMWARE, "IDE keys", A("stream", stream->id), A("op", op),
+		    A("to", w->keyed), A("set", w->key_set));
 	return TDX_SUCCESS;
 }
 
@@ -259,12 +264,13 @@ static uint64_t stream_km(struct tdx_args *args)
 	return dialog_run(stream->spdm, TDX_IDE_STREAM_KM, args, km_step);
 }
 
-/* -- end ---------------------------------------------------------------------------------------- */
+/* -- end ------------------------------------------------------------------------------------- */
 static void keys_drop(const struct tdx_stream *stream)
 {
 	for (unsigned int set = 0; set < 2; set++)
 		for (unsigned int n = 0; n < KM_SLOTS; n++)
-			ide_key_stop(stream->root_port, stream->id, set, n >= IDE_SUB_STREAMS ? IDE_TX : IDE_RX,
+			ide_key_stop(stream->root_port, stream->id, set,
+				     n >= IDE_SUB_STREAMS ? IDE_TX : IDE_RX,
 				     (enum ide_sub_stream)(n % IDE_SUB_STREAMS));
 }
 
@@ -282,7 +288,8 @@ static uint64_t stream_block(struct tdx_args *args)
 	at = block_find(stream->root_port, stream->selective);
 	if (at)
 		config_write(stream->root_port, at + BLOCK_CONTROL, 4,
-			     config_read(stream->root_port, at + BLOCK_CONTROL, 4) & ~CONTROL_ENABLE);
+			     config_read(stream->root_port, at + BLOCK_CONTROL, 4) &
+				     ~CONTROL_ENABLE);
 	keys_drop(stream);
 	return TDX_SUCCESS;
 }

@@ -194,7 +194,7 @@ static uint64_t mng_key_freeid(struct tdx_args *args)
 
 	if (!td)
 		return status | TDX_RCX;
-	/* No walk finds anything from here on, whatever the host writes into tables it gets back. */
+	/* No walk finds anything from here on, whatever the host writes into its pages. */
 	if (td->sept) {
 		uint64_t root = td->sept->hpa;
 
@@ -222,7 +222,8 @@ static void td_destroy(const struct tdx_td *td)
 
 static uint64_t phymem_page_reclaim(struct tdx_args *args)
 {
-	uint32_t owner = args->rcx < PHYS_END && args->rcx % PHYS_PAGE == 0 ? phys_owner(args->rcx) : 0;
+	uint32_t owner =
+		args->rcx < PHYS_END && args->rcx % PHYS_PAGE == 0 ? phys_owner(args->rcx) : 0;
 	const struct tdx_td *td = td_of_number(owner / 2);
 
 	if (owner <= TDX_OWNER_MODULE || !td || td->state != TD_TEARDOWN)

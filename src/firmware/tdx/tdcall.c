@@ -20,8 +20,8 @@ static uint64_t ept_violation(struct tdcall *call, uint64_t gpa, uint64_t len)
 {
 	struct vcpu_hw *vcpu = image_write(call->vcpu);
 
-	vcpu->exit = (struct cpu_exit_info){ .reason = CPU_EXIT_EPT_VIOLATION, .gpa = gpa, .len = (uint32_t)len,
-		.is_private = true };
+	vcpu->exit = (struct cpu_exit_info){ .reason = CPU_EXIT_EPT_VIOLATION, .gpa = gpa,
+		.len = (uint32_t)len, .is_private = true };
 	call->exits = true;
 	return TDX_INTERRUPTED_RESUMABLE;
 }
@@ -88,7 +88,7 @@ static uint64_t mem_page_accept(struct tdcall *call)
 	return TDX_SUCCESS;
 }
 
-/* -- TDIs ---------------------------------------------------------------------------------------- */
+/* -- TDIs ------------------------------------------------------------------------------------ */
 static const struct tdx_tdi *own_tdi(struct tdcall *call, uint64_t func_id, uint64_t *status)
 {
 	const struct tdx_tdi *tdi = tdi_of(func_id);
@@ -154,15 +154,16 @@ static uint64_t tdi_start(struct tdcall *call)
 		return TDX_TDI_BIND_SESSION_MISMATCH | TDX_RDX;
 	if (tdi->tdisp_state != TDISP_LOCKED)
 		return TDX_TDI_INVALID_STATE | TDX_RCX;
-	TRACE_STATE(LANE_FIRMWARE, "TDI authorised", A("func", tdi->func_id), A("session", tdi->bind_session));
+	TRACE_STATE(LANE_FIRMWARE, "TDI authorised", A("func", tdi->func_id),
+		    A("session", tdi->bind_session));
 	tdi_write(tdi)->authorised = true;
 	return TDX_SUCCESS;
 }
 
-/* -- MMIO ---------------------------------------------------------------------------------------- */
+/* -- MMIO ------------------------------------------------------------------------------------ */
 /* One leaf: is it pending, of this size, of this TDI, and the very page of the report? */
-static uint64_t mmio_accept_leaf(struct tdcall *call, const struct tdx_tdi *tdi, uint64_t gpa, unsigned int level,
-				 uint64_t hpa)
+static uint64_t mmio_accept_leaf(struct tdcall *call, const struct tdx_tdi *tdi, uint64_t gpa,
+				 unsigned int level, uint64_t hpa)
 {
 	struct sept_ref ref;
 	enum sept_state state;
@@ -190,7 +191,8 @@ static uint64_t mmio_accept_leaf(struct tdcall *call, const struct tdx_tdi *tdi,
 
 static bool in_range(const struct tdi_range *range, uint64_t offset, uint64_t pages)
 {
-	return !(range->attributes & TDISP_RANGE_NON_TEE) && pages <= range->pages && offset <= range->pages - pages;
+	return !(range->attributes & TDISP_RANGE_NON_TEE) && pages <= range->pages &&
+	       offset <= range->pages - pages;
 }
 
 static uint64_t mmio_accept(struct tdcall *call)
@@ -208,7 +210,8 @@ static uint64_t mmio_accept(struct tdcall *call)
 	tdi = bound_tdi(call, args->r8, &status);
 	if (!tdi)
 		return status | TDX_R8;
-	if (args->rdx >= tdi->range_count || !pages || !in_range(&tdi->ranges[args->rdx], offset, pages))
+	if (args->rdx >= tdi->range_count || !pages ||
+	    !in_range(&tdi->ranges[args->rdx], offset, pages))
 		return TDX_MMIO_PAGE_NOT_IN_ASSOC_RANGE | TDX_R9;
 	range = &tdi->ranges[args->rdx];
 	step = sept_level_size(level) / PHYS_PAGE;
@@ -240,7 +243,8 @@ static uint64_t dmar_accept(struct tdcall *call)
 	dmar = dmar_leaf(tdi->func_id);
 	if (!dmar || dmar->state != DMAR_PENDING)
 		return TDX_DMAR_INVALID_MAPPING_STATE | TDX_RCX;
-	if (iommu_trusted_set((uint16_t)tdi->func_id, call->td->sept->hpa, td_owner(call->td), true))
+	if (iommu_trusted_set((uint16_t)tdi->func_id, call->td->sept->hpa, td_owner(call->td),
+			      true))
 		return TDX_NO_MEMORY;
 	dmar_state_set(dmar, DMAR_PRESENT);
 	return TDX_SUCCESS;
@@ -266,18 +270,20 @@ static const struct tdcall_row *row_find(enum tdcall_leaf leaf)
 }
 
 /* A VMCALL ends in KVM; the firmware only passes it on, and the trace shows it so. */
-static struct trace_call call_traced(enum tdcall_leaf leaf, const struct tdcall_row *row, const struct tdx_args *args)
+static struct trace_call call_traced(enum tdcall_leaf leaf, const struct tdcall_row *row,
+				     const struct tdx_args *args)
 {
 	struct trace_arg named[TRACE_ARGS];
 
 	if (leaf == TDG_VP_VMCALL)
-		return TRACE_CALL(LANE_GUEST_TSM, LANE_KVM, "TDG.VP.VMCALL",
-				  A("fn", args->r11), A("r12", args->r12), A("r13", args->r13), A("r14", args->r14));
+		return TRACE_CALL(LANE_GUEST_TSM, LANE_KVM, "TDG.VP.VMCALL", A("fn", args->r11),
+				  A("r12", args->r12), A("r13", args->r13), A("r14", args->r14));
 	return trace_call(LANE_GUEST_TSM, LANE_FIRMWARE, TRACE_KIND_CALL, tdcall_leaf_name(leaf),
 			  row ? tdx_trace_operands(row->args, args, named) : 0, named);
 }
 
-uint64_t tdx_tdcall(const struct vcpu_hw *vcpu, enum tdcall_leaf leaf, struct tdx_args *args, bool *exits)
+uint64_t tdx_tdcall(const struct vcpu_hw *vcpu, enum tdcall_leaf leaf, struct tdx_args *args,
+		    bool *exits)
 {
 	const struct tdcall_row *row = row_find(leaf);
 	struct tdcall call = { .vcpu = vcpu, .td = td_find(vcpu->tdr), .args = args };

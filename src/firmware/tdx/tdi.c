@@ -4,7 +4,7 @@
 
 #define FUNC_VALID 0x01ffffffull	/* bits a FUNCTION_ID has */
 
-/* -- DEVIFMT ------------------------------------------------------------------------------------ */
+/* -- DEVIFMT --------------------------------------------------------------------------------- */
 static const struct tdx_devif *devif_find(uint64_t func_id)
 {
 	const struct tdx_devif *devif = tdx_module()->devifs;
@@ -62,7 +62,7 @@ static uint64_t devifmt_rd(struct tdx_args *args)
 	return TDX_SUCCESS;
 }
 
-/* -- the TDI itself ------------------------------------------------------------------------------ */
+/* -- the TDI itself -------------------------------------------------------------------------- */
 const struct tdx_tdi *tdi_of(uint64_t func_id)
 {
 	const struct tdx_tdi *tdi = tdx_module()->tdis;
@@ -83,8 +83,9 @@ void tdi_state_set(const struct tdx_tdi *tdi, enum tdisp_state state)
 	struct tdx_tdi *w = tdi_write(tdi);
 
 	if (tdi->tdisp_state != state)
-		TRACE_STATE(LANE_FIRMWARE, "TDI", A("func", tdi->func_id), A("from", tdi->tdisp_state),
-			    A("to", state), A("session", tdi->bind_session));
+		TRACE_STATE(LANE_FIRMWARE, "TDI", A("func", tdi->func_id),
+			    A("from", tdi->tdisp_state), A("to", state),
+			    A("session", tdi->bind_session));
 	w->tdisp_state = (uint8_t)state;
 	w->uncertain = false;
 	if (state == TDISP_UNLOCKED || state == TDISP_ERROR_STATE) {
@@ -95,7 +96,8 @@ void tdi_state_set(const struct tdx_tdi *tdi, enum tdisp_state state)
 		memset(w->nonce, 0, sizeof(w->nonce));
 }
 
-static uint64_t create_check(const struct tdx_args *args, const struct tdx_td **td, const struct tdx_stream **stream)
+static uint64_t create_check(const struct tdx_args *args, const struct tdx_td **td,
+			     const struct tdx_stream **stream)
 {
 	uint16_t rid = (uint16_t)args->rcx;
 	uint64_t status = TDX_SUCCESS;

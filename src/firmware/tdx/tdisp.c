@@ -14,8 +14,8 @@ static void header_put(struct writer *w, uint8_t code, uint32_t func_id)
 	put_le64(w, 0);
 }
 
-uint64_t tdisp_send(struct dialog *dialog, unsigned int next, uint8_t code, uint32_t func_id, const void *payload,
-		    size_t len)
+uint64_t tdisp_send(struct dialog *dialog, unsigned int next, uint8_t code, uint32_t func_id,
+		    const void *payload, size_t len)
 {
 	uint8_t body[TDISP_BODY_MAX];
 	struct writer w = writer_of(body, sizeof(body));
@@ -34,11 +34,12 @@ static uint64_t error_status(struct dialog *dialog, struct reader *r)
 	if (error == TDISP_BUSY)
 		return TDX_OPERAND_BUSY;
 	dialog->args->rcx = error;
-	return error == TDISP_INVALID_INTERFACE_STATE ? TDX_TDI_TDISP_INVALID_STATE : TDX_SPDM_PROTOCOL_ERROR;
+	return error == TDISP_INVALID_INTERFACE_STATE ? TDX_TDI_TDISP_INVALID_STATE
+						      : TDX_SPDM_PROTOCOL_ERROR;
 }
 
-const uint8_t *tdisp_reply(struct dialog *dialog, uint8_t code, uint32_t func_id, size_t min, size_t *len,
-			   uint64_t *status)
+const uint8_t *tdisp_reply(struct dialog *dialog, uint8_t code, uint32_t func_id, size_t min,
+			   size_t *len, uint64_t *status)
 {
 	struct reader r = reader_of(dialog->reply, dialog->reply_len);
 	uint8_t version = get_u8(&r), type = get_u8(&r);

@@ -45,13 +45,22 @@ int tdx_power_on(void);
 uint64_t tdx_seamcall(enum lane from, enum tdx_leaf leaf, struct tdx_args *args);
 
 /* The guest's gate. TDG.VP.VMCALL fills vcpu->exit and returns TDX_SUCCESS with *exits true. */
-uint64_t tdx_tdcall(const struct vcpu_hw *vcpu, enum tdcall_leaf leaf, struct tdx_args *args, bool *exits);
+uint64_t tdx_tdcall(const struct vcpu_hw *vcpu, enum tdcall_leaf leaf, struct tdx_args *args,
+		    bool *exits);
 
 /* Injected faults, by name from flows: the next `count` calls of a leaf answer `status`. */
 int tdx_inject(enum tdx_leaf leaf, uint64_t status, unsigned int count);
 
 /* Inspection (check, inspect): read-only views. */
-enum sept_state { SEPT_FREE, SEPT_MAPPED, SEPT_PENDING, SEPT_BLOCKED, SEPT_MMIO_PENDING, SEPT_MMIO_MAPPED, SEPT_MMIO_BLOCKED };
+enum sept_state {
+	SEPT_FREE,
+	SEPT_MAPPED,
+	SEPT_PENDING,
+	SEPT_BLOCKED,
+	SEPT_MMIO_PENDING,
+	SEPT_MMIO_MAPPED,
+	SEPT_MMIO_BLOCKED
+};
 enum dmar_state { DMAR_FREE, DMAR_PENDING, DMAR_PRESENT, DMAR_BLOCKED };
 struct tdx_tdi_view {
 	uint32_t func_id;
