@@ -509,6 +509,154 @@ static void R3_3_every_order_of_close(void **state)
 	image_release(mark);
 }
 
+/* -- kills ------------------------------------------------------------------------------------ */
+
+static struct {
+	unsigned int at, seen;
+} killer;
+
+static void kill_hook(enum image_wait point, void *arg)
+{
+	(void)point, (void)arg;
+	if (killer.seen++ == killer.at)
+		image_call_abort(-EINTR);
+}
+
+/* The process is in an ioctl and dies at a wait; then all it had is closed. False: fewer waits. */
+static bool killed_in(const struct rig *rig, unsigned int wait, uint32_t type)
+{
+	killer.at = wait;
+	killer.seen = 0;
+	image_wait_hook(kill_hook, NULL);
+	dev_tsm(rig, &dev, type);
+	image_wait_hook(NULL, NULL);
+	if (killer.seen <= wait)
+		return false;
+	image_enter();
+	klock_release_all(rig->task->id);
+	task_exit(rig->task);
+	image_leave();
+	return true;
+}
+
+static void kill_everywhere(const struct rig *rig, uint32_t type)
+{
+	image_mark mark = image_snapshot();
+	uint64_t tdx, pages;
+	unsigned int wait = 0;
+
+	assert_true(mark != 0);
+	image_enter();
+	task_exit(rig->task);
+	image_leave();
+	tdx = image_live(IMAGE_TYPE_TDX);
+	pages = image_live(IMAGE_TYPE_TDX_PAGE);
+	for (;; wait++) {
+		assert_int_equal(image_restore(mark), 0);
+		if (!killed_in(rig, wait, type))
+			break;
+		assert_all_gone(tdx, pages);
+	}
+	assert_true(wait > 2);
+	image_release(mark);
+}
+
+static void R3_3_killed_at_every_wait_in_the_bind_ioctl(void **state)
+{
+	kill_everywhere(*state, IOMMU_VDEVICE_TSM_BIND);
+}
+
+static void R3_3_killed_at_every_wait_in_the_unbind_ioctl(void **state)
+{
+	const struct rig *rig = *state;
+	int buf;
+
+	assert_int_equal(dev_tsm(rig, &dev, IOMMU_VDEVICE_TSM_BIND), 0);
+	buf = rig_ok(dev_dmabuf(rig, &dev, 2, VFIO_DMA_BUF_KIND_PRIVATE, 0, 0x200000));
+	assert_int_equal(slot_dmabuf(rig, 6, true, BAR_GPA, 0x200000, buf, 0), 0);
+	assert_int_equal(mmio_accept(rig, BAR_GPA, 1, 2, 512), 0);
+	/* Firmware that is busy gives more places to die at. */
+	image_enter();
+	tdx_inject(TDX_MMIO_BLOCK, TDX_OPERAND_BUSY, 2);
+	tdx_inject(TDX_MMIO_UNMAP, TDX_OPERAND_BUSY, 2);
+	tdx_inject(TDX_DMAR_BLOCK, TDX_OPERAND_BUSY, 2);
+	tdx_inject(TDX_DMAR_REMOVE, TDX_OPERAND_BUSY, 2);
+	tdx_inject(TDX_MMIOMT_SET, TDX_OPERAND_BUSY, 2);
+	tdx_inject(TDX_TDI_REMOVE, TDX_OPERAND_BUSY, 2);
+	image_leave();
+	kill_everywhere(rig, IOMMU_VDEVICE_TSM_UNBIND);
+}
+
+/* -- a host that does it wrong: the module is the judge ---------------------------------------- */
+
+static uint64_t trace_find(const char *name, uint64_t status)
+{
+	uint64_t found = 0;
+
+	for (uint64_t seq = trace_first(); seq < trace_next(); seq++) {
+		const struct trace_event *event = trace_get(seq);
+
+		if (event && !strcmp(event->name, name) &&
+		    tdx_class((uint64_t)event->result) == status)
+			found++;
+	}
+	return found;
+}
+
+static void unbind_with_mutant(const struct rig *rig, enum mutant mutant_id)
+{
+	int buf;
+
+	assert_int_equal(dev_tsm(rig, &dev, IOMMU_VDEVICE_TSM_BIND), 0);
+	buf = rig_ok(dev_dmabuf(rig, &dev, 2, VFIO_DMA_BUF_KIND_PRIVATE, 0, 0x200000));
+	assert_int_equal(slot_dmabuf(rig, 6, true, BAR_GPA, 0x200000, buf, 0), 0);
+	assert_int_equal(mmio_accept(rig, BAR_GPA, 1, 2, 512), 0);
+	*image_counter(IMAGE_COUNTER_MUTANTS) = 1ull << mutant_id;
+	dev_tsm(rig, &dev, IOMMU_VDEVICE_TSM_UNBIND);
+	*image_counter(IMAGE_COUNTER_MUTANTS) = 0;
+}
+
+static void R3_2_unmap_before_stop_is_refused(void **state)
+{
+	unbind_with_mutant(*state, MUTANT_UNMAP_BEFORE_STOP);
+	assert_true(trace_find("TDH.MMIO.UNMAP", TDX_TDI_TDISP_INVALID_STATE) > 0);
+	assert_int_equal(trace_find("TDH.MMIO.UNMAP", TDX_SUCCESS), 0);
+	assert_true(pci_tsm_quarantined(pci_dev_find(PF), NULL));
+}
+
+static void R3_2_unmap_without_block_is_refused(void **state)
+{
+	unbind_with_mutant(*state, MUTANT_SKIP_BLOCK);
+	assert_true(trace_find("TDH.MMIO.UNMAP", TDX_GPA_RANGE_NOT_BLOCKED) > 0);
+	assert_int_equal(trace_find("TDH.MMIO.UNMAP", TDX_SUCCESS), 0);
+}
+
+static void R3_2_unmap_without_iotlb_invalidation_is_refused(void **state)
+{
+	unbind_with_mutant(*state, MUTANT_SKIP_IOTLB);
+	assert_true(trace_find("TDH.MMIO.UNMAP", TDX_TLB_TRACKING_NOT_DONE) > 0);
+	assert_int_equal(trace_find("TDH.MMIO.UNMAP", TDX_SUCCESS), 0);
+}
+
+/* What such a host left behind is put right by a reset. */
+static void R3_3_reset_ends_a_stuck_unbind(void **state)
+{
+	const struct rig *rig = *state;
+	uint64_t hpa;
+	unsigned int level;
+
+	unbind_with_mutant(rig, MUTANT_SKIP_IOTLB);
+	assert_true(pci_tsm_quarantined(pci_dev_find(PF), NULL));
+	assert_true(pci_tsm_busy(pci_dev_find(PF)));
+	image_enter();
+	assert_int_equal(pci_reset_bus(pci_dev_find(PF)), 0);
+	image_leave();
+	assert_false(pci_tsm_busy(pci_dev_find(PF)));
+	assert_false(pci_tsm_quarantined(pci_dev_find(PF), NULL));
+	assert_int_equal(tdx_sept_state(kvm_tdx_tdr(rig_kvm(rig)), BAR_GPA, &hpa, &level), SEPT_FREE);
+	assert_int_equal(tdx_mmio_owner(bar_hpa(2)), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, td_with_device, rig_stop)
 
 int main(void)
@@ -527,6 +675,12 @@ int main(void)
 		CASE(R6_7_irqfd_wakes_the_guest),
 		CASE(R4_6_private_mmio_map_accept_block_track_unmap),
 		CASE(R3_3_every_order_of_close),
+		CASE(R3_3_killed_at_every_wait_in_the_bind_ioctl),
+		CASE(R3_3_killed_at_every_wait_in_the_unbind_ioctl),
+		CASE(R3_2_unmap_before_stop_is_refused),
+		CASE(R3_2_unmap_without_block_is_refused),
+		CASE(R3_2_unmap_without_iotlb_invalidation_is_refused),
+		CASE(R3_3_reset_ends_a_stuck_unbind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,18 +62,19 @@ static void tsm_unbind(const struct vfio_device *vdev)
 
 static void dmabufs_gone(const struct vfio_device *vdev)
 {
+	vfio_dmabuf_hold(vdev, NULL);
 	while (vdev->dmabufs) {
 		const struct dmabuf *buf = vdev->dmabufs;
 		struct vfio_device *w;
 
-		file_get(buf->file);
+		vfio_dmabuf_hold(vdev, buf);
 		dmabuf_revoke(buf);
 		if (vdev->dmabufs == buf) {
 			w = image_write(vdev);
 			w->dmabufs = buf->next;
 			dmabuf_exporter_gone(buf);
 		}
-		file_put(buf->file);
+		vfio_dmabuf_hold(vdev, NULL);
 	}
 }
 

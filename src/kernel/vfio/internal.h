@@ -36,6 +36,8 @@ struct vfio_device {
 	const struct kvm *kvm;		/* reference on its file held */
 	struct klock memory_lock;	/* writer: decode, reset and revoke; readers: accesses */
 	const struct dmabuf *dmabufs;	/* exported, by struct dmabuf's next. Under memory_lock */
+	/* being revoked, a reference on its file; under memory_lock */
+	const struct dmabuf *held;
 	uint8_t tsm_state;		/* enum vfio_tsm_state */
 	bool low_power;			/* the client asked for it, and gave up access */
 	uint8_t irq_type;		/* enum vfio_irq_type */
@@ -131,5 +133,9 @@ long vfio_feature_dma_buf(const struct vfio_device *vdev, uint32_t flags, uint64
 			  size_t len);
 long vfio_feature_layout(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len);
 void vfio_low_power_exit(const struct vfio_device *vdev);
+
+/* Holds the buffer that is being revoked, instead of the one before; NULL lets go. The device knows
+ * it, so that the reference of a process that died in the revoke is found by the next one. */
+void vfio_dmabuf_hold(const struct vfio_device *vdev, const struct dmabuf *buf);
 
 #endif

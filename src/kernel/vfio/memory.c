@@ -127,22 +127,39 @@ static void dmabuf_end(const struct dmabuf *buf)
 	dmabuf_exporter_gone(buf);
 }
 
+void vfio_dmabuf_hold(const struct vfio_device *vdev, const struct dmabuf *buf)
+{
+	const struct dmabuf *before = vdev->held;
+	struct vfio_device *w;
+
+	if (before == buf)
+		return;
+	w = image_write(vdev);
+	w->held = buf;
+	if (buf)
+		file_get(buf->file);
+	if (before)
+		file_put(before->file);
+}
+
 /* A revoke waits, and meanwhile buffers may come and go: begin again after each. */
 static void dmabufs_revoke(const struct vfio_device *vdev, bool off)
 {
-	const struct dmabuf *buf = vdev->dmabufs;
+	const struct dmabuf *buf;
 
+	vfio_dmabuf_hold(vdev, NULL);
+	buf = vdev->dmabufs;
 	while (buf) {
 		if (dmabuf_may(vdev, buf, off) ||
 		    (dmabuf_quiet(buf) && buf->kind != DMABUF_PRIVATE)) {
 			buf = buf->next;
 			continue;
 		}
-		file_get(buf->file);
+		vfio_dmabuf_hold(vdev, buf);
 		dmabuf_revoke(buf);
 		if (buf->kind == DMABUF_PRIVATE && buf->exporter)
 			dmabuf_end(buf);
-		file_put(buf->file);
+		vfio_dmabuf_hold(vdev, NULL);
 		buf = vdev->dmabufs;
 	}
 }
