@@ -124,13 +124,23 @@ static int request_admit(const struct rsp_call *call, const struct rsp_row *row,
 		return SPDM_ERROR_VERSION_MISMATCH;
 	if (call->secured)
 		here = s->phase == SPDM_PHASE_OPEN ? RSP_SESSION : RSP_HANDSHAKE;
-	if (!(row->where & here))
-		return SPDM_ERROR_UNEXPECTED_REQUEST;
 	if (row->connection != SPDM_CONNECTIONS && row->connection != call->ctx->connection)
 		return SPDM_ERROR_UNEXPECTED_REQUEST;
+	if (!(row->where & here))
+		return call->secured ? SPDM_ERROR_UNEXPECTED_REQUEST : SPDM_ERROR_SESSION_REQUIRED;
 	if (s->updating && call->secured && row->code != SPDM_KEY_UPDATE)
 		return SPDM_ERROR_UNEXPECTED_REQUEST;
 	return 0;
+}
+
+/* Errors bear the version agreed on; before there is one, the request's, if we have it. */
+static uint8_t error_version(const struct rsp_call *call, uint8_t version, uint8_t code)
+{
+	if (code == SPDM_GET_VERSION)
+		return SPDM_VERSION_10;
+	return call->ctx->connection >= SPDM_AT_CAPABILITIES || version == SPDM_VERSION_12
+		       ? SPDM_VERSION_12
+		       : SPDM_VERSION_10;
 }
 
 /* One plain request to one plain answer. 0 or -ENOMSG. */
@@ -143,8 +153,6 @@ static int request_handle(struct rsp_call *call)
 
 	call->param1 = get_u8(&call->r);
 	call->param2 = get_u8(&call->r);
-	if (version != SPDM_VERSION_12)
-		version = SPDM_VERSION_10;
 	if (!call->r.bad && code == SPDM_VENDOR_DEFINED_REQUEST && !call->secured)
 		return -ENOMSG;
 	if (!row || !(row->effects & RSP_KEEPS_MEASURE))
@@ -154,7 +162,7 @@ static int request_handle(struct rsp_call *call)
 	else if (!row)
 		rc = SPDM_ERROR_UNSUPPORTED_REQUEST;
 	else
-		rc = request_admit(call, row, call->r.p[0]);
+		rc = request_admit(call, row, version);
 	if (!rc) {
 		if (row->effects & RSP_DROPS_CHALLENGE)
 			spdm_transcript_reset(t, SPDM_PART_CHAIN);
@@ -166,7 +174,7 @@ static int request_handle(struct rsp_call *call)
 		rc = SPDM_ERROR_RESPONSE_TOO_LARGE;
 	if (rc)
 		error_put(call, (uint8_t)rc, rc == SPDM_ERROR_UNSUPPORTED_REQUEST ? code : 0,
-			version);
+			error_version(call, version, code));
 	return 0;
 }
 

@@ -111,7 +111,7 @@ int rsp_key_exchange(struct rsp_call *call)
 	return 0;
 }
 
-/* A wrong FINISH ends the handshake. */
+/* A FINISH of the wrong form does no harm, one with the wrong HMAC ends the handshake. */
 static int finish_check(struct rsp_call *call)
 {
 	struct spdm_responder *ctx = call->ctx;
@@ -139,11 +139,13 @@ int rsp_finish(struct rsp_call *call)
 	uint8_t verify[SPDM_HASH];
 	int rc;
 
-	if (s->phase != SPDM_PHASE_HANDSHAKE || !!s->in_clear == call->secured)
+	if (!call->secured && (s->phase != SPDM_PHASE_HANDSHAKE || !s->in_clear))
+		return SPDM_ERROR_SESSION_REQUIRED;
+	if (call->secured && s->in_clear)
 		return SPDM_ERROR_UNEXPECTED_REQUEST;
 	rc = finish_check(call);
 	if (rc) {
-		call->ends_session = true;
+		call->ends_session = rc != SPDM_ERROR_INVALID_REQUEST;
 		return rc;
 	}
 	rsp_header(call, SPDM_FINISH_RSP, 0, 0);

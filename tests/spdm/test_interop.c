@@ -350,7 +350,7 @@ static unsigned int emu_serve(struct emu *emu)
 	}
 }
 
-static unsigned int serve_requester(struct emu *emu, const char *const *options)
+static unsigned int serve_program(struct emu *emu, const char *program, const char *const *options)
 {
 	const struct sockaddr_in at = emu_address(emu);
 	const int on = 1;
@@ -360,7 +360,7 @@ static unsigned int serve_requester(struct emu *emu, const char *const *options)
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	assert_int_equal(bind(listener, (const struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(listener, 1), 0);
-	emu_start(emu, "spdm_requester_emu", options);
+	emu_start(emu, program, options);
 	emu->fd = accept(listener, NULL, NULL);
 	close(listener);
 	assert_true(emu->fd >= 0);
@@ -384,7 +384,7 @@ static void our_responder(void **state)
 		REQUESTER_OPTIONS, "--cap", "CERT,CHAL,ENCRYPT,MAC,KEY_EX,HBEAT,KEY_UPD", NULL};
 	struct emu *emu = emu_or_skip(state);
 
-	assert_in_range(serve_requester(emu, options), 15, 100);
+	assert_in_range(serve_program(emu, "spdm_requester_emu", options), 15, 100);
 	assert_int_equal(emu->pair.ended, 1);
 }
 
@@ -396,8 +396,32 @@ static void our_responder_clear(void **state)
 	struct emu *emu = emu_or_skip(state);
 
 	spdm_responder_allow_clear_handshake(&emu->pair.p, true);
-	assert_in_range(serve_requester(emu, options), 15, 100);
+	assert_in_range(serve_program(emu, "spdm_requester_emu", options), 15, 100);
 	assert_int_equal(emu->pair.ended, 1);
+}
+
+/* DMTF's conformance test of responders, where it was built too; it leaves its verdict in a file.
+ */
+static void our_responder_validated(void **state)
+{
+	static const char *const options[] = {"--slot_count", "1", NULL};
+	static uint8_t report[1u << 20];
+	struct emu *emu = emu_or_skip(state);
+	const char *verdict;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/spdm_device_validator_sample", emu->dir);
+	if (access(path, X_OK))
+		skip();
+	spdm_responder_allow_clear_handshake(&emu->pair.p, true);
+	assert_in_range(serve_program(emu, "spdm_device_validator_sample", options), 500, 100000);
+	report[file_read(emu, "test.log", report, sizeof(report))] = 0;
+	verdict = strstr(
+		(const char *)report, "test suite (spdm_responder_conformance_test) - pass: ");
+	assert_non_null(verdict);
+	verdict = strstr(verdict, ", fail: ");
+	assert_non_null(verdict);
+	assert_int_equal(strtoul(verdict + strlen(", fail: "), NULL, 10), 0);
 }
 
 #define TEST(name, fn)                                                                             \
@@ -410,6 +434,7 @@ int main(void)
 		TEST("R6.4 our requester and DMTF's responder", our_requester),
 		TEST("R6.4 DMTF's requester and our responder", our_responder),
 		TEST("R6.4 likewise with a clear handshake", our_responder_clear),
+		TEST("R6.4 DMTF's validator and our responder", our_responder_validated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,6 +239,61 @@ static void session_limit(void **state)
 	assert_spdm_error(&out, SPDM_ERROR_SESSION_LIMIT);
 }
 
+/* What belongs into a session, said outside of one. */
+static void session_required(void **state)
+{
+	static const uint8_t codes[] = {
+		SPDM_FINISH, SPDM_HEARTBEAT, SPDM_KEY_UPDATE, SPDM_END_SESSION};
+	struct pair *pair = *state;
+	uint8_t request[4 + SPDM_HASH] = {0x12};
+	struct spdm_wire in, out;
+
+	for (int connected = 0; connected < 2; connected++) {
+		if (connected)
+			pair_connect(pair);
+		for (size_t i = 0; i < sizeof(codes); i++) {
+			request[1] = codes[i];
+			in = wire_clear(request, codes[i] == SPDM_FINISH ? sizeof(request) : 4);
+			assert_int_equal(pair_answer(pair, &in, &out), 0);
+			assert_spdm_error(&out, connected ? SPDM_ERROR_SESSION_REQUIRED
+							  : SPDM_ERROR_UNEXPECTED_REQUEST);
+		}
+	}
+	assert_int_equal(pair_do(pair, SPDM_OP_HEARTBEAT), 0);
+}
+
+/* A FINISH of the wrong form is refused and forgotten; the right one still opens the session. */
+static void malformed_finish(void **state)
+{
+	static const uint8_t finish[] = {0x12, 0xe5, 0, 0, 1, 2, 3};
+	struct pair *pair = *state;
+	struct spdm_wire request, answer;
+	uint8_t plain[SPDM_MAX_MESSAGE];
+	struct spdm_session handshake;
+	size_t len;
+	int rc;
+
+	assert_int_equal(spdm_requester_start(&pair->q, SPDM_OP_CONNECT), 0);
+	rc = spdm_requester_next(&pair->q, NULL, &request);
+	while (rc == 1 && pair->q.session.phase != SPDM_PHASE_HANDSHAKE) {
+		assert_int_equal(pair_answer(pair, &request, &answer), 0);
+		rc = spdm_requester_next(&pair->q, &answer, &request);
+	}
+	handshake = pair->p.session;
+	assert_int_equal(spdm_record_seal(&handshake.keys[SPDM_SIDE_REQUESTER], handshake.id,
+				 finish, sizeof(finish), &answer),
+		0);
+	assert_int_equal(pair_answer(pair, &answer, &answer), 0);
+	assert_int_equal(
+		spdm_record_open(&handshake.keys[SPDM_SIDE_RESPONDER], &answer, plain, &len), 0);
+	assert_int_equal(plain[2], SPDM_ERROR_INVALID_REQUEST);
+	pair->p.session.keys[SPDM_SIDE_REQUESTER].sequence = 0; /* the requester knows of nothing */
+	pair->p.session.keys[SPDM_SIDE_RESPONDER].sequence = 0;
+	assert_int_equal(pair_answer(pair, &request, &answer), 0);
+	assert_int_equal(spdm_requester_next(&pair->q, &answer, &request), 0);
+	assert_int_equal(pair_do(pair, SPDM_OP_HEARTBEAT), 0);
+}
+
 static void reset_ends_the_session(void **state)
 {
 	struct pair *pair = *state;
@@ -409,7 +464,8 @@ static void assert_signed(const struct pair *pair, const struct run *run, enum s
 	uint8_t hash[SPDM_HASH];
 
 	assert_int_equal(spdm_chain_verify(pair->anchor, pair->anchor_len, pair->q.chain,
-				 pair->q.chain_len, &leaf), 0);
+				 pair->q.chain_len, &leaf),
+		0);
 	spdm_requester_digest(run->bytes, run->len, hash);
 	assert_int_equal(spdm_verify(leaf, purpose, hash, signature), 0);
 	EVP_PKEY_free(leaf);
@@ -424,12 +480,12 @@ static void transcripts_from_the_wire(void **state)
 
 	assert_int_equal(pair_do(pair, SPDM_OP_CHALLENGE), 0);
 	run_log(&vca, pair, 0, 6);
-	run = vca;			/* M1: VCA, digests, certificates, challenge */
+	run = vca; /* M1: VCA, digests, certificates, challenge */
 	run_log(&run, pair, 6, 11);
 	run_add(&run, &pair->log[11], SPDM_SIG);
-	assert_signed(pair, &run, SPDM_SIGN_CHALLENGE,
-		pair->log[11].data + pair->log[11].len - SPDM_SIG);
-	request = pair->log[10];	/* a second challenge: only itself */
+	assert_signed(
+		pair, &run, SPDM_SIGN_CHALLENGE, pair->log[11].data + pair->log[11].len - SPDM_SIG);
+	request = pair->log[10]; /* a second challenge: only itself */
 	assert_int_equal(pair_answer(pair, &request, &answer), 0);
 	run = vca;
 	run_add(&run, &request, 0);
@@ -440,7 +496,7 @@ static void transcripts_from_the_wire(void **state)
 	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), 0);
 	spdm_requester_measure(&pair->q, 0xff, true);
 	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), 0);
-	run = vca;			/* L1: VCA and the run of measurements */
+	run = vca; /* L1: VCA and the run of measurements */
 	run_log(&run, pair, 12, 15);
 	run_add(&run, &pair->log[15], SPDM_SIG);
 	assert_signed(pair, &run, SPDM_SIGN_MEASUREMENTS,
@@ -448,7 +504,7 @@ static void transcripts_from_the_wire(void **state)
 
 	pair->messages = 0;
 	pair_connect(pair);
-	run.len = 0;			/* TH: VCA, hash of the chain, key exchange */
+	run.len = 0; /* TH: VCA, hash of the chain, key exchange */
 	run_log(&run, pair, 0, 6);
 	memcpy(run.bytes + run.len, pair->log[7].data + 4, SPDM_HASH);
 	run.len += SPDM_HASH;
@@ -476,6 +532,8 @@ int main(void)
 		TEST("R6.4 END_SESSION leaves no secret", end_session),
 		TEST("R6.4 session ids are unique", session_ids_are_unique),
 		TEST("R6.4 one session at a time", session_limit),
+		TEST("R6.4 what belongs into a session", session_required),
+		TEST("R6.4 a malformed FINISH does no harm", malformed_finish),
 		TEST("R3.4 a reset ends the session", reset_ends_the_session),
 		TEST("R6.4 KEY_UPDATE of both directions", key_update),
 		TEST("R6.4 KEY_UPDATE of one direction", key_update_single),
