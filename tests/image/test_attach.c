@@ -42,7 +42,10 @@ static int other_process(const char *path, const char *limit)
 	churn_seed = 21;
 	for (unsigned int i = 0; i < 100; i++)
 		image_call(churn_call, NULL);
-	return image_verify(NULL, 0) ? 12 : 0;
+	if (image_verify(NULL, 0))
+		return 12;
+	image_detach();
+	return 0;
 }
 
 static int run_other(const char *limit)
@@ -54,7 +57,7 @@ static int run_other(const char *limit)
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), image_fd());
 	pid = fork();
 	if (!pid) {
-		execl("/proc/self/exe", self, path, limit, (char *)NULL);
+		execl(self, self, path, limit, (char *)NULL);
 		_exit(127);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -114,6 +117,7 @@ static void forked_processes_take_turns(void **state)
 			churn_seed = i;
 			for (unsigned int call = 0; call < 400; call++)
 				image_call(churn_call, NULL);
+			image_detach();
 			_exit(0);
 		}
 	}

@@ -252,13 +252,25 @@ static long first_b_then_a(void *arg)
 	return rc;
 }
 
+static void doze(enum image_wait point, void *arg)
+{
+	(void)point;
+	(void)arg;
+	usleep(500);
+}
+
 static pid_t in_process(uint32_t task, long (*fn)(void *arg))
 {
 	pid_t pid = fork();
 
 	if (!pid) {
+		long rc;
+
 		klock_set_task(task);
-		_exit((int)-image_call(fn, NULL));
+		image_wait_hook(doze, NULL);
+		rc = image_call(fn, NULL);
+		image_detach();
+		_exit((int)-rc);
 	}
 	return pid;
 }
