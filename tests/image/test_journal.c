@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Objects, the journal, calls: what is undone, when, and what happens when memory is out. */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -235,6 +238,37 @@ static void a_full_journal_ends_the_call(void **state)
 	assert_image_whole();
 }
 
+static const void *big;
+
+static long make_big(void *arg)
+{
+	(void)arg;
+	big = image_alloc(6 << 20, IMAGE_TYPE_BYTES);
+	return big ? 0 : -ENOMEM;
+}
+
+static long free_big(void *arg)
+{
+	(void)arg;
+	image_free(big);
+	return 0;
+}
+
+static void the_journal_takes_what_objects_left(void **state)
+{
+	uint64_t records = (16 << 20) / 80;
+
+	(void)state;
+	assert_int_equal(image_call(make_root, NULL), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(image_call(make_big, NULL), 0);
+		assert_int_equal(image_call(log_much, &records), -ENOMEM);
+		assert_int_equal(image_call(free_big, NULL), 0);
+		assert_int_equal(image_call(log_much, &records), 0);
+	}
+	assert_image_whole();
+}
+
 static long reserve_then_log(void *arg)
 {
 	uint64_t bytes = 8 << 20, n = bytes / 80;
@@ -365,6 +399,55 @@ static void objects_of_every_size(void **state)
 	assert_true(image_contains(root(), 0) || !root());
 }
 
+static const uint8_t *bulk_of_call;
+
+static long write_bulk_and_fail(void *arg)
+{
+	uint64_t len = *(const uint64_t *)arg;
+
+	bulk_of_call = image_bulk_alloc(len, IMAGE_TYPE_RAM);
+	assert_non_null(bulk_of_call);
+	for (uint64_t i = 0; i < len; i++)
+		assert_int_equal(bulk_of_call[i], 0);
+	memset(image_bulk_write(bulk_of_call, len), 0xa5, len);
+	return -EIO;
+}
+
+static void free_memory_is_zero(void **state)
+{
+	uint64_t lens[] = { IMAGE_PAGE, 100 * IMAGE_PAGE, 4 << 20 };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		const uint8_t *before;
+
+		assert_int_equal(image_call(write_bulk_and_fail, &lens[i]), -EIO);
+		before = bulk_of_call;
+		assert_int_equal(image_call(write_bulk_and_fail, &lens[i]), -EIO);
+		assert_ptr_equal(bulk_of_call, before);
+	}
+	assert_image_whole();
+}
+
+static void pages_between_others_are_used_again(void **state)
+{
+	const uint8_t *runs[60], *again;
+
+	(void)state;
+	for (unsigned int i = 0; i < 60; i++)
+		runs[i] = image_bulk_alloc(10 * IMAGE_PAGE, IMAGE_TYPE_RAM);
+	image_commit();
+	image_bulk_free(runs[20]);
+	image_bulk_free(runs[22]);
+	image_commit();
+	assert_non_null(image_bulk_alloc(20 * IMAGE_PAGE, IMAGE_TYPE_RAM));
+	image_bulk_free(runs[21]);	/* now they are one */
+	image_commit();
+	again = image_bulk_alloc(30 * IMAGE_PAGE, IMAGE_TYPE_RAM);
+	assert_ptr_equal(again, runs[20]);
+	assert_image_whole();
+}
+
 /* -- calls and wait points -------------------------------------------------------------------- */
 
 static long waits(void *arg)
@@ -428,6 +511,42 @@ static void a_wait_commits_and_lets_others_run(void **state)
 	assert_string_equal(image_wait_name(IMAGE_WAIT_STREAM), "stream");
 }
 
+static atomic_int other_thread;
+
+static void *hold_for_a_while(void *arg)
+{
+	assert_int_equal(image_enter(), 0);
+	other_thread = 1;
+	usleep(30000);
+	other_thread = 2;
+	image_leave();
+	return arg;
+}
+
+static void die_while_another_holds(enum image_wait point, void *arg)
+{
+	(void)point;
+	pthread_create(arg, NULL, hold_for_a_while, NULL);
+	while (!other_thread)
+		usleep(100);
+	image_call_abort(-EINTR);
+}
+
+/* The lock was dropped at the wait point: what ends the call has to take it first. */
+static void an_end_at_a_wait_point_takes_the_lock(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(image_call(make_root, NULL), 0);
+	image_wait_hook(die_while_another_holds, &thread);
+	assert_int_equal(image_call(waits, NULL), -EINTR);
+	assert_int_equal(other_thread, 2);
+	image_wait_hook(NULL, NULL);
+	pthread_join(thread, NULL);
+	assert_image_whole();
+}
+
 static void no_image(void **state)
 {
 	(void)state;
@@ -451,9 +570,13 @@ int main(void)
 		TEST(the_nth_allocation_fails),
 		TEST(objects_of_every_size),
 		TEST(a_wait_commits_and_lets_others_run),
+		TEST(an_end_at_a_wait_point_takes_the_lock),
+		TEST(free_memory_is_zero),
+		TEST(pages_between_others_are_used_again),
 		SMALL(a_full_arena_answers_null),
 		SMALL(full_bulk_memory_answers_null),
 		SMALL(a_full_journal_ends_the_call),
+		SMALL(the_journal_takes_what_objects_left),
 		SMALL(what_is_reserved_can_be_logged),
 		SMALL(a_full_journal_has_no_room_for_a_snapshot),
 	};
