@@ -4,7 +4,6 @@
 #include "hardware/cpu.h"
 #include "hardware/function.h"
 #include "hardware/iommu.h"
-#include "vmm/vmm.h"
 
 #define WEAK __attribute__((weak))
 
@@ -43,28 +42,4 @@ WEAK void guest_run(const struct vcpu_hw *vcpu)
 WEAK void guest_gone(uint32_t vm)
 {
 	(void)vm;
-}
-
-WEAK int64_t vmm_verb(struct vmm *vmm, const struct vmm_sys *sys, const char *verb, const struct vmm_args *args)
-{
-	(void)vmm, (void)sys, (void)verb, (void)args;
-	return -38;
-}
-
-WEAK bool vmm_verb_known(const char *verb)
-{
-	(void)verb;
-	return false;
-}
-
-WEAK void vmm_init(struct vmm *vmm)
-{
-	(void)vmm;
-}
-
-
-WEAK int vmm_run(struct vmm *vmm, const struct vmm_sys *sys)
-{
-	(void)vmm, (void)sys;
-	return -38;
 }

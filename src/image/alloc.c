@@ -25,9 +25,11 @@ struct slab slab_shape(unsigned int class)
 	uint32_t slots = 32768 / size;
 
 	slots = slots > SLAB_SLOTS ? SLAB_SLOTS : slots < 4 ? 4 : slots;
-	return (struct slab){ .magic = SLAB_MAGIC, .class = (uint16_t)class, .slots = (uint16_t)slots,
-			      .size = size,
-			      .first = (uint32_t)((sizeof(struct slab) + slots * 4 + 63) & ~63ul) };
+	return (struct slab){.magic = SLAB_MAGIC,
+		.class = (uint16_t) class,
+		.slots = (uint16_t)slots,
+		.size = size,
+		.first = (uint32_t)((sizeof(struct slab) + slots * 4 + 63) & ~63ul)};
 }
 
 unsigned int slab_pages(const struct slab *shape)

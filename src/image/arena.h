@@ -34,7 +34,7 @@
 #define ARENA_DATA (ARENA_EPOCH + IMAGE_SPAN / IMAGE_PAGE * 8)
 #define CHUNK_FIRST (ARENA_DATA >> CHUNK_SHIFT)
 
-#define JOURNAL_FIXED 2u		/* segments that always exist; further ones last for one call */
+#define JOURNAL_FIXED 2u	/* segments that always exist; further ones last for one call */
 #define CHUNK_OBJECTS (CHUNK_FIRST + JOURNAL_FIXED)
 #define JOURNAL_PIECE 0x8000u		/* the longest run of old bytes in one record */
 #define JOURNAL_START ((uint8_t *)(IMAGE_BASE + ARENA_DATA + sizeof(struct segment)))
@@ -42,9 +42,9 @@
 enum record_kind {
 	RECORD_BYTES,		/* old bytes */
 	RECORD_ZERO,		/* was unused: len bytes of zero */
-	RECORD_FRESH,		/* bulk memory was unused: len pages, of which only stamped ones were written */
+	RECORD_FRESH,		/* bulk memory was unused: len pages, written where stamped */
 	RECORD_PAGE,		/* old bytes of a bulk page; for restore, not for rollback */
-	RECORD_PAGE_ZERO,	/* a bulk page never written before; for restore, not for rollback */
+	RECORD_PAGE_ZERO,	/* a bulk page never written before; likewise */
 	RECORD_MARK,		/* a snapshot: struct mark */
 	RECORD_KINDS
 };
@@ -54,7 +54,9 @@ struct segment {
 	uint64_t spare[7];
 };
 
-enum chunk_kind { CHUNK_FREE, CHUNK_PAGED, CHUNK_OBJECT, CHUNK_BULK, CHUNK_DYING, CHUNK_TAIL, CHUNK_KINDS };
+enum chunk_kind {
+	CHUNK_FREE, CHUNK_PAGED, CHUNK_OBJECT, CHUNK_BULK, CHUNK_DYING, CHUNK_TAIL, CHUNK_KINDS
+};
 
 struct chunk {
 	/* logged */
@@ -138,7 +140,7 @@ struct image_header {
 
 	/* the journal's own state, not logged */
 	struct image_journal journal;
-	uint8_t *commit;		/* rollback goes back to here; JOURNAL_START while no mark lives */
+	uint8_t *commit;		/* rollback ends here; JOURNAL_START while no mark lives */
 	uint64_t marks;			/* live ones */
 	const struct mark *last_mark;
 	uint64_t next_mark;
@@ -147,7 +149,8 @@ struct image_header {
 	uint32_t segments;		/* of the journal */
 	uint32_t tidy;			/* a commit has more to do than to move a pointer */
 	uint32_t chunk_end;		/* the arena ends before this chunk */
-	uint32_t chunk_high;		/* no higher chunk held objects since the oldest point to go back to */
+	/* No higher chunk held objects since the oldest point one can go back to. */
+	uint32_t chunk_high;
 	struct volatile_state now;
 
 	/* logged */
@@ -159,7 +162,7 @@ struct image_header {
 	uint64_t used_map[CHUNKS_MAX / 64];
 	uint64_t paged_map[CHUNKS_MAX / 64];	/* paged chunks with a free page */
 
-	/* Robust, shared by processes: guards all of the arena but stamps and the ring of events. */
+	/* Robust, shared by processes: guards all of the arena but stamps and bulk memory. */
 	_Alignas(64) pthread_mutex_t lock;
 };
 _Static_assert(offsetof(struct image_header, journal) == IMAGE_PAGE, "IMAGE_JOURNAL says so");

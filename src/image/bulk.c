@@ -23,14 +23,16 @@ void *image_bulk_alloc(uint64_t len, enum image_type type)
 	uint64_t *live;
 	void *bulk;
 
-	if (!len || len > IMAGE_SPAN || type <= IMAGE_TYPE_NONE || type >= IMAGE_TYPE_MAX || alloc_fails())
+	if (!len || len > IMAGE_SPAN || type <= IMAGE_TYPE_NONE || type >= IMAGE_TYPE_MAX ||
+		alloc_fails())
 		return NULL;
 	if (pages < CHUNK_PAGES) {
 		at = pages_take((unsigned int)pages,
 				(struct page_info){ .kind = PAGE_BULK, .type = (uint16_t)type });
 		bulk = page_address(at);
 	} else {
-		at = chunks_take((len + CHUNK_SIZE - 1) / CHUNK_SIZE, CHUNK_BULK, type, pages * IMAGE_PAGE);
+		at = chunks_take(
+			(len + CHUNK_SIZE - 1) / CHUNK_SIZE, CHUNK_BULK, type, pages * IMAGE_PAGE);
 		bulk = chunk_address(at);
 	}
 	if (!at)

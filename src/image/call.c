@@ -129,9 +129,14 @@ void image_call_abort(int err)
 const char *image_wait_name(enum image_wait point)
 {
 	static const char *const names[IMAGE_WAIT_MAX] = {
-		[IMAGE_WAIT_NONE] = "none", [IMAGE_WAIT_DOE] = "doe", [IMAGE_WAIT_BUSY] = "busy",
-		[IMAGE_WAIT_RESUMABLE] = "resumable", [IMAGE_WAIT_REVOKE] = "revoke",
-		[IMAGE_WAIT_STREAM] = "stream", [IMAGE_WAIT_LOCK] = "lock", [IMAGE_WAIT_USER] = "user",
+		[IMAGE_WAIT_NONE] = "none",
+		[IMAGE_WAIT_DOE] = "doe",
+		[IMAGE_WAIT_BUSY] = "busy",
+		[IMAGE_WAIT_RESUMABLE] = "resumable",
+		[IMAGE_WAIT_REVOKE] = "revoke",
+		[IMAGE_WAIT_STREAM] = "stream",
+		[IMAGE_WAIT_LOCK] = "lock",
+		[IMAGE_WAIT_USER] = "user",
 	};
 
 	return (unsigned int)point < IMAGE_WAIT_MAX ? names[point] : "unknown";

@@ -27,7 +27,8 @@ static int walk_slab(const struct walk *walk, uint64_t page)
 	struct slab shape = slab_shape(slab->class < SLAB_CLASSES ? slab->class : 0);
 	int rc = 0;
 
-	for (unsigned int i = 0; i < shape.slots && !rc && page_info_at(page)->kind == PAGE_SLAB; i++)
+	for (unsigned int i = 0; i < shape.slots && !rc && page_info_at(page)->kind == PAGE_SLAB;
+		i++)
 		if (slab->what[i])
 			rc = walk_one(walk, (const uint8_t *)slab + shape.first + i * shape.size);
 	return rc;

@@ -238,7 +238,8 @@ const struct idobject *idtable_next(const struct idtable *table, uint32_t *id)
 		unsigned int depth = 0;
 
 		if (path_to(table, (uint32_t)at, path)) {
-			const void *slot = path[table->levels - 1]->slots[slot_index((uint32_t)at, 0)];
+			const void *slot =
+				path[table->levels - 1]->slots[slot_index((uint32_t)at, 0)];
 
 			if (slot_is_object(slot)) {
 				*id = (uint32_t)at;

@@ -36,6 +36,6 @@ const struct idobject *idtable_next(const struct idtable *table, uint32_t *id);
 uint32_t idtable_count(const struct idtable *table);	/* published objects, no tombstones */
 
 void idobject_get(const struct idobject *object);	/* one long-term reference more */
-void idobject_put(const struct idobject *object);	/* never to 0: destroying is the lane's act */
+void idobject_put(const struct idobject *object);	/* never to 0: that is the lane's act */
 
 #endif

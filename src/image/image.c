@@ -239,7 +239,7 @@ int image_attach(int fd)
 	got = pread(fd, &ident, sizeof(ident), 0);
 	if (got < 0)
 		return -errno;
-	/* Without the seals its owner could shorten the file, and every access would be a SIGBUS. */
+	/* Without the seals its owner could shorten the file: every access could be a SIGBUS. */
 	if (got != sizeof(ident) || (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)
 		return -EPROTO;
 	rc = arena_ident_check(&ident, (uint64_t)st.st_size);

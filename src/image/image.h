@@ -47,7 +47,7 @@ void image_detach(void);		/* the image lives on while another process maps it */
 bool image_present(void);
 int image_fd(void);			/* owned by the image; -1 when only mapped */
 int image_save(const char *path);	/* whole image, sparse; between calls only */
-int image_load(const char *path);	/* into a new memfd; the file is not modified; hostile input */
+int image_load(const char *path);	/* into a new memfd; the file may be hostile */
 int image_verify(char *why, size_t len);	/* 0, or -EUCLEAN and one sentence in why */
 
 /* A hash that changes when the layout of anything in the image changes. */
@@ -65,7 +65,7 @@ enum image_type {
 };
 const char *image_type_name(enum image_type type);
 
-void *image_alloc(size_t size, enum image_type type);	/* zeroed and writable in this call, or NULL */
+void *image_alloc(size_t size, enum image_type type);	/* zeroed, writable in this call; or NULL */
 void image_free(const void *object);			/* NULL is fine; cannot fail */
 enum image_type image_typeof(const void *object);
 size_t image_sizeof(const void *object);
@@ -85,7 +85,7 @@ static inline bool image_contains(const void *p, size_t len)
 
 /* Bulk memory (guest RAM, BAR memory, page tables): whole pages, zeroed, 2 MiB aligned when len is
  * 2 MiB or more. Snapshots track it by page: write only through image_bulk_write(). It is not
- * undone when a call fails. */
+ * undone when a call fails; while a snapshot lives, writing needs the lock. */
 void *image_bulk_alloc(uint64_t len, enum image_type type);
 void image_bulk_free(const void *p);
 void *image_bulk_write(const void *p, size_t len);
@@ -143,7 +143,8 @@ static inline void *image_log(const void *p, size_t len)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return (void *)(uintptr_t)p;
 }
-int image_reserve(uint64_t journal_bytes);		/* 0 or -ENOMEM: so much may be logged without fail */
+/* 0 or -ENOMEM: so much may be logged without fail before the next commit. */
+int image_reserve(uint64_t journal_bytes);
 
 /* -- calls -------------------------------------------------------------------------------------
  * One robust lock guards the kernel lane; it is the only real lock. image_enter() takes it; when
@@ -158,7 +159,7 @@ void image_rollback(void);		/* back to the last commit */
 /* Runs fn inside enter/leave; a negative result, or an abort for lack of memory, rolls back to the
  * last commit. *This* is how every entry into the kernel lane is made. */
 long image_call(long (*fn)(void *arg), void *arg);
-_Noreturn void image_call_abort(int err);	/* from anywhere under image_call(); err is -errno */
+_Noreturn void image_call_abort(int err);	/* anywhere under image_call(); err is -errno */
 
 /* Wait points: commit, drop the lock, let others run, take it again. Names are for flows, kills
  * and the explorer. In a single process the hook runs what the flow put there. */
@@ -184,14 +185,15 @@ typedef uint64_t image_mark;		/* 0 is never a mark */
 image_mark image_snapshot(void);	/* between calls; 0 when memory is out */
 int image_restore(image_mark mark);	/* later marks die; the mark itself stays */
 void image_release(image_mark mark);
-uint64_t image_hash(void);		/* of all live state but trace and clock; for state comparison */
+/* Of all live state but trace, clock and counters, for comparison. Reads all that lives. */
+uint64_t image_hash(void);
 
 /* -- clock and chance --------------------------------------------------------------------------
  * Not undone by a rollback (time does not run backwards in a failed call), but by a restore.
  */
 uint64_t image_clock(void);			/* virtual ns since power-on */
 void image_clock_advance(uint64_t ns);
-void image_random(void *buf, size_t len);	/* deterministic from the seed: no secret anywhere */
+void image_random(void *buf, size_t len);	/* deterministic from the seed: no secret */
 
 /* 64 bytes of header other lanes may keep unlogged counters in, restored by snapshots only:
  * trace head, statistics. */

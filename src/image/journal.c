@@ -99,7 +99,8 @@ int image_reserve(uint64_t journal_bytes)
 	uint32_t at = segment_of(HEADER->journal.head);
 
 	if (HEADER->journal.end > HEADER->journal.head + JOURNAL_PIECE + IMAGE_PAGE)
-		room = (uint64_t)(HEADER->journal.end - HEADER->journal.head) - JOURNAL_PIECE - IMAGE_PAGE;
+		room = (uint64_t)(HEADER->journal.end - HEADER->journal.head) - JOURNAL_PIECE -
+		       IMAGE_PAGE;
 	room += (HEADER->segments - 1 - at) * usable;
 	while (room < journal_bytes) {
 		if (!segment_add())
@@ -135,8 +136,10 @@ static void journal_append(enum record_kind kind, const void *p, uint32_t len, c
 	record = (struct image_record *)(HEADER->journal.head + pad);
 	if (count)
 		memcpy(HEADER->journal.head, bytes, count);
-	*record = (struct image_record){ .address = (uintptr_t)p, .len = len, .kind = (uint16_t)kind,
-					 .magic = IMAGE_RECORD_MAGIC };
+	*record = (struct image_record){.address = (uintptr_t)p,
+		.len = len,
+		.kind = (uint16_t)kind,
+		.magic = IMAGE_RECORD_MAGIC};
 	fence();
 	HEADER->journal.head = (uint8_t *)(record + 1);
 	fence();
@@ -197,7 +200,8 @@ bool record_is_sound(const struct image_record *record)
 		len *= IMAGE_PAGE;
 	if (record->kind == RECORD_PAGE && len != IMAGE_PAGE)
 		return false;
-	return record->kind == RECORD_MARK || image_contains((void *)(uintptr_t)record->address, len);
+	return record->kind == RECORD_MARK ||
+	       image_contains((void *)(uintptr_t)record->address, len);
 }
 
 const struct image_record *journal_before(const uint8_t **at)
@@ -335,8 +339,9 @@ image_mark image_snapshot(void)
 	mark = (struct mark){ .id = header->next_mark++, .before = header->last_mark, .live = 1,
 			      .state = header->now };
 	journal_append(RECORD_MARK, NULL, 0, &mark, sizeof(mark));
-	header->last_mark = (const struct mark *)(header->journal.head - sizeof(struct image_record) -
-						  ((sizeof(mark) + 15) & ~(size_t)15));
+	header->last_mark =
+		(const struct mark *)(header->journal.head - sizeof(struct image_record) -
+				      ((sizeof(mark) + 15) & ~(size_t)15));
 	fence();
 	header->marks++;
 	header->epoch++;

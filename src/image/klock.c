@@ -32,9 +32,15 @@ struct klock_table {
 static _Thread_local uint32_t task_of_call;
 
 static const char *const class_names[KLOCK_CLASS_MAX] = {
-	[KLOCK_TSM_RWSEM] = "tsm_rwsem", [KLOCK_DSM] = "dsm", [KLOCK_IGROUP] = "igroup",
-	[KLOCK_IOMMUFD] = "iommufd", [KLOCK_KVM_SLOTS] = "slots_lock", [KLOCK_MEMORY] = "memory_lock",
-	[KLOCK_DMA_RESV] = "dma_resv", [KLOCK_PAGES] = "pages", [KLOCK_MMU] = "mmu_lock",
+	[KLOCK_TSM_RWSEM] = "tsm_rwsem",
+	[KLOCK_DSM] = "dsm",
+	[KLOCK_IGROUP] = "igroup",
+	[KLOCK_IOMMUFD] = "iommufd",
+	[KLOCK_KVM_SLOTS] = "slots_lock",
+	[KLOCK_MEMORY] = "memory_lock",
+	[KLOCK_DMA_RESV] = "dma_resv",
+	[KLOCK_PAGES] = "pages",
+	[KLOCK_MMU] = "mmu_lock",
 	[KLOCK_DOE] = "doe",
 };
 
@@ -132,7 +138,8 @@ static const struct hold *hold_next(const struct klock *lock, const struct hold 
 	return NULL;
 }
 
-static void lock_count(const struct klock *lock, enum klock_class class, enum klock_mode mode, int by)
+static void lock_count(
+	const struct klock *lock, enum klock_class class, enum klock_mode mode, int by)
 {
 	struct klock *w = image_write(lock);
 
@@ -204,8 +211,8 @@ static int klock_wait(const struct klock *lock, enum klock_class class, enum klo
 	const struct hold *wait;
 
 	if (waits_for_me(lock, KLOCK_CLASS_MAX)) {
-		finding("deadlock: task %u waits for %s #%u, whose holder waits for it", task_of_call,
-			class_names[class], lock->serial);
+		finding("deadlock: task %u waits for %s #%u, whose holder waits for it",
+			task_of_call, class_names[class], lock->serial);
 		return -EDEADLK;
 	}
 	if (held_on_stack(lock))
@@ -283,8 +290,8 @@ void klock_call_end(uint64_t call, bool failed)
 		if (hold->call != call)
 			continue;
 		if (!failed)
-			finding("task %u returns with %s #%u held", hold->task, class_names[hold->class],
-				hold->lock->serial);
+			finding("task %u returns with %s #%u held", hold->task,
+				class_names[hold->class], hold->lock->serial);
 		hold_end(hold);
 	}
 }
@@ -315,12 +322,14 @@ int klock_verify(char *why, size_t len)
 			snprintf(why, len, "a lock that is held is not in any object");
 			return -EUCLEAN;
 		}
-		for (const struct hold *h = hold_next(hold->lock, NULL); h; h = hold_next(hold->lock, h)) {
+		for (const struct hold *h = hold_next(hold->lock, NULL); h;
+			h = hold_next(hold->lock, h)) {
 			readers += !h->waits && h->mode == KLOCK_READ;
 			writers += !h->waits && h->mode == KLOCK_WRITE;
 		}
 		if (hold->lock->readers != readers || !!hold->lock->writer != writers) {
-			snprintf(why, len, "lock #%u does not count its holders", hold->lock->serial);
+			snprintf(why, len, "lock #%u does not count its holders",
+				hold->lock->serial);
 			return -EUCLEAN;
 		}
 	}

@@ -39,9 +39,17 @@ struct klock {			/* embed in the object it protects; zero is unlocked */
 void klock_set_task(uint32_t task);
 uint32_t klock_task(void);
 
-/* 0; -EDEADLK when waiting would never end (recorded). May pass a wait point, thus a commit. */
+/*
+ * 0; -EDEADLK when waiting would never end (recorded); -ENOMEM; -EAGAIN when the holder is a call
+ * below this one on the same stack, which cannot go on before this one returns: give up, and be run
+ * again. May pass a wait point, thus a commit.
+ *
+ * What a call holds when it ends is released for it: silently when it failed, since a rollback may
+ * have undone its own release, and as a finding when it succeeded.
+ */
 int klock_acquire(const struct klock *lock, enum klock_class class, enum klock_mode mode);
-int klock_try(const struct klock *lock, enum klock_class class, enum klock_mode mode); /* 0, -EBUSY */
+/* 0, -EBUSY, -ENOMEM. */
+int klock_try(const struct klock *lock, enum klock_class class, enum klock_mode mode);
 void klock_release(const struct klock *lock, enum klock_mode mode);
 bool klock_held(const struct klock *lock);		/* by this task, any mode */
 void klock_release_all(uint32_t task);			/* a killed task */

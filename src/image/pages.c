@@ -47,7 +47,8 @@ static uint64_t bits_find(const uint64_t *map, uint64_t from, uint64_t end, uint
 
 /* -- chunks ----------------------------------------------------------------------------------- */
 
-static uint64_t chunks_claim(uint64_t count, enum chunk_kind kind, enum image_type type, uint64_t bytes)
+static uint64_t chunks_claim(
+	uint64_t count, enum chunk_kind kind, enum image_type type, uint64_t bytes)
 {
 	struct image_header *header = HEADER;
 	uint64_t end = journal_highest() + 1, first;
@@ -91,7 +92,8 @@ void chunks_give(uint64_t chunk)
 
 	*chunks -= (uint32_t)count;
 	bits_log_set(header->used_map, chunk, count, false);
-	memset(image_log(chunk_at(chunk), count * sizeof(struct chunk)), 0, count * sizeof(struct chunk));
+	memset(image_log(chunk_at(chunk), count * sizeof(struct chunk)), 0,
+		count * sizeof(struct chunk));
 	header->tidy = 1;
 }
 
@@ -104,8 +106,9 @@ void chunks_find_high(void)
 		return;
 	while (word-- > CHUNK_OBJECTS / 64)
 		if (header->used_map[word]) {
-			header->chunk_high = (uint32_t)(word * 64 + 63 -
-							(uint64_t)__builtin_clzll(header->used_map[word]));
+			header->chunk_high =
+				(uint32_t)(word * 64 + 63 -
+					   (uint64_t)__builtin_clzll(header->used_map[word]));
 			return;
 		}
 	header->chunk_high = 0;

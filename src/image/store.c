@@ -197,14 +197,18 @@ static struct image_header *header_copy(void)
 
 static const void *page_source(const struct image_header *header, uint64_t page)
 {
-	return page < HEADER_PAGES ? (const uint8_t *)header + page * IMAGE_PAGE : page_address(page);
+	return page < HEADER_PAGES ? (const uint8_t *)header + page * IMAGE_PAGE
+				   : page_address(page);
 }
 
 static int save_to(int fd, const struct page_list *list, const struct image_header *header)
 {
-	struct store_head head = { .magic = STORE_MAGIC, .version = STORE_VERSION, .page = IMAGE_PAGE,
-				   .layout = image_layout_hash(), .span = header->ident.span,
-				   .pages = list->count };
+	struct store_head head = {.magic = STORE_MAGIC,
+		.version = STORE_VERSION,
+		.page = IMAGE_PAGE,
+		.layout = image_layout_hash(),
+		.span = header->ident.span,
+		.pages = list->count};
 	XXH3_state_t *hash = XXH3_createState();
 	int rc = -ENOMEM;
 
@@ -269,8 +273,8 @@ static int head_check(const struct store_head *head, uint64_t file_size)
 {
 	uint64_t each = IMAGE_PAGE + sizeof(uint64_t), left = file_size - sizeof(*head);
 
-	if (head->magic != STORE_MAGIC || head->version != STORE_VERSION || head->page != IMAGE_PAGE ||
-	    head->layout != image_layout_hash())
+	if (head->magic != STORE_MAGIC || head->version != STORE_VERSION ||
+		head->page != IMAGE_PAGE || head->layout != image_layout_hash())
 		return -EPROTO;
 	if (head->checksum != head_checksum(head) || head->span > IMAGE_SPAN ||
 	    head->span % CHUNK_SIZE || head->span < CHUNK_OBJECTS << CHUNK_SHIFT ||

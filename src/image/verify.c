@@ -18,7 +18,8 @@ struct verify {
 	uint64_t dying;			/* chunks with dying memory */
 };
 
-__attribute__((format(printf, 2, 3))) static int wrong(const struct verify *v, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int wrong(
+	const struct verify *v, const char *format, ...)
 {
 	va_list args;
 
@@ -105,7 +106,8 @@ static int verify_journal(const struct verify *v)
 		if (!record)
 			break;
 		if (!record_is_sound(record) || !in_journal(at) || chunk_of(at) != chunk_of(record))
-			return wrong(v, "the journal record before %p is damaged", (const void *)end);
+			return wrong(
+				v, "the journal record before %p is damaged", (const void *)end);
 		commit |= at == header->commit;
 		if (record->kind == RECORD_MARK)
 			marks += ((const struct mark *)at)->live == 1;
@@ -113,8 +115,8 @@ static int verify_journal(const struct verify *v)
 	if (!commit)
 		return wrong(v, "the last commit is not in the journal");
 	if (marks != header->marks)
-		return wrong(v, "%llu snapshots in the journal, %llu counted", (unsigned long long)marks,
-			     (unsigned long long)header->marks);
+		return wrong(v, "%llu snapshots in the journal, %llu counted",
+			(unsigned long long)marks, (unsigned long long)header->marks);
 	return 0;
 }
 
@@ -134,12 +136,15 @@ static int verify_slab(struct verify *v, uint64_t page)
 		uint32_t what = i < shape.slots ? slab->what[i] : 0;
 		uint32_t size = what & ((1u << SLAB_TYPE_SHIFT) - 1);
 
-		if (bit_is_set(slab->map, i) != !!what || (what && slab_class_of(size) != slab->class))
-			return wrong(v, "slot %u of the slab at %p is damaged", i, (const void *)slab);
+		if (bit_is_set(slab->map, i) != !!what ||
+			(what && slab_class_of(size) != slab->class))
+			return wrong(
+				v, "slot %u of the slab at %p is damaged", i, (const void *)slab);
 		if (!what)
 			continue;
 		used++;
-		if (count_live(v, what >> SLAB_TYPE_SHIFT, (const uint8_t *)slab + shape.first + i * shape.size))
+		if (count_live(v, what >> SLAB_TYPE_SHIFT,
+			    (const uint8_t *)slab + shape.first + i * shape.size))
 			return -EUCLEAN;
 	}
 	if (used != slab->used)
@@ -165,15 +170,16 @@ static int verify_partial(const struct verify *v, unsigned int class)
 	for (const void *p = HEADER->partial[class]; p; count++) {
 		const struct slab *slab = slab_from(p);
 
-		if (!slab || slab->class != class || slab->prev != before || slab->used == slab->slots ||
-		    count > v->slabs_partial[class])
+		if (!slab || slab->class != class || slab->prev != before ||
+			slab->used == slab->slots || count > v->slabs_partial[class])
 			return wrong(v, "the list of slabs of class %u is damaged", class);
 		before = p;
 		p = slab->next;
 	}
 	if (count != v->slabs_partial[class])
 		return wrong(v, "%llu slabs of class %u have room, %llu are listed",
-			     (unsigned long long)v->slabs_partial[class], class, (unsigned long long)count);
+			(unsigned long long)v->slabs_partial[class], class,
+			(unsigned long long)count);
 	return 0;
 }
 
@@ -184,8 +190,8 @@ static int verify_run(struct verify *v, uint64_t page, unsigned int *dying)
 	struct page_info info = *page_info_at(page);
 	uint64_t at = page % CHUNK_PAGES;
 
-	if (!info.run || info.run > CHUNK_PAGES - at || info.kind == PAGE_TAIL || info.kind >= PAGE_KINDS ||
-	    info.less >= IMAGE_PAGE)
+	if (!info.run || info.run > CHUNK_PAGES - at || info.kind == PAGE_TAIL ||
+		info.kind >= PAGE_KINDS || info.less >= IMAGE_PAGE)
 		return wrong(v, "page %llu is damaged", (unsigned long long)page);
 	for (unsigned int i = 0; i < info.run; i++) {
 		const struct page_info *tail = page_info_at(page + i);
@@ -214,7 +220,8 @@ static int verify_paged(struct verify *v, uint64_t number)
 
 		if (page_info_at(page)->kind == PAGE_FREE) {
 			if (bit_is_set(chunk->map, i))
-				return wrong(v, "page %llu is free and used", (unsigned long long)page);
+				return wrong(
+					v, "page %llu is free and used", (unsigned long long)page);
 			free++;
 			i++;
 			continue;
@@ -223,7 +230,8 @@ static int verify_paged(struct verify *v, uint64_t number)
 			return -EUCLEAN;
 		i += page_info_at(page)->run;
 	}
-	if (free != chunk->free || bit_is_set(HEADER->paged_map, number) != !!free || chunk->run != 1)
+	if (free != chunk->free || bit_is_set(HEADER->paged_map, number) != !!free ||
+		chunk->run != 1)
 		return wrong(v, "chunk %llu miscounts its free pages", (unsigned long long)number);
 	if (chunk->dying != !!dying)
 		return wrong(v, "chunk %llu forgets dying memory", (unsigned long long)number);
@@ -240,7 +248,8 @@ static int verify_chunk_run(struct verify *v, uint64_t number)
 	for (uint64_t i = 1; i < chunk->run; i++)
 		if (chunk_at(number + i)->kind != CHUNK_TAIL || chunk_at(number + i)->run != i ||
 		    !bit_is_set(HEADER->used_map, number + i))
-			return wrong(v, "chunk %llu is in two runs", (unsigned long long)(number + i));
+			return wrong(
+				v, "chunk %llu is in two runs", (unsigned long long)(number + i));
 	if (chunk->dying != (chunk->kind == CHUNK_DYING))
 		return wrong(v, "chunk %llu forgets dying memory", (unsigned long long)number);
 	if (chunk->kind == CHUNK_DYING)
@@ -267,7 +276,8 @@ static int verify_chunks(struct verify *v)
 	for (uint64_t number = 0; number < CHUNKS_MAX;) {
 		if (!bit_is_set(header->used_map, number)) {
 			if (bit_is_set(header->paged_map, number))
-				return wrong(v, "chunk %llu is free and paged", (unsigned long long)number);
+				return wrong(v, "chunk %llu is free and paged",
+					(unsigned long long)number);
 			number += number % 64 || header->used_map[number / 64] ||
 				  header->paged_map[number / 64] ? 1 : 64;
 			continue;
@@ -279,7 +289,8 @@ static int verify_chunks(struct verify *v)
 		number += chunk_at(number)->run;
 	}
 	if (v->chunks != header->chunks)
-		return wrong(v, "%llu chunks in use, %u counted", (unsigned long long)v->chunks, header->chunks);
+		return wrong(v, "%llu chunks in use, %u counted", (unsigned long long)v->chunks,
+			header->chunks);
 	return 0;
 }
 
@@ -288,7 +299,8 @@ static int verify_dying(const struct verify *v)
 	uint64_t count = 0;
 
 	for (uint32_t at = HEADER->dying; at; at = chunk_at(at)->next_dying)
-		if (at < CHUNK_OBJECTS || at >= HEADER->chunk_end || !chunk_at(at)->dying || ++count > v->dying)
+		if (at < CHUNK_OBJECTS || at >= HEADER->chunk_end || !chunk_at(at)->dying ||
+			++count > v->dying)
 			return wrong(v, "the list of dying memory is damaged at chunk %u", at);
 	if (count != v->dying)
 		return wrong(v, "dying memory is not listed");
@@ -322,7 +334,8 @@ static int verify_idtable(const struct object *object, void *arg)
 
 static int verify_all(struct verify *v)
 {
-	if (verify_header(v) || verify_journal(v) || verify_chunks(v) || verify_dying(v) || verify_counts(v))
+	if (verify_header(v) || verify_journal(v) || verify_chunks(v) || verify_dying(v) ||
+		verify_counts(v))
 		return -EUCLEAN;
 	if (arena_each(IMAGE_TYPE_IDTABLE, verify_idtable, v))
 		return -EUCLEAN;

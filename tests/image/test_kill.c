@@ -125,7 +125,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_call_cut_off_is_undone, image_up, image_down),
-		cmocka_unit_test_setup_teardown(a_restore_cut_off_is_finished, image_up, image_down),
+		cmocka_unit_test_setup_teardown(
+			a_restore_cut_off_is_finished, image_up, image_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

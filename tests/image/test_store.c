@@ -215,7 +215,7 @@ static void layout_of_another_build_is_refused(void **state)
 	assert_int_equal(file_load_rehashed(good_size), 0);
 }
 
-/* Where the metadata of the first chunks and pages is, and the header, changed with right hashes. */
+/* Header and tables, changed, with right hashes. */
 static void hostile_files_are_not_followed(void **state)
 {
 	unsigned int refused = 0, rounds = 400;
@@ -228,12 +228,14 @@ static void hostile_files_are_not_followed(void **state)
 	memcpy(&pages, good + HEAD_PAGES, sizeof(pages));
 	for (unsigned int round = 0; round < rounds; round++) {
 		unsigned int changes = (unsigned int)churn_random(3) + 1;
-		size_t index = HEAD_SIZE + pages * 8, tables = index + (pages < 40 ? pages : 40) * IMAGE_PAGE;
+		size_t index = HEAD_SIZE + pages * 8,
+		       tables = index + (pages < 40 ? pages : 40) * IMAGE_PAGE;
 		size_t from = churn_random(3) ? index + IMAGE_PAGE : HEAD_SIZE;
 		int rc;
 
 		while (changes--) {
-			uint64_t value = churn_random(2) ? churn_random(256) : ~churn_random(1u << 30);
+			uint64_t value =
+				churn_random(2) ? churn_random(256) : ~churn_random(1u << 30);
 			size_t at = from + churn_random((tables - from) / 8) * 8;
 
 			memcpy(bad + at, &value, churn_random(8) + 1);
