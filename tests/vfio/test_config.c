@@ -15,7 +15,7 @@ static void ids_are_not_writable(void **state)
 /* QEMU reads it whole, and wants all of it. */
 static void whole_space_in_one_read(void **state)
 {
-	uint8_t bytes[4096];
+	uint8_t bytes[4096] = { 0 };
 
 	(void)state;
 	assert_int_equal(sys_pread(host.vmm, host.dev, bytes, 4096, CONFIG), 4096);

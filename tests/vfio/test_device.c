@@ -108,7 +108,7 @@ static void regions(void **state)
 
 static void bar_accesses(void **state)
 {
-	uint32_t value = 0, wide[2];
+	uint32_t value = 0, wide[2] = { 0 };
 	uint8_t bytes[8];
 
 	(void)state;

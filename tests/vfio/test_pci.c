@@ -71,7 +71,7 @@ static void sysfs_attributes(void **state)
 		{ "/sys/bus/pci/devices/0000:01:00.1/device", "0x7e11\n" },
 		{ "/sys/bus/pci/devices/0000:01:00.1/vfio-dev/vfio1/dev", "511:1\n" },
 	};
-	char text[8192];
+	char text[8192] = "";
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -165,7 +165,8 @@ static int discover(uint8_t rsp[64])
 
 static void doe_discovery(void **state)
 {
-	const uint8_t start[12] = { 1, 0, 0, 0, 3, 0, 0, 0, 1 };	/* and the answer, next index apart */
+	/* the answer too, but for the next index */
+	const uint8_t start[12] = { 1, 0, 0, 0, 3, 0, 0, 0, 1 };
 	uint8_t rsp[64];
 
 	(void)state;
