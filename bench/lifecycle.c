@@ -99,7 +99,7 @@ static int round_run(const char *text, struct result *result, unsigned int round
 	unsigned int n = 0, actions = 0;
 	int rc;
 
-	if (flow_start(text, &error)) {
+	if (flow_start(text, NULL, &error)) {
 		fprintf(stderr, "bench: line %u: %s\n", error.line, error.text);
 		return 1;
 	}

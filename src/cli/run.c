@@ -35,12 +35,12 @@ int cli_flow_start(const char *path)
 
 	if (!text)
 		return CLI_CANNOT;
-	rc = flow_start(text, &error);
+	rc = flow_start(text, path, &error);
 	free(text);
 	if (!rc)
 		return CLI_OK;
 	if (error.line)
-		fprintf(stderr, "%s:%u: %s\n", path, error.line, error.text);
+		fprintf(stderr, "%s%s%s:%u: %s\n", path, error.file[0] ? ": " : "", error.file, error.line, error.text);
 	else
 		cli_cannot("%s: %s", path, error.text[0] ? error.text : strerror(-rc));
 	return error.line ? CLI_USAGE : CLI_CANNOT;

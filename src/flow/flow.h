@@ -20,7 +20,7 @@ struct flow_arg { char key[FLOW_WORD]; char value[FLOW_TEXT]; };	/* key "" for a
 enum flow_expect { EXPECT_OK, EXPECT_ERRNO, EXPECT_STATUS, EXPECT_VALUE, EXPECT_ANY };
 
 struct flow_action {
-	uint32_t line;			/* of the source, from 1 */
+	uint32_t line;			/* of its file, from 1 */
 	uint32_t step;			/* its step's number */
 	uint8_t actor;			/* enum flow_actor */
 	uint8_t instance;		/* vmm2, guest2: 1 */
@@ -28,6 +28,7 @@ struct flow_action {
 	uint8_t expect;			/* enum flow_expect */
 	uint8_t during;			/* enum image_wait: runs inside the action before it; 0: on its own */
 	uint8_t unchanged;		/* the platform's state must be as before */
+	uint8_t file;			/* which of the files: 0 the flow itself */
 	uint16_t during_count;		/* at the n-th such wait */
 	int64_t expect_value;		/* errno (positive), or value */
 	char expect_text[40];		/* status or state name */
@@ -38,7 +39,7 @@ struct flow_action {
 
 struct flow_step { uint32_t number; uint32_t first, count; char title[64]; };	/* actions [first, +count) */
 
-struct flow_error { uint32_t line; char text[160]; };
+struct flow_error { uint32_t line; char file[64]; char text[160]; };	/* file: an included one, or "" */
 
 struct flow_settings {			/* what the head of a flow says about the machine */
 	char title[96];
@@ -50,9 +51,10 @@ struct flow_settings {			/* what the head of a flow says about the machine */
 	uint64_t mutants;
 };
 
-/* Makes a machine (image, hardware, firmware, devices, kernel) and loads the flow into it. The text
- * is hostile input. 0, or -errno with *error filled. */
-int flow_start(const char *text, struct flow_error *error);
+/* Makes a machine (image, hardware, firmware, devices, kernel) and loads the flow into it. The text,
+ * and the files it includes, are hostile input. path: the file it is from, or NULL, and then it may
+ * not include any. 0, or -errno with *error filled. */
+int flow_start(const char *text, const char *path, struct flow_error *error);
 /* A mutant of the host on top of those the flow names; before flow_start. */
 int flow_mutant_add(const char *name);
 

@@ -12,10 +12,21 @@
 #include "image/mutant.h"
 
 #define WORDS 32u
+#define DEPTH 4u			/* of includes in includes */
+
+struct source {				/* one file on its way through the parser */
+	uint32_t through;		/* the last step wanted; 0: all */
+	bool ended;			/* a later step began */
+	uint8_t file;			/* of program->file */
+	unsigned int depth;
+	char path[FLOW_PATH];
+};
 
 struct line {
 	struct flow_program *program;
 	struct flow_error *error;
+	const struct flow_tree *tree;
+	struct source *source;
 	uint32_t number;
 	unsigned int words;
 	char word[WORDS][FLOW_TEXT + FLOW_WORD];
@@ -35,6 +46,8 @@ static int fail(struct line *line, const char *format, ...)
 	va_list args;
 
 	line->error->line = line->number;
+	snprintf(line->error->file, sizeof(line->error->file), "%s",
+		 line->program->file[line->source->file].name);
 	va_start(args, format);
 	vsnprintf(line->error->text, sizeof(line->error->text), format, args);
 	va_end(args);
@@ -51,7 +64,7 @@ static int split_word(struct line *line, const char **at)
 	const char *p = *at;
 
 	line->quoted[line->words] = *p == '"';
-	for (; *p && *p != '\n' && (quotes || (!isspace((unsigned char)*p) && *p != '#')); p++) {
+	for (; *p && *p != '\n' && (quotes || !isspace((unsigned char)*p)); p++) {
 		if (*p == '"') {
 			quotes = !quotes;
 			continue;
@@ -170,7 +183,8 @@ static int parse_setting(struct line *line)
 {
 	static const char *const policies[] = { "blocked", "breaks", NULL };
 	static const char *const uapis[] = { "v5", "2026-06", NULL };
-	struct flow_settings *settings = &line->program->settings;
+	/* What an included flow says about the machine is checked, and then the including one decides. */
+	struct flow_settings other = { 0 }, *settings = line->source->depth ? &other : &line->program->settings;
 	const char *name = line->word[0], *value = line->words > 1 ? line->word[1] : "";
 	int rc = 0;
 
@@ -201,6 +215,9 @@ static int parse_step(struct line *line)
 
 	if (line->words < 2 || flow_number(line->word[1], &number) || !number || number > 100000)
 		return fail(line, "step: a number from 1 is wanted, then a title");
+	line->source->ended = line->source->through && number > line->source->through;
+	if (line->source->ended)
+		return 0;
 	if (program->steps == FLOW_STEPS_MAX)
 		return fail(line, "more than %u steps", FLOW_STEPS_MAX);
 	if (program->steps && program->step[program->steps - 1].number >= number)
@@ -323,19 +340,20 @@ static int parse_action(struct line *line)
 	unsigned int at = 0;
 	int rc;
 
-	if (!program->steps)
-		return fail(line, "an action stands before the first step");
 	if (program->actions == FLOW_ACTIONS_MAX)
 		return fail(line, "more than %u actions", FLOW_ACTIONS_MAX);
 	action = &program->action[program->actions];
 	memset(action, 0, sizeof(*action));
 	action->line = line->number;
-	action->step = program->step[program->steps - 1].number;
+	action->file = line->source->file;
 	rc = parse_during(line, &at, action);
 	if (!rc)
 		rc = parse_actor(line, line->word[at++], action);
 	if (rc)
 		return rc;
+	if (!program->steps)
+		return fail(line, "an action stands before the first step");
+	action->step = program->step[program->steps - 1].number;
 	if (at == line->words)
 		return fail(line, "the actor has nothing to do: a verb is wanted");
 	if (strlen(line->word[at]) >= sizeof(action->verb))
@@ -354,28 +372,89 @@ static int parse_action(struct line *line)
 	return 0;
 }
 
+/* -- files ------------------------------------------------------------------------------------- */
+
+static int parse_text(struct line *line, const char *text);
+
+static int include_find(struct line *line, struct source *source)
+{
+	uint64_t through;
+	int rc;
+
+	if (line->words != 2 && line->words != 4)
+		return fail(line, "include: a file is wanted, then nothing or 'through' and a step");
+	if (line->words == 4) {
+		if (strcmp(line->word[2], "through") || flow_number(line->word[3], &through) || !through ||
+		    through > UINT32_MAX)
+			return fail(line, "include: 'through' and a step are wanted after the file");
+		source->through = (uint32_t)through;
+	}
+	source->depth = line->source->depth + 1;
+	if (source->depth > DEPTH)
+		return fail(line, "include: more than %u deep", DEPTH);
+	if (line->tree->root < 0)
+		return fail(line, "include: only a flow that is a file can include another");
+	rc = flow_tree_resolve(line->source->path, line->word[1], source->path);
+	if (rc)
+		return fail(line, "include: '%.80s' %s", line->word[1], rc == -EXDEV ? "is outside the flows' folder" :
+			    rc == -EINVAL ? "is not a relative path" : "is too long a path");
+	if (line->program->files == FLOW_FILES_MAX)
+		return fail(line, "include: more than %u files", FLOW_FILES_MAX - 1);
+	source->file = (uint8_t)line->program->files++;
+	snprintf(line->program->file[source->file].name, sizeof(line->program->file[0].name), "%s", source->path);
+	return 0;
+}
+
+static bool step_known(const struct flow_program *program, uint32_t first, uint32_t number)
+{
+	for (uint32_t i = first; i < program->steps; i++)
+		if (program->step[i].number == number)
+			return true;
+	return false;
+}
+
+static int parse_include(struct line *line)
+{
+	struct source source = { 0 }, *outer = line->source;
+	uint32_t number = line->number, steps = line->program->steps;
+	char *text = NULL;
+	int rc = include_find(line, &source);
+
+	if (rc)
+		return rc;
+	rc = flow_tree_read(line->tree, source.path, &text);
+	if (rc)
+		return fail(line, "include: '%.80s': %s", line->word[1], strerror(-rc));
+	line->source = &source;
+	rc = parse_text(line, text);
+	free(text);
+	line->source = outer;
+	line->number = number;
+	if (!rc && source.through && !step_known(line->program, steps, source.through))
+		rc = fail(line, "include: '%.80s' has no step %u", source.path, source.through);
+	return rc;
+}
+
 static int parse_line(struct line *line)
 {
 	int rc;
 
 	if (!strcmp(line->word[0], "step"))
 		return parse_step(line);
+	if (!strcmp(line->word[0], "include"))
+		return parse_include(line);
 	rc = parse_setting(line);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	return parse_action(line);
 }
 
-int flow_parse(const char *text, struct flow_program *program, struct flow_error *error)
+static int parse_text(struct line *line, const char *text)
 {
-	struct line *line = calloc(1, sizeof(*line));
 	int rc = 0;
 
-	if (!line)
-		return -ENOMEM;
-	line->program = program;
-	line->error = error;
-	while (*text && !rc) {
+	line->number = 0;
+	while (*text && !rc && !line->source->ended) {
 		line->number++;
 		rc = split(line, text);
 		if (!rc && line->words)
@@ -383,8 +462,29 @@ int flow_parse(const char *text, struct flow_program *program, struct flow_error
 		text += strcspn(text, "\n");
 		text += *text == '\n';
 	}
+	return rc;
+}
+
+int flow_parse(const char *text, const char *path, struct flow_program *program, struct flow_error *error)
+{
+	struct line *line = calloc(1, sizeof(*line));
+	struct source source = { 0 };
+	struct flow_tree tree;
+	int rc;
+
+	if (!line)
+		return -ENOMEM;
+	flow_tree_open(path, &tree);
+	memcpy(source.path, tree.path, sizeof(source.path));
+	line->program = program;
+	line->error = error;
+	line->tree = &tree;
+	line->source = &source;
+	program->files = 1;
+	rc = parse_text(line, text);
 	if (!rc && !program->actions)
 		rc = fail(line, "there is no action in it");
+	flow_tree_close(&tree);
 	free(line);
 	return rc;
 }

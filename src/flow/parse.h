@@ -7,15 +7,38 @@
 
 #define FLOW_STEPS_MAX 256u
 #define FLOW_ACTIONS_MAX 1024u
+#define FLOW_FILES_MAX 8u
+#define FLOW_PATH 192u
+
+struct flow_file { char name[64]; };	/* from the top of the tree; "" for the flow itself */
 
 struct flow_program {			/* process-local while parsing, then copied into the image */
 	struct flow_settings settings;
-	uint32_t steps, actions;
+	uint32_t steps, actions, files;
+	struct flow_file file[FLOW_FILES_MAX];
 	struct flow_step step[FLOW_STEPS_MAX];
 	struct flow_action action[FLOW_ACTIONS_MAX];
 };
 
-int flow_parse(const char *text, struct flow_program *program, struct flow_error *error);
+/* path: where the text is from, which is what an `include` is relative to; NULL: it may have none. */
+int flow_parse(const char *text, const char *path, struct flow_program *program, struct flow_error *error);
+
+/*
+ * Files that a flow includes. They lie in the tree of the flow: below the closest folder called
+ * "flows" above it, or below its own folder when there is none.
+ */
+struct flow_tree {
+	int root;			/* descriptor of the tree's top folder; -1: nothing may be included */
+	char path[FLOW_PATH];		/* of the flow, relative to it */
+};
+void flow_tree_open(const char *path, struct flow_tree *tree);
+void flow_tree_close(struct flow_tree *tree);
+/* The path, from the top of the tree, of what `name` means in the file `from`. 0, -EINVAL absolute,
+ * -EXDEV out of the tree, -ENAMETOOLONG. */
+int flow_tree_resolve(const char *from, const char *name, char path[FLOW_PATH]);
+/* The text of a file, the caller's to free. 0, -ENOENT, -ELOOP a symbolic link, -EINVAL no plain
+ * file, -EFBIG, -ENOMEM. */
+int flow_tree_read(const struct flow_tree *tree, const char *path, char **text);
 int flow_number(const char *text, uint64_t *value);	/* decimal, hex, K M G, bus:dev.fn; 0 or -errno */
 int flow_mutant_bit(const char *name, uint64_t *bits);
 const char *flow_actor_name(uint8_t actor);
@@ -43,6 +66,9 @@ extern const struct flow_verb flow_admin_verbs[], flow_adversary_verbs[], flow_p
 const struct task *flow_task(enum flow_actor actor, unsigned int instance);
 void flow_task_kill(enum flow_actor actor, unsigned int instance);
 bool flow_variable(const char *name, uint64_t *value);
+/* How many objects of each type there are now is kept; what there is of one beyond that. */
+void flow_live_mark(void);
+uint64_t flow_live_more(enum image_type type);
 
 struct vmm;
 struct vmm *flow_vmm(unsigned int instance);	/* writable in this action; NULL: no memory */

@@ -7,6 +7,7 @@
 #include "device/device.h"
 #include "firmware/tdx/tdx.h"
 #include "flow/parse.h"
+#include "hardware/function.h"
 #include "hardware/ide.h"
 #include "kernel/kernel.h"
 #include "kernel/pci/pci.h"
@@ -105,6 +106,76 @@ static void probe_bound(const struct flow_action *action, struct flow_result *re
 		set_text(result, pci_tsm_bound(pdev) ? "BOUND" : "UNBOUND");
 }
 
+/* cause: why the function is quarantined; -ENOENT when it is not. */
+static void probe_cause(const struct flow_action *action, struct flow_result *result)
+{
+	const struct pci_dev *pdev = pci_dev_find(probe_rid(action));
+	const char *cause = NULL;
+
+	if (pdev && pci_tsm_quarantined(pdev, &cause) && cause)
+		set_text(result, cause);
+	else
+		result->rc = pdev ? -ENOENT : -ENODEV;
+}
+
+/* tdr: the root page of the TD that has the TDI, as SEAMCALLs name it. */
+static void probe_tdr(const struct flow_action *action, struct flow_result *result)
+{
+	struct tdx_tdi_view view;
+	int rc = tdx_tdi_view(probe_rid(action), &view);
+
+	result->rc = rc ? rc : (int64_t)view.tdr;
+}
+
+/* hpa bar= [offset=]: where a BAR is in the host's physical memory. */
+static void probe_hpa(const struct flow_action *action, struct flow_result *result)
+{
+	const struct function *fn = function_find(probe_rid(action));
+	uint64_t bar = 0, offset = 0;
+
+	flow_arg_number(action, "bar", &bar);
+	flow_arg_number(action, "offset", &offset);
+	result->rc = fn && bar < FUNCTION_BARS ? (int64_t)(fn->bar[bar].hpa + offset) : -ENODEV;
+}
+
+/* What is kept for the run's sake, or grows by use and is not given back. */
+static bool kept(unsigned int type)
+{
+	static const enum image_type types[] = {
+		IMAGE_TYPE_IDTABLE, IMAGE_TYPE_IDNODE, IMAGE_TYPE_TASK, IMAGE_TYPE_ROOT, IMAGE_TYPE_TRACE,
+		IMAGE_TYPE_LOCK, IMAGE_TYPE_IOMMU_DOMAIN, IMAGE_TYPE_VMM, IMAGE_TYPE_FLOW, IMAGE_TYPE_CHECK,
+	};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i] == type)
+			return true;
+	return false;
+}
+
+/* mark: what there is now is what `leaked` compares with. */
+static void probe_mark(const struct flow_action *action, struct flow_result *result)
+{
+	(void)action, (void)result;
+	flow_live_mark();
+}
+
+/* leaked: of which type there are more objects than at the mark, and how many; or none. */
+static void probe_leaked(const struct flow_action *action, struct flow_result *result)
+{
+	(void)action;
+	set_text(result, "none");
+	for (unsigned int type = 1; type < IMAGE_TYPE_MAX; type++) {
+		uint64_t more = kept(type) ? 0 : flow_live_more((enum image_type)type);
+
+		if (!more)
+			continue;
+		result->rc = (int64_t)more;
+		snprintf(result->text, sizeof(result->text), "%llu of %s", (unsigned long long)more,
+			 image_type_name((enum image_type)type));
+		return;
+	}
+}
+
 /* live type=: how many objects of a type there are; for leak checks. */
 static void probe_live(const struct flow_action *action, struct flow_result *result)
 {
@@ -130,7 +201,12 @@ const struct flow_verb flow_probe_verbs[] = {
 	{ "session", probe_session },
 	{ "stream", probe_stream },
 	{ "bound", probe_bound },
+	{ "cause", probe_cause },
+	{ "tdr", probe_tdr },
+	{ "hpa", probe_hpa },
 	{ "live", probe_live },
+	{ "mark", probe_mark },
+	{ "leaked", probe_leaked },
 	{ "refused", probe_refused },
 	{ NULL, NULL },
 };

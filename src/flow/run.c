@@ -27,6 +27,9 @@ struct flow_image {			/* in the image */
 	const struct flow_step *step;
 	const struct flow_action *action;
 	uint32_t at;			/* the next action */
+	uint32_t files;
+	struct flow_file file[FLOW_FILES_MAX];
+	uint64_t live[IMAGE_TYPE_MAX];	/* objects of each type at the last mark */
 	uint32_t failures;
 	struct flow_failure first;
 	const struct task *task[FLOW_ACTORS][INSTANCES];
@@ -66,13 +69,16 @@ static void flow_fail(const struct flow_action *action, const char *format, ...)
 {
 	struct flow_image *root = image_write(flow_root());
 	va_list args;
+	int n;
 
 	if (root->failures++)
 		return;
 	root->first.line = action->line;
 	root->first.step = action->step;
 	va_start(args, format);
-	vsnprintf(root->first.text, sizeof(root->first.text), format, args);
+	n = snprintf(root->first.text, sizeof(root->first.text), "%s%sline %u: ", root->file[action->file].name,
+		     action->file ? ", " : "", action->line);
+	vsnprintf(root->first.text + n, sizeof(root->first.text) - (size_t)n, format, args);
 	va_end(args);
 }
 
@@ -88,6 +94,21 @@ bool flow_variable(const char *name, uint64_t *value)
 			return true;
 		}
 	return false;
+}
+
+void flow_live_mark(void)
+{
+	uint64_t *live = image_log(flow_root()->live, sizeof(flow_root()->live));
+
+	for (unsigned int type = 1; type < IMAGE_TYPE_MAX; type++)
+		live[type] = image_live((enum image_type)type);
+}
+
+uint64_t flow_live_more(enum image_type type)
+{
+	uint64_t live = image_live(type), then = flow_root()->live[type];
+
+	return live > then ? live - then : 0;
 }
 
 static int variable_set(const char *name, uint64_t value)
@@ -240,13 +261,13 @@ static void judge(const struct flow_action *action, const struct flow_result *re
 
 	result_text(result, text, sizeof(text));
 	if (!as_expected(action, result)) {
-		flow_fail(action, "line %u: %s %s was answered with %s, expected %s", action->line,
+		flow_fail(action, "%s %s was answered with %s, expected %s",
 			  flow_actor_name(action->actor), action->verb, text,
 			  action->expect_text[0] ? action->expect_text : "ok");
 		return;
 	}
 	if (action->var[0] && variable_set(action->var, (uint64_t)result->rc))
-		flow_fail(action, "line %u: more than %u variables", action->line, VARS);
+		flow_fail(action, "more than %u variables", VARS);
 }
 
 /* -- running ----------------------------------------------------------------------------------- */
@@ -282,8 +303,8 @@ static void during_check(const struct running *now)
 
 	for (uint32_t i = now->next; i < root->actions && root->action[i].during; i++)
 		if (!(now->done >> ((i - now->next) & 63) & 1))
-			flow_fail(&root->action[i], "line %u: wait point %s#%u was never reached",
-				  root->action[i].line, image_wait_name(root->action[i].during),
+			flow_fail(&root->action[i], "wait point %s#%u was never reached",
+				  image_wait_name(root->action[i].during),
 				  root->action[i].during_count);
 }
 
@@ -306,8 +327,8 @@ static void action_run(const struct flow_action *action, uint32_t index)
 	if (!action->during)
 		during_check(&now);
 	if (action->unchanged && flow_platform_hash() != before)
-		flow_fail(action, "line %u: %s %s changed the platform's state though it was refused",
-			  action->line, flow_actor_name(action->actor), action->verb);
+		flow_fail(action, "%s %s changed the platform's state though it was refused",
+			  flow_actor_name(action->actor), action->verb);
 	image_leave();
 }
 
@@ -368,14 +389,17 @@ static int flow_store(const struct flow_program *program)
 	       program->actions * sizeof(struct flow_action));
 	root->settings = program->settings;
 	root->steps = program->steps;
+	root->files = program->files;
+	memcpy(root->file, program->file, sizeof(root->file));
 	root->actions = program->actions;
 	root->step = steps;
 	root->action = actions;
 	image_root_set(IMAGE_ROOT_FLOW, root);
+	flow_live_mark();
 	return 0;
 }
 
-int flow_start(const char *text, struct flow_error *error)
+int flow_start(const char *text, const char *path, struct flow_error *error)
 {
 	struct flow_program *program = calloc(1, sizeof(*program));
 	struct image_opts opts = { .size = sizeof(opts) };
@@ -384,7 +408,7 @@ int flow_start(const char *text, struct flow_error *error)
 	memset(error, 0, sizeof(*error));
 	if (!program)
 		return -ENOMEM;
-	rc = flow_parse(text, program, error);
+	rc = flow_parse(text, path, program, error);
 	if (rc)
 		goto out;
 	opts.seed = program->settings.seed;
