@@ -18,7 +18,7 @@ void guest_forget(const struct guest_call *call)
 	memset(image_write(&call->guest->accepted), 0, sizeof(call->guest->accepted));
 }
 
-static void extent_add(const struct guest *guest, uint64_t first, uint64_t end)
+void guest_accepted(const struct guest *guest, uint64_t first, uint64_t end)
 {
 	const struct guest_extent *slot = NULL;
 	struct guest_extent *w;
@@ -73,7 +73,7 @@ int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, un
 		}
 		if (rc)
 			return rc;
-		extent_add(call->guest, at, at + size);
+		guest_accepted(call->guest, at, at + size);
 	}
 	return 0;
 }

@@ -92,6 +92,8 @@ int guest_bar_read(const struct guest_call *call, unsigned int bar, uint64_t off
 		   uint64_t *value, unsigned int len);
 int guest_bar_write(const struct guest_call *call, unsigned int bar, uint64_t offset, bool t,
 		    uint64_t value, unsigned int len);
+/* Remembers [first, end) as accepted: it is not accepted again on the way. */
+void guest_accepted(const struct guest *guest, uint64_t first, uint64_t end);
 int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, unsigned int level);
 /* What was accepted: a conversion undid some of it. */
 void guest_forget(const struct guest_call *call);

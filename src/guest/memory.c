@@ -130,6 +130,7 @@ int64_t stage_page_accept(const struct guest_call *call)
 
 		if (rc)
 			return rc;
+		guest_accepted(call->guest, gpa + at * PHYS_PAGE, gpa + at * PHYS_PAGE + size);
 		guest_at(call, at + size / PHYS_PAGE);
 	}
 	return 0;
