@@ -3,6 +3,7 @@
  * The sequence chart as text: a column a lane, an arrow a call, the words at the right. Calls that
  * repeat the one before them are counted rather than drawn again.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "chart/chart.h"
@@ -22,14 +23,15 @@ struct canvas {
 
 static const char *const short_names[LANE_MAX] = {
 	[LANE_GUEST] = "Guest", [LANE_GUEST_TSM] = "GstTSM", [LANE_VMM] = "VMM", [LANE_VFIO] = "VFIO",
-	[LANE_IOMMUFD] = "IOMMUFD", [LANE_TSM] = "hostTSM", [LANE_KVM] = "KVM", [LANE_FIRMWARE] = "Firmw.",
+	[LANE_IOMMUFD] = "IOMMU", [LANE_TSM] = "hstTSM", [LANE_KVM] = "KVM", [LANE_FIRMWARE] = "Firmw.",
 	[LANE_HARDWARE] = "Hardw.", [LANE_DEVICE] = "Device",
 };
 
 static const char *const legend[] = {
 	"Guest    the guest's kernel and device driver    GstTSM   the guest kernel's TSM driver",
-	"VMM      the user-space process                  hostTSM  the host kernel's TSM core and platform driver",
-	"Firmw.   the TDX module (PCIe calls it the TSM)  Device   the device's security manager (DSM) and its TDIs",
+	"VMM      the user-space process                  hstTSM   the host kernel's TSM core and platform driver",
+	"IOMMU    IOMMUFD of the host kernel              Firmw.   the TDX module (PCIe calls it the TSM)",
+	"VFIO     keeps BARs, config space and DOE        Device   the device's security manager (DSM) and its TDIs",
 	"TDI: the assigned interface; UNLOCKED, LOCKED, RUN, ERROR are its states. T=1: a TLP from or to a TEE.",
 	"--> call, and its result;  ~~> event going up;  * state change;  (x3) three in a row;  !! refused",
 };
@@ -64,7 +66,7 @@ static void print_heading(const struct canvas *canvas)
 {
 	fprintf(canvas->out, "%*s", (int)LEFT, "");
 	for (unsigned int i = 0; i < canvas->count; i++)
-		fprintf(canvas->out, "%-*s", (int)PITCH, short_names[canvas->lanes[i]]);
+		fprintf(canvas->out, " %-*s", (int)PITCH - 1, short_names[canvas->lanes[i]]);
 	fputc('\n', canvas->out);
 }
 
@@ -193,12 +195,74 @@ static void print_event(struct canvas *canvas, const struct trace_event *event, 
 	fprintf(canvas->out, "%s%s%s%s\n", row, on, label, off);
 }
 
+/* -- repetition ---------------------------------------------------------------------------------- */
+
+#define PERIOD_MAX 8u
+#define BATCH 65536u
+
+struct rows { const struct trace_event **event; unsigned int n; };
+
+static bool same_block(const struct rows *rows, unsigned int a, unsigned int b, unsigned int period)
+{
+	if (b + period > rows->n)
+		return false;
+	for (unsigned int i = 0; i < period; i++)
+		if (!same_arrow(rows->event[a + i], rows->event[b + i]))
+			return false;
+	return true;
+}
+
+/* How often the block of `period` rows at `at` stands there in a row. */
+static unsigned int block_repeats(const struct rows *rows, unsigned int at, unsigned int period)
+{
+	unsigned int repeats = 1;
+
+	while (same_block(rows, at, at + repeats * period, period))
+		repeats++;
+	return repeats;
+}
+
+/* The period at `at` that saves most rows: 1 for a plain repetition, more for a loop's body. */
+static unsigned int best_period(const struct rows *rows, unsigned int at, unsigned int *repeats)
+{
+	unsigned int best = 1;
+
+	*repeats = block_repeats(rows, at, 1);
+	for (unsigned int period = 2; *repeats == 1 && period <= PERIOD_MAX; period++) {
+		unsigned int n = block_repeats(rows, at, period);
+
+		if (n < 3)
+			continue;
+		best = period;
+		*repeats = n;
+	}
+	return best;
+}
+
+static void print_rows(struct canvas *canvas, const struct rows *rows)
+{
+	for (unsigned int at = 0; at < rows->n;) {
+		unsigned int repeats, period = best_period(rows, at, &repeats);
+
+		if (period == 1) {
+			print_event(canvas, rows->event[at], repeats);
+		} else {
+			for (unsigned int i = 0; i < period; i++)
+				print_event(canvas, rows->event[at + i], 1);
+			fprintf(canvas->out, "%*s  ... these %u rows %u times in all\n", (int)lanes_end(canvas), "",
+				period, repeats);
+		}
+		at += period * repeats;
+	}
+}
+
 int chart_text(FILE *out, const struct chart_options *options)
 {
 	struct canvas canvas = { .out = out, .options = options };
-	const struct trace_event *last = NULL;
-	unsigned int repeats = 0;
+	struct rows rows = { .event = malloc(BATCH * sizeof(*rows.event)) };
 
+	if (!rows.event)
+		return -1;
 	canvas.columns = options->columns ? options->columns : 100;
 	if (canvas.columns > WIDTH_MAX)
 		canvas.columns = WIDTH_MAX;
@@ -210,19 +274,15 @@ int chart_text(FILE *out, const struct chart_options *options)
 	for (uint64_t seq = trace_first(); seq < trace_next(); seq++) {
 		const struct trace_event *event = trace_get(seq);
 
-		if (!event || !shown(&canvas, event))
-			continue;
-		if (last && same_arrow(last, event)) {
-			repeats++;
-			continue;
+		if (event && shown(&canvas, event))
+			rows.event[rows.n++] = event;
+		if (rows.n == BATCH) {
+			print_rows(&canvas, &rows);
+			rows.n = 0;
 		}
-		if (last)
-			print_event(&canvas, last, repeats);
-		last = event;
-		repeats = 1;
 	}
-	if (last)
-		print_event(&canvas, last, repeats);
+	print_rows(&canvas, &rows);
 	print_heading(&canvas);
+	free(rows.event);
 	return ferror(out) ? -1 : 0;
 }
