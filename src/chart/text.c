@@ -160,14 +160,11 @@ static void make_label(const struct trace_event *event, unsigned int repeats, ch
 		snprintf(label + n, room - n, "%s%s%s", result, times, failed(event) ? " !!" : "");
 }
 
-static void print_step(struct canvas *canvas, uint32_t step)
+static void print_title(const struct canvas *canvas, uint32_t step)
 {
 	const char *title = canvas->options->step_title ? canvas->options->step_title(step) : NULL;
 	unsigned int used;
 
-	if (canvas->step == step)
-		return;
-	canvas->step = step;
 	if (!title)
 		return;
 	fputs(canvas->options->colour ? "\033[1m" : "", canvas->out);
@@ -175,6 +172,17 @@ static void print_step(struct canvas *canvas, uint32_t step)
 	for (; used < canvas->columns && used < lanes_end(canvas); used++)
 		fputc('.', canvas->out);
 	fputs(canvas->options->colour ? "\033[0m\n" : "\n", canvas->out);
+}
+
+/* Titles up to this step's: a step without a shown event has one too. */
+static void print_step(struct canvas *canvas, uint32_t step)
+{
+	if (step < canvas->step)
+		canvas->step = step - 1;
+	if (canvas->step < canvas->options->first_step)
+		canvas->step = canvas->options->first_step - 1;
+	while (canvas->step < step)
+		print_title(canvas, ++canvas->step);
 }
 
 static void print_event(struct canvas *canvas, const struct trace_event *event, unsigned int repeats)

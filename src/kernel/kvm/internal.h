@@ -131,6 +131,10 @@ const struct gmem *gmem_of_file(const struct file *file);
 /* -- mmu.c -- */
 enum kvm_fault { KVM_FAULT_MAPPED, KVM_FAULT_NO_SLOT };
 /* Fills a second stage for one access: enum kvm_fault, or -EFAULT (client's to solve), -errno. */
+/* Runs an ioctl of one of KVM's files as one event of the trace. */
+typedef long (*kvm_ioctl_fn)(const struct file *file, unsigned int cmd, uint64_t arg);
+long kvm_ioctl_traced(kvm_ioctl_fn fn, const struct file *file, unsigned int cmd, uint64_t arg);
+
 int kvm_fault(const struct kvm *kvm, uint64_t gpa, uint64_t len, bool write, bool is_private);
 /* The next leaf of the mirror that begins in [*gpa, end) or covers *gpa; *gpa moves behind it. */
 bool kvm_mirror_next(const struct kvm *kvm, uint64_t *gpa, uint64_t end, struct pt_leaf *leaf);

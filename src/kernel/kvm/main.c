@@ -227,12 +227,17 @@ static const struct {
 	{ KVM_CHECK_EXTENSION, check_extension },
 };
 
-static long kvm_vm_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+static long kvm_vm_ioctl_run(const struct file *file, unsigned int cmd, uint64_t arg)
 {
 	for (size_t i = 0; i < sizeof(vm_ioctls) / sizeof(vm_ioctls[0]); i++)
 		if (vm_ioctls[i].cmd == cmd)
 			return vm_ioctls[i].handle(file->priv, arg);
 	return -ENOTTY;
+}
+
+static long kvm_vm_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+{
+	return kvm_ioctl_traced(kvm_vm_ioctl_run, file, cmd, arg);
 }
 
 const struct file_ops kvm_vm_file_ops = {
@@ -243,7 +248,7 @@ const struct file_ops kvm_vm_file_ops = {
 
 /* -- /dev/kvm --------------------------------------------------------------------------------- */
 
-static long kvm_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+static long kvm_ioctl_run(const struct file *file, unsigned int cmd, uint64_t arg)
 {
 	(void)file;
 	switch (cmd) {
@@ -258,6 +263,11 @@ static long kvm_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
 	default:
 		return -ENOTTY;
 	}
+}
+
+static long kvm_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+{
+	return kvm_ioctl_traced(kvm_ioctl_run, file, cmd, arg);
 }
 
 const struct file_ops kvm_file_ops = {

@@ -279,6 +279,11 @@ static int (*const exits[])(const struct kvm_vcpu *vcpu) = {
 	[CPU_EXIT_SHUTDOWN] = exit_shutdown,
 };
 
+static const char *const exit_names[] = {
+	[CPU_EXIT_NONE] = "no exit", [CPU_EXIT_IDLE] = "HLT", [CPU_EXIT_EPT_VIOLATION] = "EPT violation",
+	[CPU_EXIT_MMIO] = "MMIO", [CPU_EXIT_VMCALL] = "VMCALL", [CPU_EXIT_SHUTDOWN] = "shutdown",
+};
+
 /* -- KVM_RUN ---------------------------------------------------------------------------------- */
 
 static int enter_guest(const struct kvm_vcpu *vcpu)
@@ -287,10 +292,10 @@ static int enter_guest(const struct kvm_vcpu *vcpu)
 	struct trace_call call = TRACE_CALL(LANE_KVM, LANE_GUEST, "enter", A("vcpu", vcpu->id));
 
 	guest_run(&vcpu->hw);
-	trace_arg_add(&call, "exit", exit->reason);
-	if (exit->reason == CPU_EXIT_EPT_VIOLATION)
+	if (exit->reason == CPU_EXIT_EPT_VIOLATION || exit->reason == CPU_EXIT_MMIO)
 		trace_arg_add(&call, "gpa", exit->gpa);
-	trace_return(&call, 0, NULL);
+	trace_return(&call, 0, exit->reason < sizeof(exit_names) / sizeof(exit_names[0]) ?
+				       exit_names[exit->reason] : NULL);
 	return exit->reason < sizeof(exits) / sizeof(exits[0]) ? exits[exit->reason](vcpu) :
 		exit_internal_error(vcpu);
 }
@@ -331,7 +336,7 @@ static long vcpu_encrypt_op(const struct kvm_vcpu *vcpu, uint64_t arg)
 	return platform->vcpu_op ? platform->vcpu_op(vcpu, arg) : -ENOTTY;
 }
 
-static long kvm_vcpu_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+static long kvm_vcpu_ioctl_run(const struct file *file, unsigned int cmd, uint64_t arg)
 {
 	const struct kvm_vcpu *vcpu = file->priv;
 
@@ -343,6 +348,11 @@ static long kvm_vcpu_ioctl(const struct file *file, unsigned int cmd, uint64_t a
 	default:
 		return -ENOTTY;
 	}
+}
+
+static long kvm_vcpu_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+{
+	return kvm_ioctl_traced(kvm_vcpu_ioctl_run, file, cmd, arg);
 }
 
 const struct file_ops kvm_vcpu_file_ops = {

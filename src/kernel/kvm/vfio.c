@@ -91,7 +91,7 @@ static bool has_attr(const struct kvm_device_attr *attr)
 		(attr->attr == KVM_DEV_VFIO_FILE_ADD || attr->attr == KVM_DEV_VFIO_FILE_DEL);
 }
 
-static long kvm_device_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+static long kvm_device_ioctl_run(const struct file *file, unsigned int cmd, uint64_t arg)
 {
 	const struct kvm_device *device = file->priv;
 	struct kvm_device_attr attr;
@@ -133,6 +133,11 @@ static void kvm_device_release(const struct file *file)
 	f = image_write(file);
 	f->priv = NULL;
 	file_put(kvm->file);
+}
+
+static long kvm_device_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
+{
+	return kvm_ioctl_traced(kvm_device_ioctl_run, file, cmd, arg);
 }
 
 const struct file_ops kvm_device_file_ops = {
