@@ -62,6 +62,12 @@ int flow_mutant_add(const char *name);
 int flow_next(void);
 int flow_run_step(void);		/* all actions of the next step: as flow_next() */
 
+/* Back to the first action of a step, with no variable set and no failure noted; what the actors own is
+ * theirs to keep or lose. 0, or -ENOENT: no such step. */
+int flow_rewind(uint32_t step);
+/* The VMM dies, as by SIGKILL: all it had is closed. */
+void flow_vmm_kill(unsigned int instance);
+
 struct flow_failure { uint32_t line, step; char text[200]; };
 struct flow_state {
 	struct flow_settings settings;

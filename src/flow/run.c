@@ -373,6 +373,29 @@ int flow_run_step(void)
 	return rc;
 }
 
+int flow_rewind(uint32_t number)
+{
+	const struct flow_step *step = flow_step_find(number);
+	struct flow_image *root;
+
+	if (!step)
+		return -ENOENT;
+	image_enter();
+	root = image_write(flow_root());
+	root->at = step->first;
+	root->failures = 0;
+	memset(root->var, 0, sizeof(root->var));
+	image_leave();
+	return 0;
+}
+
+void flow_vmm_kill(unsigned int instance)
+{
+	image_enter();
+	flow_task_kill(FLOW_VMM, instance);
+	image_leave();
+}
+
 /* -- start and state --------------------------------------------------------------------------- */
 
 static int flow_store(const struct flow_program *program)
