@@ -566,9 +566,13 @@ static long do_exit_call(struct call *call)
 	return 0;
 }
 
+/* What the task was releasing when it died is released by whoever comes next: let that be us. */
 static long do_exit_last(struct call *call)
 {
 	task_forget(call->task);
+	current_task_set(NULL);
+	image_commit();
+	files_reap();
 	return 0;
 }
 
