@@ -201,7 +201,8 @@ MAYBE_UNUSED static void rig_td_keyed(void)
 
 	rig.tdr = rig_page();
 	assert_tdx(rig_call_out(TDX_MNG_CREATE,
-				(struct tdx_args){ .rcx = rig.tdr, .rdx = RIG_HKID }, &number),
+				(struct tdx_args){ .rcx = rig.tdr, .rdx = RIG_HKID + rig.td },
+				&number),
 		   TDX_SUCCESS);
 	rig.td = (uint32_t)number;
 	assert_tdx(CALL(TDX_MNG_KEY_CONFIG, .rcx = rig.tdr), TDX_SUCCESS);

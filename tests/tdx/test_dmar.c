@@ -137,6 +137,25 @@ static void one_invalidation_covers_the_tree(void **state)
 	assert_int_equal(phys_owner(page), 0);
 }
 
+/* What was asked for before the block does not cover it, however late it is done. */
+static void early_invalidation_does_not_count(void **state)
+{
+	uint64_t leaf;
+
+	(void)state;
+	with_tdi();
+	rig_iommu();
+	rig_dmar_add();
+	leaf = rig_dmar(TDX_DMAR_PASID);
+	assert_tdx(CALL(TDX_IQ_INV_REQUEST, .rcx = rig.iommu, .rdx = TDX_INV_DMAR, .r8 = leaf),
+		   TDX_SUCCESS);
+	assert_tdx(CALL(TDX_DMAR_BLOCK, .rcx = leaf), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_IQ_INV_PROCESS, .rcx = rig.iommu), TDX_SUCCESS);
+	assert_tdx(CALL(TDX_DMAR_REMOVE, .rcx = leaf), TDX_IQ_INV_PENDING);
+	rig_invalidate(TDX_INV_DMAR, leaf);
+	assert_tdx(CALL(TDX_DMAR_REMOVE, .rcx = leaf), TDX_SUCCESS);
+}
+
 static void queue_says_when_more_is_pending(void **state)
 {
 	(void)state;
@@ -169,6 +188,7 @@ int main(void)
 		LIFE(leaf_is_its_tdis),
 		LIFE(R3_5_leaf_states),
 		LIFE(one_invalidation_covers_the_tree),
+		LIFE(early_invalidation_does_not_count),
 		LIFE(queue_says_when_more_is_pending),
 	};
 

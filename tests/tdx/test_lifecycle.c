@@ -324,6 +324,26 @@ static void R3_4_error_is_seen_and_left_by_stop(void **state)
 	assert_tdx(rig_bind(), TDX_SUCCESS);
 }
 
+/* A TDI belongs to one TD: another one's guest is told it is not there. */
+static void R3_5_tdis_are_not_other_tds_business(void **state)
+{
+	uint64_t session = rig_tdi_rd(bring_up(), TDX_TDI_BIND_SESSION);
+	const struct vcpu_hw *other;
+
+	(void)state;
+	rig_td();
+	other = rig_vcpu();
+	assert_tdx(TDCALL(other, TDG_TDI_RD, .rcx = RIG_VF, .rdx = TDX_TDI_TDISP_STATE),
+		   TDX_TDI_NOT_PRESENT);
+	assert_tdx(TDCALL(other, TDG_TDI_START, .rcx = RIG_VF, .rdx = session),
+		   TDX_TDI_NOT_PRESENT);
+	assert_tdx(TDCALL(other, TDG_DMAR_ACCEPT, .rcx = RIG_VF), TDX_TDI_NOT_PRESENT);
+	assert_tdx(TDCALL(other, TDG_MMIO_ACCEPT, .rcx = tdx_map(GPA_BAR, 0), .r8 = RIG_VF,
+			  .r9 = 1),
+		   TDX_TDI_NOT_PRESENT);
+	assert_tdx(TALK(TDX_TDI_START, .rcx = RIG_VF), TDX_TDI_NOT_AUTHORISED);
+}
+
 /* Keys may be refreshed under a running device, more than once: sets alternate. */
 static void km_refresh_keeps_the_stream_secure(void **state)
 {
@@ -353,6 +373,7 @@ int main(void)
 		LIFE(R3_5_isolation_does_not_need_a_good_host),
 		LIFE(R3_5_dma_needs_run_and_dmar),
 		LIFE(R3_4_error_is_seen_and_left_by_stop),
+		LIFE(R3_5_tdis_are_not_other_tds_business),
 		LIFE(km_refresh_keeps_the_stream_secure),
 	};
 

@@ -349,6 +349,21 @@ static void streams_check_their_operands(void **state)
 	assert_tdx(tdx_seamcall(LANE_TSM, TDX_TDI_CREATE, &args), TDX_TDI_ALREADY_EXISTS);
 }
 
+/* Blocked before it was ever enabled: the root port keeps no key for later. */
+static void blocked_streams_have_no_keys(void **state)
+{
+	(void)state;
+	rig_connect();
+	rig_stream_create();
+	assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_SETUP), TDX_SUCCESS);
+	assert_true(ide_keys_programmed(RIG_PORT, RIG_STREAM));
+	assert_tdx(CALL(TDX_IDE_STREAM_BLOCK, .rcx = rig.stream), TDX_SUCCESS);
+	assert_false(ide_keys_programmed(RIG_PORT, RIG_STREAM));
+	assert_tdx(CALL(TDX_IDE_STREAM_BLOCK, .rcx = rig.stream), TDX_IDE_STREAM_BLOCKED);
+	assert_tdx(TALK(TDX_IDE_STREAM_KM, .rcx = rig.stream, .rdx = TDX_KM_SETUP),
+		   TDX_IDE_STREAM_BLOCKED);
+}
+
 #define LIFE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -367,6 +382,7 @@ int main(void)
 		LIFE(anchor_is_heeded),
 		LIFE(digests_are_of_what_the_host_got),
 		LIFE(session_is_managed),
+		LIFE(blocked_streams_have_no_keys),
 		LIFE(streams_check_their_operands),
 	};
 
