@@ -192,19 +192,55 @@ int phys_owner_set(uint64_t hpa, uint64_t len, uint32_t owner)
 
 /* -- accesses -------------------------------------------------------------------------------- */
 
-int phys_piece(uint64_t hpa, uint64_t len, uint32_t owner, uint64_t *run, const void **ram)
+/* What of the image is memory of the simulated host. The rest keeps the simulation itself, and no
+ * address leads there, however wrong a host's tables are. Tables are there to be read: whoever
+ * could write over one would have the host's own map and unmap write anywhere. */
+enum host_memory { MEMORY_NONE, MEMORY_READ, MEMORY_WRITE };
+static const uint8_t host_memory[IMAGE_TYPE_MAX] = {
+	[IMAGE_TYPE_RAM] = MEMORY_WRITE,
+	[IMAGE_TYPE_GUEST_MEMFD] = MEMORY_WRITE,
+	[IMAGE_TYPE_KVM_VCPU] = MEMORY_WRITE,
+	[IMAGE_TYPE_TDX_PAGE] = MEMORY_WRITE,
+	[IMAGE_TYPE_PT_PAGE] = MEMORY_READ,
+};
+
+static uint64_t shorter(uint64_t a, uint64_t b)
 {
-	uint64_t page = PHYS_PAGE - hpa % PHYS_PAGE;
+	return a < b ? a : b;
+}
+
+/* The stretch of host memory at hpa, at most len bytes; 0: none there. */
+static uint64_t stretch(uint64_t hpa, uint64_t len, bool write, const void **ram)
+{
+	uint64_t page = shorter(len, PHYS_PAGE - hpa % PHYS_PAGE);
+	enum image_type type;
+	size_t bulk;
+
+	if (hpa - PHYS_ARENA >= IMAGE_SPAN) {
+		*ram = phys_ram(hpa, len);
+		if (*ram)
+			return len;
+		*ram = phys_ram(hpa, page);
+		return *ram ? page : 0;
+	}
+	*ram = phys_ram(hpa, page);
+	bulk = *ram ? image_bulk_at(*ram, &type) : 0;
+	return bulk && host_memory[type] >= (write ? MEMORY_WRITE : MEMORY_READ)
+		       ? shorter(len, bulk)
+		       : 0;
+}
+
+int phys_piece(uint64_t hpa, uint64_t len, uint32_t owner, bool write, uint64_t *run,
+	       const void **ram)
+{
 	uint32_t holder = phys_owner(hpa);
 
-	*run = owner_run(hpa, len);
-	*ram = phys_ram(hpa, *run);
-	if (!*ram && *run > page) {
-		*run = page;
-		*ram = phys_ram(hpa, page);
-	}
-	if (!*ram)
+	*run = stretch(hpa, len, write, ram);
+	if (!*run) {
+		*run = shorter(len, PHYS_PAGE - hpa % PHYS_PAGE);
 		return -EFAULT;
+	}
+	*run = owner_run(hpa, *run);
 	return !holder || holder == owner ? 0 : -EACCES;
 }
 
@@ -214,7 +250,7 @@ static int access_ram(uint64_t hpa, uint8_t *data, uint64_t len, uint32_t owner,
 
 	for (uint64_t run; len; hpa += run, data += run, len -= run) {
 		const void *ram;
-		int rc = phys_piece(hpa, len, owner, &run, &ram);
+		int rc = phys_piece(hpa, len, owner, write, &run, &ram);
 
 		if (!rc && write)
 			memcpy(phys_ram_write(ram, run), data, run);

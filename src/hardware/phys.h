@@ -55,7 +55,8 @@ static inline const void *phys_ram(uint64_t hpa, uint64_t len)
 int phys_owner_set(uint64_t hpa, uint64_t len, uint32_t owner);	/* 0, -EINVAL, -ENOMEM */
 uint32_t phys_owner(uint64_t hpa);
 
-/* A CPU or device access to RAM in the name of `owner` (0: host or T=0). 0; -EFAULT not RAM;
+/* A CPU or device access to RAM in the name of `owner` (0: host or T=0). 0; -EFAULT not RAM of the
+ * simulated host (freed, MMIO, the simulation's own, and for writes page tables);
  * -EACCES the page belongs to somebody else: reads give ones, writes are dropped. */
 int phys_read(uint64_t hpa, void *to, uint64_t len, uint32_t owner);
 int phys_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner);

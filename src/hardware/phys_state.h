@@ -29,6 +29,7 @@ static inline const struct phys_state *phys_state(void)
 void *phys_ram_write(const void *ram, uint64_t len);
 /* The first stretch of [hpa, +len) that has one owner and lies in one piece: 0, or why an access in
  * the name of `owner` is refused there (-EFAULT, -EACCES). *run > 0 bytes either way. */
-int phys_piece(uint64_t hpa, uint64_t len, uint32_t owner, uint64_t *run, const void **ram);
+int phys_piece(uint64_t hpa, uint64_t len, uint32_t owner, bool write, uint64_t *run,
+	       const void **ram);
 
 #endif

@@ -141,13 +141,13 @@ struct dma_run {
 	const void *ram;
 };
 
-static enum tlp_status run_check(struct dma_run *run, uint32_t owner)
+static enum tlp_status run_check(struct dma_run *run, uint32_t owner, bool write)
 {
 	if (phys_is_mmio(run->hpa)) {
 		run->ram = NULL;
 		return TLP_SC;
 	}
-	switch (phys_piece(run->hpa, run->len, owner, &run->len, &run->ram)) {
+	switch (phys_piece(run->hpa, run->len, owner, write, &run->len, &run->ram)) {
 	case 0:
 		return TLP_SC;
 	case -EACCES:
@@ -179,7 +179,7 @@ static enum tlp_status run_find(const struct tlp *tlp, struct dma_run *run)
 		left -= chunk;
 	} while (left && iommu_foresee(&at, &leaf, &next_owner) && next_owner == owner &&
 		 leaf.hpa + (at.address - leaf.address) == run->hpa + run->len);
-	return run_check(run, owner);
+	return run_check(run, owner, !tlp_reads(tlp));
 }
 
 static enum tlp_status run_move(const struct tlp *tlp, const struct dma_run *run, uint8_t *data)

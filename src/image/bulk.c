@@ -88,6 +88,16 @@ static void page_dirty(uint64_t page)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+size_t image_bulk_at(const void *p, enum image_type *type)
+{
+	struct object object = object_at(p);
+	uint64_t len = (object.bytes + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1);
+	uint64_t offset = (uintptr_t)p - (uintptr_t)object.start;
+
+	*type = object.type;
+	return object.bulk && offset < len ? len - offset : 0;
+}
+
 void *image_bulk_write(const void *p, size_t len)
 {
 	uint64_t page = page_of(p), last = page_of((const uint8_t *)p + (len ? len - 1 : 0));

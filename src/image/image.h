@@ -89,6 +89,9 @@ static inline bool image_contains(const void *p, size_t len)
 void *image_bulk_alloc(uint64_t len, enum image_type type);
 void image_bulk_free(const void *p);
 void *image_bulk_write(const void *p, size_t len);
+/* For any address at all: bytes from p to the end of the bulk memory p is in, and its type; 0 when
+ * p is in none, freed memory included. */
+size_t image_bulk_at(const void *p, enum image_type *type);
 
 /* Fault injection: the n-th allocation from now (1 = the next) answers NULL; 0 turns it off.
  * image_fail_left() is 0 once it fired. */

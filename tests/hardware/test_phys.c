@@ -98,6 +98,36 @@ static void test_R3_5_owner_stops_accesses(void **state)
 	assert_int_equal(phys_write(PHYS_MMIO, data, 4, 0), -EFAULT);
 }
 
+/* Whatever address a wrong host makes up, the simulation itself is out of reach. */
+static void test_R3_5_only_host_memory(void **state)
+{
+	const struct trace_event *event;
+	const void *page = image_bulk_alloc(4096, IMAGE_TYPE_RAM);
+	struct pt *pt = image_alloc(sizeof(*pt), IMAGE_TYPE_IOMMU_DOMAIN);
+	uint8_t data[4096];
+
+	(void)state;
+	memset(data, 0x55, sizeof(data));
+	trace_note(LANE_ADMIN, LANE_ADMIN, "note", "");
+	event = trace_get(trace_first());
+	assert_int_equal(pt_init(pt, PT_VTD_SS, 4), 0);
+	assert_int_equal(phys_write(PHYS_ARENA, data, 64, 0), -EFAULT);	/* the image's header */
+	assert_int_equal(phys_write(phys_of(ep), data, 64, 0), -EFAULT);
+	assert_int_equal(ep->rid, EP);
+	assert_int_equal(phys_write(phys_of(event), data, 64, 0), -EFAULT);
+	assert_int_equal(phys_write(pt->root, data, 64, 0), -EFAULT);
+	assert_int_equal(phys_read(pt->root, data + 64, 64, 0), 0);	/* firmware walks them */
+	assert_int_equal(data[64], 0);
+	memset(data, 0x55, sizeof(data));
+	assert_int_equal(phys_write(phys_of(page), data, 4096, 0), 0);
+	assert_int_equal(phys_write(phys_of(page) + 4000, data, 200, 0), -EFAULT); /* its end */
+	image_bulk_free(page);
+	image_commit();
+	assert_int_equal(phys_write(phys_of(page), data, 64, 0), -EFAULT);	/* freed */
+	assert_int_equal(phys_read(phys_of(page), data, 1, 0), -EFAULT);
+	assert_int_equal(data[0], 0xff);
+}
+
 static void test_client_windows(void **state)
 {
 	static uint8_t memory[4 * 4096] __attribute__((aligned(4096)));
@@ -141,6 +171,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_owner_map, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_owner_random, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_owner_stops_accesses, machine_up,
+						machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_only_host_memory, machine_up,
 						machine_down),
 		cmocka_unit_test_setup_teardown(test_client_windows, machine_up, machine_down),
 	};
