@@ -8,7 +8,8 @@
 
 int kernel_core_power_on(void);
 void task_forget(const struct task *task);		/* all it had is closed */
-unsigned int files_reap(void);				/* releases again what a dead task left half released */
+/* Releases again what a dead task left half released; `dying` counts as dead too, 0: nobody more. */
+void files_reap(uint32_t dying);
 
 uint64_t eventfd_take(const struct file *file);		/* its count, which becomes 0 */
 void eventfd_signal(const struct file *file, uint64_t count);

@@ -250,20 +250,16 @@ void file_put(const struct file *file)
 		file_release(file);
 }
 
-unsigned int files_reap(void)
+void files_reap(uint32_t dying)
 {
 	const struct kernel_root *root = kernel_root();
-	unsigned int reaped = 0;
 
 	for (uint32_t i = 0; i < FILES_MAX; i++) {
 		const struct file *file = root->files[i];
 
-		if (!file || file->refs || task_find(file->releaser))
-			continue;
-		file_release(file);
-		reaped++;
+		if (file && !file->refs && (file->releaser == dying || !task_find(file->releaser)))
+			file_release(file);
 	}
-	return reaped;
 }
 
 /* -- descriptors ------------------------------------------------------------------------------ */

@@ -100,7 +100,7 @@ static long call_run(long (*fn)(struct call *call), struct call *call)
 	if (rc)
 		return rc;
 	current_task_set(call->task);
-	files_reap();
+	files_reap(0);
 	rc = image_call(held_call_run, &held);
 	if (call->file)
 		image_call(held_call_drop, call);
@@ -566,13 +566,12 @@ static long do_exit_call(struct call *call)
 	return 0;
 }
 
-/* What the task was releasing when it died is released by whoever comes next: let that be us. */
+/* What the task was releasing when it died is still to be released; its own exit is the one to do it. */
 static long do_exit_last(struct call *call)
 {
-	task_forget(call->task);
-	current_task_set(NULL);
+	files_reap(call->task->id);
 	image_commit();
-	files_reap();
+	task_forget(call->task);
 	return 0;
 }
 
