@@ -15,6 +15,7 @@ struct kernel_root {
 	struct kernel_options options;
 	uint32_t next_generation;
 	uint32_t next_task;
+	uint32_t releasing;		/* files whose release has begun and not ended */
 	const struct file *files[FILES_MAX];
 	const struct task *tasks[TASKS_MAX];
 };
@@ -233,12 +234,20 @@ static void file_release(const struct file *file)
 	const struct file_ops *ops = file_type_ops[file->type];
 	const struct file **slot;
 	struct file *w = image_write(file);
+	uint32_t *releasing;
 
 	w->releaser = current ? current->id : 0;
+	if (!w->releasing) {
+		w->releasing = true;
+		releasing = image_write(&kernel_root()->releasing);
+		++*releasing;
+	}
 	if (ops->release)
 		ops->release(file);
 	slot = image_write(&kernel_root()->files[file->id - 1]);
 	*slot = NULL;
+	releasing = image_write(&kernel_root()->releasing);
+	--*releasing;
 	image_free(file);
 }
 
@@ -254,7 +263,7 @@ void files_reap(uint32_t dying)
 {
 	const struct kernel_root *root = kernel_root();
 
-	for (uint32_t i = 0; i < FILES_MAX; i++) {
+	for (uint32_t i = 0; root->releasing && i < FILES_MAX; i++) {
 		const struct file *file = root->files[i];
 
 		if (file && !file->refs && (file->releaser == dying || !task_find(file->releaser)))

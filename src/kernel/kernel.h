@@ -34,6 +34,7 @@ struct file {
 	uint16_t path_length;
 	uint32_t refs;
 	uint32_t flags;			/* O_ACCMODE, O_NONBLOCK */
+	bool releasing;			/* release has begun */
 	bool client;			/* one reference is real descriptors of client processes */
 	uint32_t releaser;		/* task running release, once refs is 0; reaped if that task dies */
 	uint64_t position;
