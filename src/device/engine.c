@@ -175,7 +175,7 @@ static void memory_scrub(const uint8_t *memory)
 	static const uint8_t zero[4096];
 
 	for (uint32_t at = 0; memory && at < ENGINE_BAR2_SIZE; at += sizeof(zero))
-		if (memcmp(memory + at, zero, sizeof(zero)))
+		if (image_bulk_written(memory + at, sizeof(zero)) && memcmp(memory + at, zero, sizeof(zero)))
 			memset(image_bulk_write(memory + at, sizeof(zero)), 0, sizeof(zero));
 }
 

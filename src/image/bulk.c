@@ -108,6 +108,16 @@ void *image_bulk_write(const void *p, size_t len)
 	return (void *)(uintptr_t)p;
 }
 
+bool image_bulk_written(const void *p, size_t len)
+{
+	uint64_t page = page_of(p), last = page_of((const uint8_t *)p + (len ? len - 1 : 0));
+
+	for (; page <= last; page++)
+		if (__atomic_load_n(page_epoch_at(page), __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 /* -- giving back ------------------------------------------------------------------------------ */
 
 static unsigned int written_pages(uint64_t page, uint64_t end)

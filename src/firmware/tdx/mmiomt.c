@@ -116,10 +116,11 @@ static uint64_t mmiomt_clear(const struct tdx_mmiomt *table, uint64_t hpa, uint6
 	}
 	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
 		const struct tdx_tdi *tdi = tdi_of((uint32_t)slot_load(table, at));
+		uint64_t *owned = image_write(&tdi->owned_pages);
 
 		TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", at), A("from", tdi->func_id),
 			    A("to", 0));
-		tdi_write(tdi)->owned_pages--;
+		--*owned;
 		slot_store(table, at, 0);
 	}
 	mmiomt_write(table)->owned = (uint16_t)(table->owned - len / PHYS_PAGE);
