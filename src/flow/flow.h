@@ -46,7 +46,6 @@ struct flow_settings {			/* what the head of a flow says about the machine */
 	char platform[16];
 	uint64_t seed;
 	uint8_t policy;			/* enum bound_policy */
-	uint8_t uapi;
 	bool private_for_life;
 	uint64_t mutants;
 };

@@ -30,7 +30,6 @@ int machine_power_on(const struct flow_settings *settings)
 		.extensions = true,
 		.private_for_life = settings->private_for_life,
 		.bound_policy = settings->policy,
-		.tsm_uapi = settings->uapi,
 	};
 
 	*image_counter(IMAGE_COUNTER_MUTANTS) = settings->mutants;

@@ -182,7 +182,6 @@ static int choose(struct line *line, const char *const *names, uint8_t *value)
 static int parse_setting(struct line *line)
 {
 	static const char *const policies[] = { "blocked", "breaks", NULL };
-	static const char *const uapis[] = { "v5", "2026-06", NULL };
 	/* What an included flow says about the machine is checked, and then the including one decides. */
 	struct flow_settings other = { 0 }, *settings = line->source->depth ? &other : &line->program->settings;
 	const char *name = line->word[0], *value = line->words > 1 ? line->word[1] : "";
@@ -196,8 +195,6 @@ static int parse_setting(struct line *line)
 		rc = flow_number(value, &settings->seed) ? fail(line, "seed: '%s' is not a number", value) : 0;
 	else if (!strcmp(name, "policy"))
 		rc = choose(line, policies, &settings->policy);
-	else if (!strcmp(name, "uapi"))
-		rc = choose(line, uapis, &settings->uapi);
 	else if (!strcmp(name, "private-for-life"))
 		settings->private_for_life = true;
 	else if (!strcmp(name, "mutant"))
