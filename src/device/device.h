@@ -53,6 +53,7 @@ enum device_fault {
 					 * job, or in LOCKED and ERROR its last one, at once */
 	DEVICE_FAULT_INTEGRITY,		/* an unrecoverable integrity error inside, now */
 	DEVICE_FAULT_DEBUG_UNLOCK,	/* debug access opened, now: streams, session, TDIs lost */
+	DEVICE_FAULT_NEW_NONCE,		/* the lock's nonce is another one now: a START finds it stale */
 	DEVICE_FAULT_MAX
 };
 int device_inject(uint16_t rid, enum device_fault fault, unsigned int count);

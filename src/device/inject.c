@@ -44,6 +44,12 @@ static void inject_debug(const struct tdi *tdi)
 	ide_km_reset(dsm);
 }
 
+static void inject_nonce(const struct tdi *tdi)
+{
+	if (tdi->nonce_live)
+		tdi_write(tdi)->nonce[0] ^= 1;
+}
+
 static const struct {
 	const char *name;
 	bool counted;			/* waits for an occasion; else happens now */
@@ -58,6 +64,7 @@ static const struct {
 	[DEVICE_FAULT_DMA_T1_EARLY] = { "dma-t1-early", true, inject_early },
 	[DEVICE_FAULT_INTEGRITY] = { "integrity", false, inject_integrity },
 	[DEVICE_FAULT_DEBUG_UNLOCK] = { "debug-unlock", false, inject_debug },
+	[DEVICE_FAULT_NEW_NONCE] = { "new-nonce", false, inject_nonce },
 };
 
 static const struct { const char *name; enum device_quirk bit; } quirks[] = {

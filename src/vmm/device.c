@@ -86,6 +86,15 @@ static int64_t device_reset(const struct vmm_call *call)
 	return device ? vmm_ioctl(call, device->fd, VFIO_DEVICE_RESET, NULL) : -EDOM;
 }
 
+/* hot-reset [dev=]: of the whole bus, which all has to be this VMM's. */
+static int64_t hot_reset(const struct vmm_call *call)
+{
+	struct vmm_device *device = vmm_device_of(call);
+	struct vfio_pci_hot_reset cmd = { .argsz = sizeof(cmd) };
+
+	return device ? vmm_ioctl(call, device->fd, VFIO_DEVICE_PCI_HOT_RESET, &cmd) : -EDOM;
+}
+
 static int64_t close_device(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
@@ -243,6 +252,7 @@ const struct vmm_verb vmm_device_verbs[] = {
 	{ "attach", attach },
 	{ "detach", detach },
 	{ "reset", device_reset },
+	{ "hot-reset", hot_reset },
 	{ "close-device", close_device },
 	{ "bar-read", bar_read },
 	{ "bar-write", bar_write },

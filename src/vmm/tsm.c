@@ -72,8 +72,9 @@ static int64_t tdcm_exit(const struct vmm_call *call)
 	return call->vmm->exit_reason == VMM_EXIT_TDCM ? (int64_t)call->vmm->exit_op : -ENOMSG;
 }
 
-/* One guest request, carried to the TSM through the vDEVICE; the answer goes back to the guest. */
-static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope)
+/* One guest request, carried to the TSM through the vDEVICE; the answer goes back to the guest, when
+ * it waits for one. *first: the answer's first 8 bytes, for the VMM itself. */
+static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope, uint64_t *first)
 {
 	struct vmm_device *device = vmm_device_of(call);
 	uint8_t in[4], *out = malloc(TDCM_BUFFER_MAX);
@@ -92,6 +93,8 @@ static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope)
 		rc = (int64_t)cmd.resp_len - rc;
 	if (call->vmm->exit_reason == VMM_EXIT_TDCM)
 		answer(call, rc < 0 ? (uint32_t)-rc : 0, out, rc < 0 ? 0 : (uint32_t)rc);
+	for (unsigned int i = 0; first && rc >= 8 && i < 8; i++)
+		*first |= (uint64_t)out[i] << (8 * i);
 out:
 	free(out);
 	return rc;
@@ -102,22 +105,31 @@ enum { REQUEST_REPORT = 1, REQUEST_MEASUREMENTS, REQUEST_CERTIFICATES, REQUEST_S
 
 static int64_t tsm_report(const struct vmm_call *call)
 {
-	return request(call, REQUEST_REPORT, IOMMU_VDEVICE_TSM_SCOPE_INFO);
+	return request(call, REQUEST_REPORT, IOMMU_VDEVICE_TSM_SCOPE_INFO, NULL);
 }
 
 static int64_t tsm_measurements(const struct vmm_call *call)
 {
-	return request(call, REQUEST_MEASUREMENTS, IOMMU_VDEVICE_TSM_SCOPE_INFO);
+	return request(call, REQUEST_MEASUREMENTS, IOMMU_VDEVICE_TSM_SCOPE_INFO, NULL);
 }
 
 static int64_t tsm_certificates(const struct vmm_call *call)
 {
-	return request(call, REQUEST_CERTIFICATES, IOMMU_VDEVICE_TSM_SCOPE_INFO);
+	return request(call, REQUEST_CERTIFICATES, IOMMU_VDEVICE_TSM_SCOPE_INFO, NULL);
 }
 
 static int64_t tsm_start(const struct vmm_call *call)
 {
-	return request(call, REQUEST_START, IOMMU_VDEVICE_TSM_SCOPE_STATE_CHANGE);
+	return request(call, REQUEST_START, IOMMU_VDEVICE_TSM_SCOPE_STATE_CHANGE, NULL);
+}
+
+/* tsm-state: the TDI's state, as the device says it now; the module hears it too. */
+static int64_t tsm_state(const struct vmm_call *call)
+{
+	uint64_t state = 0;
+	int64_t rc = request(call, REQUEST_STATE, IOMMU_VDEVICE_TSM_SCOPE_INFO, &state);
+
+	return rc < 0 ? rc : (int64_t)state;
 }
 
 const struct vmm_verb vmm_tsm_verbs[] = {
@@ -127,6 +139,7 @@ const struct vmm_verb vmm_tsm_verbs[] = {
 	{ "tsm-measurements", tsm_measurements },
 	{ "tsm-certificates", tsm_certificates },
 	{ "tsm-start", tsm_start },
+	{ "tsm-state", tsm_state },
 	{ "tdcm-complete", tdcm_complete },
 	{ "exit", tdcm_exit },
 	{ NULL, NULL },

@@ -290,6 +290,24 @@ static bool has_dsm(const struct pci_dev *pdev)
 	return has_connect(pdev) || has_bound(pdev);
 }
 
+static bool has_subordinate(const struct pci_dev *pdev)
+{
+	return pdev->is_bridge;
+}
+
+/* A bridge resets the whole bus below it. */
+static int store_reset_subordinate(const struct pci_dev *bridge, const char *text)
+{
+	uint16_t rid = 0;
+
+	if (strcmp(text, "1"))
+		return -EINVAL;
+	for (const struct pci_dev *pdev; (pdev = pci_dev_next(&rid)); rid++)
+		if (!pdev->is_bridge && pdev->root_port == bridge->rid)
+			return pci_reset_bus(pdev);
+	return -ENOTTY;
+}
+
 static const struct attr attrs[] = {
 	{ "authenticated", ATTR_FILE, show_connect, NULL, has_tsm },
 	{ "class", ATTR_FILE, show_class },
@@ -302,6 +320,7 @@ static const struct attr attrs[] = {
 	{ "modalias", ATTR_FILE, show_modalias },
 	{ "numa_node", ATTR_FILE, show_numa_node },
 	{ "reset", ATTR_FILE, NULL, store_reset, has_flr },
+	{ "reset_subordinate", ATTR_FILE, NULL, store_reset_subordinate, has_subordinate },
 	{ "resource", ATTR_FILE, show_resource },
 	{ "revision", ATTR_FILE, show_revision },
 	{ "sriov_numvfs", ATTR_FILE, show_sriov_count, store_sriov_count, has_sriov },
