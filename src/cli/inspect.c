@@ -15,8 +15,8 @@
 #include "flow/flow.h"
 #include "kernel/kernel.h"
 
-/* The image of a live process: the descriptor it keeps, by the memfd's name. */
-static int attach_process(const char *pid)
+/* A process that holds the image: by the name of the memfd among its descriptors. */
+static int attach_holder(const char *pid)
 {
 	char path[300], link[256];
 	struct dirent *entry;
@@ -35,11 +35,38 @@ static int attach_process(const char *pid)
 		if (n < 0)
 			continue;
 		link[n] = '\0';
-		if (!strncmp(link, "/memfd:swtio-image", 18))
+		if (!strcmp(link, "/memfd:swtio (deleted)"))
 			rc = image_attach_path(path);
 	}
 	closedir(dir);
 	return rc;
+}
+
+/* A client of `swtio exec` has it mapped only: its environment says where it is. */
+static int attach_client(const char *pid)
+{
+	static const char name[] = "SWTIO_IMAGE=";
+	char path[64], *line = NULL;
+	size_t room = 0;
+	int rc = -ENOENT;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/environ", pid);
+	file = fopen(path, "r");
+	while (file && rc == -ENOENT && getdelim(&line, &room, '\0', file) > 0)
+		if (!strncmp(line, name, sizeof(name) - 1))
+			rc = image_attach_path(line + sizeof(name) - 1);
+	free(line);
+	if (file)
+		fclose(file);
+	return rc;
+}
+
+static int attach_process(const char *pid)
+{
+	int rc = attach_holder(pid);
+
+	return rc == -ENOENT ? attach_client(pid) : rc;
 }
 
 int cli_image_open(const char *name)
