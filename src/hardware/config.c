@@ -259,10 +259,10 @@ void config_write(uint16_t rid, unsigned int offset, unsigned int size, uint32_t
 
 	if (!fn || !access_legal(offset, size))
 		return;
-	image_commit();
+	image_keep();
 	if (!doe_holds(fn, offset))
 		config_write_function(fn, offset, size, value);
 	else if (size == 4)
 		doe_register_write(fn, offset - fn->cap_doe, value);
-	image_commit();
+	image_keep();
 }

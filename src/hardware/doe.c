@@ -214,7 +214,7 @@ static void doe_go(const struct function *fn, const struct doe *doe)
 	fault = fault_take(doe);
 	call = TRACE_CALL(LANE_HARDWARE, LANE_DEVICE, "DOE object", A("rid", fn->rid),
 			  A("len", len), A("type", len > 2 ? doe->request[2] : 0));
-	image_commit();
+	image_keep();
 	image_clock_advance(DOE_OBJECT_NS);
 	rc = fault == DOE_FAULT_TIMEOUT ? -ETIMEDOUT :
 	     doe_answer(fn, doe->request, len, scratch, sizeof(scratch), &rsp_len);
@@ -226,7 +226,7 @@ static void doe_go(const struct function *fn, const struct doe *doe)
 		doe_error(doe);
 	else if (!rc && rsp_len && rsp_len <= sizeof(scratch))
 		doe_deliver(doe, fault, scratch, rsp_len);
-	image_commit();
+	image_keep();
 }
 
 void doe_reset(const struct function *fn)

@@ -140,7 +140,8 @@ struct image_header {
 
 	/* the journal's own state, not logged */
 	struct image_journal journal;
-	uint8_t *commit;		/* rollback ends here; JOURNAL_START while no mark lives */
+	uint8_t *commit;		/* undoing ends here; JOURNAL_START while no mark lives */
+	uint8_t *keep;			/* a failing call's undoing ends here; means nothing after a death */
 	uint64_t marks;			/* live ones */
 	const struct mark *last_mark;
 	uint64_t next_mark;

@@ -119,7 +119,7 @@ void journal_reset(void)
 	header->restoring = 0;
 	header->segments = JOURNAL_FIXED;
 	journal_set_head(JOURNAL_START);
-	header->commit = JOURNAL_START;
+	header->commit = header->keep = JOURNAL_START;
 }
 
 /* -- appending -------------------------------------------------------------------------------- */
@@ -264,15 +264,21 @@ static void journal_undo(const uint8_t *stop, bool restore)
 	fence();
 }
 
+/* While a snapshot lives the records of what is undone stay, and undoing them again is harmless. */
 void image_rollback(void)
 {
 	struct image_header *header = HEADER;
 
-	journal_undo(header->commit, false);
+	journal_undo(header->keep, false);
 	if (header->marks)
-		header->commit = header->journal.head;
+		header->keep = header->journal.head;
 	else
-		journal_set_head(JOURNAL_START);
+		journal_set_head(header->keep);
+}
+
+void image_keep(void)
+{
+	HEADER->keep = HEADER->journal.head;
 }
 
 static void commit_tidy(void)
@@ -297,6 +303,7 @@ void journal_commit(void)
 		header->commit = header->journal.head;
 	else if (header->journal.head != JOURNAL_START)
 		journal_set_head(JOURNAL_START);
+	header->keep = header->journal.head;
 	fence();
 }
 
@@ -365,7 +372,7 @@ static void journal_restore(const struct mark *mark)
 	header->marks = marks;
 	header->epoch++;
 	fence();
-	header->commit = mark_end(mark);
+	header->commit = header->keep = mark_end(mark);
 	journal_set_head(mark_end(mark));
 	fence();
 	header->restoring = 0;
@@ -397,7 +404,7 @@ void image_release(image_mark id)
 		((struct mark *)(uintptr_t)mark)->live = 0;
 		if (!--header->marks) {
 			journal_set_head(JOURNAL_START);
-			header->commit = JOURNAL_START;
+			header->commit = header->keep = JOURNAL_START;
 			header->last_mark = NULL;
 			header->tidy = 1;
 		}
@@ -415,8 +422,10 @@ void journal_recover(void)
 	if (mark)
 		journal_restore(mark);
 	header->restoring = 0;
-	image_rollback();
 	if (!header->marks)
 		header->commit = JOURNAL_START;
+	header->keep = header->commit;
+	image_rollback();
+	header->commit = header->keep;
 	header->tidy = 1;
 }

@@ -3,6 +3,7 @@
  * Processes killed at any instant: the next owner of the lock finds a whole image, with every call
  * done or not done. SWTIO_KILLS sets the number of rounds.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -121,9 +122,71 @@ static void a_restore_cut_off_is_finished(void **state)
 	churn_check_empty();
 }
 
+static long kept_then(void *arg)
+{
+	uint64_t *w = image_log(image_root(IMAGE_ROOT_SHIM), sizeof(*w));
+
+	w[0] = 1;
+	image_keep();
+	w = image_log(image_root(IMAGE_ROOT_SHIM), 2 * sizeof(*w));
+	w[1] = 2;
+	if (arg)
+		raise(SIGKILL);
+	return -EIO;
+}
+
+static void kept_words(uint64_t first, uint64_t second)
+{
+	const uint64_t *word = image_root(IMAGE_ROOT_SHIM);
+
+	assert_int_equal(image_enter(), 0);
+	assert_int_equal(word[0], first);
+	assert_int_equal(word[1], second);
+	image_leave();
+	assert_image_whole();
+}
+
+static void kept_killed(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		image_call(kept_then, "die");
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	kept_words(0, 0);
+}
+
+/* A call that fails leaves what was kept; a process that dies takes it along, also after a rollback
+ * and while a snapshot lives. */
+static void what_is_kept_outlives_a_failure_but_no_death(void **state)
+{
+	image_mark mark;
+
+	(void)state;
+	assert_int_equal(image_enter(), 0);
+	image_root_set(IMAGE_ROOT_SHIM, image_alloc(2 * sizeof(uint64_t), IMAGE_TYPE_BYTES));
+	image_leave();
+	kept_killed();
+	mark = image_snapshot();
+	assert_true(mark);
+	kept_killed();
+	assert_int_equal(image_call(kept_then, NULL), -EIO);
+	kept_words(1, 0);
+	assert_int_equal(image_restore(mark), 0);
+	kept_words(0, 0);
+	image_release(mark);
+	assert_int_equal(image_call(kept_then, NULL), -EIO);
+	kept_words(1, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_is_kept_outlives_a_failure_but_no_death, image_up, image_down),
 		cmocka_unit_test_setup_teardown(a_call_cut_off_is_undone, image_up, image_down),
 		cmocka_unit_test_setup_teardown(
 			a_restore_cut_off_is_finished, image_up, image_down),

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's gate: one event a call, commits on both sides, injected faults, the leaves. */
+/*
+ * The host's gate: one event a call, injected faults, the leaves.
+ *
+ * It commits at entry and keeps at exit: all state of the module is in the image, so nothing outside
+ * has seen a call whose caller was killed before it wrote down what came out of it (an id, a page
+ * taken). Such a call did not happen. A caller that lives and then fails has made it.
+ */
 #include "firmware/tdx/internal.h"
 
 #include <stdio.h>
@@ -164,6 +170,6 @@ uint64_t tdx_seamcall(enum lane from, enum tdx_leaf leaf, struct tdx_args *args)
 	else if (!fault_take(leaf, &status))
 		status = row->handler(args);
 	trace_return_as(&call, TRACE_RESULT_TDX, (int64_t)status, tdx_status_name(status));
-	image_commit();
+	image_keep();
 	return status;
 }

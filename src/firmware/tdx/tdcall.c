@@ -300,6 +300,6 @@ uint64_t tdx_tdcall(const struct vcpu_hw *vcpu, enum tdcall_leaf leaf, struct td
 		status = row->handler(&call);
 	*exits = call.exits;
 	trace_return_as(&event, TRACE_RESULT_TDX, (int64_t)status, tdx_status_name(status));
-	image_commit();
+	image_keep();
 	return status;
 }

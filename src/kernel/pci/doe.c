@@ -178,8 +178,9 @@ int pci_doe(const struct pci_dev *pdev, enum lane from, const uint8_t *req, size
 	rc = doe_exchange(mailbox, req, len, rsp, cap);
 	trace_return(&call, rc, NULL);
 	klock_release(&mailbox->doe_lock, KLOCK_WRITE);
-	/* The exchange cannot be undone, nor may its failure bring the lock back. */
-	image_commit();
+	/* The exchange cannot be undone, nor may its failure bring the lock back. Committed it is by the
+	 * caller, with the answer: who is killed with the answer in hand finds it in the mailbox again. */
+	image_keep();
 	return rc;
 }
 
@@ -210,6 +211,6 @@ int pci_doe_resume(const struct pci_dev *pdev, enum lane from, uint32_t serial, 
 	rc = doe_collect(mailbox, req, rsp, cap);
 	trace_return(&call, rc, NULL);
 	klock_release(&mailbox->doe_lock, KLOCK_WRITE);
-	image_commit();
+	image_keep();
 	return rc;
 }
