@@ -244,19 +244,23 @@ int phys_piece(uint64_t hpa, uint64_t len, uint32_t owner, bool write, uint64_t 
 	return !holder || holder == owner ? 0 : -EACCES;
 }
 
-static int access_ram(uint64_t hpa, uint8_t *data, uint64_t len, uint32_t owner, bool write)
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_WRITE_LOGGED };
+
+static int access_ram(uint64_t hpa, uint8_t *data, uint64_t len, uint32_t owner, enum access access)
 {
 	int result = 0;
 
 	for (uint64_t run; len; hpa += run, data += run, len -= run) {
 		const void *ram;
-		int rc = phys_piece(hpa, len, owner, write, &run, &ram);
+		int rc = phys_piece(hpa, len, owner, access != ACCESS_READ, &run, &ram);
 
-		if (!rc && write)
+		if (!rc && access == ACCESS_WRITE_LOGGED && image_contains(ram, run))
+			image_log(ram, run);
+		if (!rc && access != ACCESS_READ)
 			memcpy(phys_ram_write(ram, run), data, run);
 		else if (!rc)
 			memcpy(data, ram, run);
-		else if (!write)
+		else if (access == ACCESS_READ)
 			memset(data, 0xff, run);
 		result = result ? result : rc;
 	}
@@ -266,7 +270,7 @@ static int access_ram(uint64_t hpa, uint8_t *data, uint64_t len, uint32_t owner,
 int phys_read(uint64_t hpa, void *to, uint64_t len, uint32_t owner)
 {
 	if (hpa < PHYS_END && len <= PHYS_END - hpa)
-		return access_ram(hpa, to, len, owner, false);
+		return access_ram(hpa, to, len, owner, ACCESS_READ);
 	memset(to, 0xff, len);
 	return -EFAULT;
 }
@@ -275,5 +279,14 @@ int phys_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner)
 {
 	if (hpa >= PHYS_END || len > PHYS_END - hpa)
 		return -EFAULT;
-	return access_ram(hpa, (uint8_t *)(uintptr_t)from, len, owner, true);	/* only read */
+	/* the data is only read */
+	return access_ram(hpa, (uint8_t *)(uintptr_t)from, len, owner, ACCESS_WRITE);
+}
+
+int phys_table_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner)
+{
+	if (hpa >= PHYS_END || len > PHYS_END - hpa)
+		return -EFAULT;
+	/* the data is only read */
+	return access_ram(hpa, (uint8_t *)(uintptr_t)from, len, owner, ACCESS_WRITE_LOGGED);
 }

@@ -60,6 +60,8 @@ uint32_t phys_owner(uint64_t hpa);
  * -EACCES the page belongs to somebody else: reads give ones, writes are dropped. */
 int phys_read(uint64_t hpa, void *to, uint64_t len, uint32_t owner);
 int phys_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner);
+/* As phys_write(), and undone with the call: for what firmware keeps in pages donated to it. */
+int phys_table_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner);
 
 /* Client memory, for `swtio exec`: the HPA of the page at `address` of `owner` (a task id or file
  * id), allocating a window on first use; 0 when out of memory. */

@@ -32,7 +32,7 @@ static void slot_store(const struct tdx_mmiomt *table, uint64_t hpa, uint64_t va
 	struct writer w = writer_of(bytes, sizeof(bytes));
 
 	put_le64(&w, value);
-	phys_write(slot_hpa(table, hpa), bytes, sizeof(bytes), TDX_OWNER_MODULE);
+	phys_table_write(slot_hpa(table, hpa), bytes, sizeof(bytes), TDX_OWNER_MODULE);
 }
 
 uint64_t mmiomt_entry(uint64_t hpa)

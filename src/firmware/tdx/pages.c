@@ -27,7 +27,7 @@ void pamt_zero(uint64_t hpa, uint64_t len, uint32_t owner)
 	static const uint8_t zero[PHYS_PAGE];
 
 	for (uint64_t at = 0; at < len; at += PHYS_PAGE)
-		phys_write(hpa + at, zero, PHYS_PAGE, owner);
+		phys_table_write(hpa + at, zero, PHYS_PAGE, owner);
 }
 
 uint64_t pamt_take(uint64_t hpa, uint64_t len, uint32_t owner)

@@ -70,7 +70,8 @@ void sept_write(const struct tdx_td *td, const struct sept_ref *ref, uint64_t en
 	struct writer w = writer_of(bytes, sizeof(bytes));
 
 	put_le64(&w, entry);
-	phys_write(ref->table->hpa + 8ull * ref->index, bytes, sizeof(bytes), td_control_owner(td));
+	phys_table_write(ref->table->hpa + 8ull * ref->index, bytes, sizeof(bytes),
+			 td_control_owner(td));
 	if (!entry != !ref->entry)
 		*(uint16_t *)image_write(&ref->table->used) =
 			(uint16_t)(ref->table->used + (entry ? 1 : -1));
