@@ -75,6 +75,23 @@ static int pages_for_td(const struct kvm *kvm)
 	return td->tdr ? 0 : -ENOMEM;
 }
 
+uint64_t tdx_scratch_get(const struct kvm *kvm)
+{
+	struct kvm_tdx *w = image_write(kvm_tdx(kvm));
+
+	if (!w->scratch)
+		w->scratch = tdx_page_alloc();
+	return w->scratch;
+}
+
+void tdx_scratch_put(const struct kvm *kvm)
+{
+	struct kvm_tdx *w = image_write(kvm_tdx(kvm));
+
+	tdx_page_free(w->scratch);
+	w->scratch = 0;
+}
+
 /* The SEAMCALLs of a new TD, in order; the first that is refused ends it. */
 static uint64_t td_build(const struct kvm *kvm, uint64_t params)
 {
@@ -121,7 +138,7 @@ static long init_vm(const struct kvm *kvm, const struct kvm_tdx_cmd *cmd, uint64
 		if (init.reserved[i])
 			return -EINVAL;
 	rc = pages_for_td(kvm);
-	page = rc ? 0 : tdx_page_alloc();
+	page = rc ? 0 : tdx_scratch_get(kvm);
 	if (!page)
 		return rc ? rc : -ENOMEM;
 	params = writer_of(image_bulk_write(phys_ram(page, PHYS_PAGE), PHYS_PAGE), PHYS_PAGE);
@@ -129,7 +146,7 @@ static long init_vm(const struct kvm *kvm, const struct kvm_tdx_cmd *cmd, uint64
 	put_space(&params, TDX_PARAMS_CONFIG_FLAGS - sizeof(uint64_t));
 	put_le64(&params, kernel_options()->extensions ? TDX_CONFIG_CONNECT : 0);
 	*status = td_build(kvm, page);
-	tdx_page_free(page);
+	tdx_scratch_put(kvm);
 	if (*status) {
 		kvm_tdx_destroy(kvm);
 		return tdx_host_errno(*status);
@@ -360,6 +377,7 @@ void kvm_tdx_destroy(const struct kvm *kvm)
 	for (unsigned int i = 0; i < TDX_TDCS_PAGES; i++)
 		tdx_page_free(w->tdcs[i]);
 	tdx_page_free(w->tdr);
+	tdx_page_free(w->scratch);
 	memset(w, 0, sizeof(*w));
 }
 

@@ -20,6 +20,7 @@ struct kvm_tdx {
 	uint64_t tdr;			/* page; 0: none */
 	uint64_t tdcs[TDX_TDCS_PAGES];
 	uint64_t sept_root;
+	uint64_t scratch;		/* page of a call that runs, or died; 0: none */
 	/* bit a 512 GiB part of the shared half that the module knows */
 	uint64_t shared_tables;
 	const struct sept_page *sept;	/* pages under the root; mmu_lock */
@@ -48,6 +49,9 @@ void tdx_sept_reclaim(const struct kvm *kvm);	/* after KEY.FREEID: everything ba
 long tdx_init_mem_region(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd,
 			 uint64_t *status);
 void tdx_reclaim(uint64_t hpa);
+/* A page for the length of a call; what a dead call left is used again. 0: no memory. */
+uint64_t tdx_scratch_get(const struct kvm *kvm);
+void tdx_scratch_put(const struct kvm *kvm);
 uint64_t kvm_tdx_call(enum tdx_leaf leaf, struct tdx_args args, uint64_t *result);
 
 #endif

@@ -133,7 +133,9 @@ static uint64_t leaf_remove(const struct kvm *kvm, const struct pt_leaf *leaf)
 	struct tdx_args args = { .rcx = tdx_map(leaf->address, level_of(leaf->size)),
 				 .rdx = kvm_tdx(kvm)->tdr };
 	uint64_t status = tdx_host_call(LANE_KVM, call, &args);
-	bool free = (refused_as(status, TDX_EPT_ENTRY_STATE_INCORRECT) &&
+	/* In the mirror and not there: its process died between the two, or the module refused it. */
+	bool free = ((refused_as(status, TDX_EPT_ENTRY_STATE_INCORRECT) ||
+		      refused_as(status, TDX_GPA_RANGE_NOT_BLOCKED)) &&
 		     (args.rdx >> 8 & 0xff) == SEPT_FREE) ||
 		    refused_as(status, TDX_EPT_WALK_FAILED);
 
@@ -275,13 +277,11 @@ static int add_page(const struct kvm *kvm, uint64_t gpa, uint64_t source, uint64
 static long add_pages(const struct kvm *kvm, struct kvm_tdx_init_mem_region *region,
 		      uint64_t *status)
 {
-	uint64_t bounce = tdx_page_alloc();
+	uint64_t bounce = tdx_scratch_get(kvm);
 	int rc = bounce ? klock_acquire(&kvm->mmu_lock, KLOCK_MMU, KLOCK_WRITE) : -ENOMEM;
 
-	if (rc) {
-		tdx_page_free(bounce);
+	if (rc)
 		return rc;
-	}
 	while (!rc && region->nr_pages) {
 		rc = add_page(kvm, region->gpa, region->source_addr, bounce, status);
 		if (rc)
@@ -291,7 +291,7 @@ static long add_pages(const struct kvm *kvm, struct kvm_tdx_init_mem_region *reg
 		region->nr_pages--;
 	}
 	klock_release(&kvm->mmu_lock, KLOCK_WRITE);
-	tdx_page_free(bounce);
+	tdx_scratch_put(kvm);
 	return rc;
 }
 
