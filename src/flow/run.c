@@ -171,6 +171,17 @@ const struct task *flow_task(enum flow_actor actor, unsigned int instance)
 	return *slot;
 }
 
+static bool task_lives(const struct task *task)
+{
+	const struct task *each;
+	uint32_t index = 0;
+
+	while ((each = task_next(&index)))
+		if (each == task)
+			return true;
+	return false;
+}
+
 void flow_task_kill(enum flow_actor actor, unsigned int instance)
 {
 	const struct flow_image *root = flow_root();
@@ -186,9 +197,11 @@ void flow_task_kill(enum flow_actor actor, unsigned int instance)
 			r->outer->killed = true;
 			return;
 		}
+	/* In this order: an exit that is itself cut short goes on here. */
+	if (task_lives(task))
+		task_exit(task);
 	slot = image_write(&root->task[actor][instance]);
 	*slot = NULL;
-	task_exit(task);
 	if (actor == FLOW_VMM && root->vmm[instance])
 		vmm_init(image_write(root->vmm[instance]));
 }
