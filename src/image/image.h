@@ -160,9 +160,9 @@ int image_reserve(uint64_t journal_bytes);
 int image_enter(void);			/* 0, or -errno when there is no image */
 void image_leave(void);			/* commits and drops the lock */
 void image_commit(void);		/* what was done so far stays, whatever happens next */
-/* What was done so far stays when this call fails, but not when its process dies: the gates of firmware
- * and hardware say so. A call of theirs has happened, whatever its caller makes of it; but a caller
- * killed before it could write down the result must find that nothing happened. */
+/* What was done so far stays when this call fails, but not when its process dies: the gates of
+ * firmware and hardware say so. A call of theirs has happened, whatever its caller makes of it; but
+ * a caller killed before it could write down the result must find that nothing happened. */
 void image_keep(void);
 void image_rollback(void);		/* back to the last commit or keep */
 

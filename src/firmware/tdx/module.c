@@ -2,9 +2,9 @@
 /*
  * The host's gate: one event a call, injected faults, the leaves.
  *
- * It commits at entry and keeps at exit: all state of the module is in the image, so nothing outside
- * has seen a call whose caller was killed before it wrote down what came out of it (an id, a page
- * taken). Such a call did not happen. A caller that lives and then fails has made it.
+ * It commits at entry and keeps at exit: all state of the module is in the image, so nothing
+ * outside has seen a call whose caller was killed before it wrote down what came out of it (an id,
+ * a page taken). Such a call did not happen. A caller that lives and then fails has made it.
  */
 #include "firmware/tdx/internal.h"
 
