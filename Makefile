@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # A thin cover over Meson: what a newcomer types. `make help` lists the targets.
 BUILD ?= build
+# options for meson setup, when $(BUILD) is made
+SETUP ?=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FLOW ?= flows/tdx.flow
 
@@ -17,7 +19,7 @@ deps:
 	@tools/deps
 
 build: deps
-	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) > /dev/null
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(SETUP) > /dev/null
 	@ninja -C $(BUILD) --quiet
 
 run: build

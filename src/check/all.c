@@ -204,7 +204,8 @@ static bool x9(char *why, size_t len)
 		    ide_secure(fn->pf_rid, view.stream))
 			continue;
 		name_of(rid, name);
-		snprintf(why, len, "%s is in state %u on a stream that is not secure", name, view.state);
+		snprintf(why, len, "%s is in state %u on a stream that is not secure", name,
+			 (unsigned int)view.state);
 		return false;
 	}
 	return true;

@@ -249,7 +249,8 @@ static bool t8(const struct trace_event *event, char *why, size_t len)
 	    event_arg(event, "stream") != TLP_NO_STREAM)
 		return true;
 	snprintf(why, len, "DMA with T=1 was served: TDI state %u, DMAR state %u, stream %#llx",
-		 tdi ? tdi->state : 0, tdi ? tdi->dmar : 0, (unsigned long long)event_arg(event, "stream"));
+		 tdi ? tdi->state : 0u, tdi ? tdi->dmar : 0u,
+		 (unsigned long long)event_arg(event, "stream"));
 	return false;
 }
 

@@ -221,9 +221,8 @@ int iommu_did_alloc(void)
 
 void iommu_did_free(int did)
 {
-	if (did <= 0 || (unsigned int)did >= DIDS)
-		return;
-	hw_set(&iommu()->did_used[did], 0);
+	if (did > 0 && (unsigned int)did < DIDS)
+		hw_set(&iommu()->did_used[did], 0);
 }
 
 void iommu_iotlb_flush(uint16_t did, uint64_t first, uint64_t last)

@@ -90,11 +90,12 @@ static bool path_to(const struct idtable *table, uint32_t id, const struct idnod
 
 static const void *const *slot_of(const struct idtable *table, uint32_t id)
 {
-	const struct idnode *path[LEVELS_MAX];
+	const struct idnode *path[LEVELS_MAX], *leaf;
 
 	if (!path_to(table, id, path))
 		return NULL;
-	return &path[table->levels - 1]->slots[slot_index(id, 0)];
+	leaf = path[table->levels - 1];
+	return &leaf->slots[slot_index(id, 0)];
 }
 
 static void slot_set(const struct idtable *table, uint32_t id, const void *value)

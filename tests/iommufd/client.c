@@ -24,8 +24,10 @@ int main(void)
 		const struct client client = { do_ioctl, &fd };
 		const char *why;
 
-		if (fd < 0)
+		if (fd < 0) {
+			puts("skipped: no /dev/iommu here");
 			return 77;
+		}
 		why = sequence_run(&sequences[i], &client);
 		printf("%s - %s%s%s\n", why ? "not ok" : "ok", sequences[i].name, why ? ": " : "",
 		       why ? why : "");

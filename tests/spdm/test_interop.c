@@ -109,8 +109,10 @@ static struct emu *emu_or_skip(void **state)
 {
 	struct emu *emu = *state;
 
-	if (!emu->dir)
+	if (!emu->dir) {
+		print_message("skipped: SWTIO_SPDM_EMU does not name a build of DMTF's spdm-emu\n");
 		skip();
+	}
 	return emu;
 }
 

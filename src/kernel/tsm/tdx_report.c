@@ -171,7 +171,7 @@ static int layout_parse(struct reader *report, const struct function *fn, struct
 int tdx_report_layout(const struct pci_dev *pdev, const uint8_t *report, size_t len)
 {
 	const struct function *fn = function_find(pdev->rid);
-	struct tsm_range ranges[TSM_RANGES];
+	struct tsm_range ranges[TSM_RANGES] = { 0 };
 	struct layout layout = { .ranges = ranges };
 	struct reader r = reader_of(report, len);
 	struct pci_tsm *w;
