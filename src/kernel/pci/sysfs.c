@@ -244,7 +244,7 @@ static int store_sriov_count(const struct pci_dev *pdev, const char *text)
 		return -ERANGE;
 	if (count && ctrl & PCI_SRIOV_CTRL_VFE)
 		return -EBUSY;
-	if (pci_reset_blocked(pdev))
+	if (!pci_reset_allowed(pdev))	/* the VFs that would go are what may be bound */
 		return -EBUSY;
 	if (!count) {
 		config_write(pdev->rid, ctrl_at, 2, ctrl & ~on);
