@@ -31,7 +31,7 @@ struct flow_action {
 	uint8_t file;			/* which of the files: 0 the flow itself */
 	uint16_t during_count;		/* at the n-th such wait */
 	int64_t expect_value;		/* errno (positive), or value */
-	char expect_text[40];		/* status or state name */
+	char expect_text[64];		/* status or state name */
 	char verb[FLOW_WORD];
 	char var[FLOW_WORD];		/* "-> name": where the result goes; "" nowhere */
 	struct flow_arg args[FLOW_ARGS];
