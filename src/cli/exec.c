@@ -4,23 +4,29 @@
  * program with the drop-in preloaded, and stays as its supervisor: it holds the image's descriptors,
  * and releases what processes leave behind when they die.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "flow/machine.h"
 #include "shim/shim.h"
 
-#define REAP_INTERVAL_NS 20000000l
+#define REAP_INTERVAL_MS 20
+#define NOT_RUNNABLE 126		/* as env(1) and shells say it */
+#define NOT_FOUND 127
 
 static pid_t child;
 
@@ -73,17 +79,88 @@ static void environment_set(int files)
 /* Waits for the program, releasing what dies in the meantime; its status as a shell gives it. */
 static int supervise(void)
 {
-	const struct timespec interval = { .tv_nsec = REAP_INTERVAL_NS };
+	struct pollfd ended = { .fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN };
 	int status = 0;
 
 	while (waitpid(child, &status, WNOHANG) == 0) {
-		nanosleep(&interval, NULL);
+		poll(&ended, 1, REAP_INTERVAL_MS);
 		shim_reap();
 	}
 	shim_reap();
 	if (WIFSIGNALED(status))
 		return 128 + WTERMSIG(status);
 	return WEXITSTATUS(status);
+}
+
+/* -- programs out of reach ----------------------------------------------------------------------- */
+
+/* The file execvp() would take; false: none. */
+static bool program_find(const char *name, char *path, size_t len)
+{
+	const char *dirs = getenv("PATH"), *end;
+
+	if (strchr(name, '/')) {
+		snprintf(path, len, "%s", name);
+		return true;
+	}
+	for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs; dirs = *end ? end + 1 : end) {
+		end = strchrnul(dirs, ':');
+		snprintf(path, len, "%.*s/%s", (int)(end - dirs), dirs, name);
+		if (!access(path, X_OK))
+			return true;
+	}
+	return false;
+}
+
+/* Why the loader would not load the drop-in into an ELF file, or NULL. */
+static const char *elf_out_of_reach(FILE *file, const Elf64_Ehdr *header)
+{
+	Elf64_Phdr segment;
+
+	if (header->e_ident[EI_CLASS] != ELFCLASS64)
+		return "is not a 64-bit program";
+	for (unsigned int i = 0; i < header->e_phnum; i++) {
+		if (fseek(file, (long)(header->e_phoff + i * sizeof(segment)), SEEK_SET) ||
+		    fread(&segment, sizeof(segment), 1, file) != 1)
+			return NULL;
+		if (segment.p_type == PT_INTERP)
+			return NULL;
+	}
+	return "is statically linked";
+}
+
+/* Without a word a program that the drop-in cannot reach would run on the real kernel. A script's
+ * interpreter is looked at; whatever else is wrong, exec will say. */
+static int program_check(const char *name)
+{
+	char path[PATH_MAX], start[sizeof(Elf64_Ehdr)] = "", *end;
+	const char *why = NULL;
+	Elf64_Ehdr header;
+	struct stat st;
+	FILE *file = program_find(name, path, sizeof(path)) ? fopen(path, "re") : NULL;
+
+	if (file && fread(start, 1, sizeof(start), file) > 2 && !strncmp(start, "#!", 2)) {
+		fclose(file);
+		start[sizeof(start) - 1] = '\0';
+		end = start + 2 + strspn(start + 2, " ");
+		end[strcspn(end, " \n")] = '\0';
+		snprintf(path, sizeof(path), "%s", end);
+		file = fopen(path, "re");
+		if (file && !fread(start, sizeof(start), 1, file))
+			*start = '\0';
+	}
+	if (!file)
+		return CLI_OK;
+	memcpy(&header, start, sizeof(header));
+	if (!memcmp(start, ELFMAG, SELFMAG))
+		why = elf_out_of_reach(file, &header);
+	if (!why && !fstat(fileno(file), &st) && st.st_mode & S_ISUID && st.st_uid != getuid())
+		why = "is set-user-ID";
+	fclose(file);
+	if (!why)
+		return CLI_OK;
+	fprintf(stderr, "swtio exec: %s %s: the drop-in is preloaded and cannot reach it\n", path, why);
+	return NOT_RUNNABLE;
 }
 
 static int exec_host(const struct kernel_options *options)
@@ -99,25 +176,41 @@ static int exec_host(const struct kernel_options *options)
 	return rc ? cli_cannot("the machine does not start: %s", strerror(-rc)) : CLI_OK;
 }
 
-static int exec_run(int argc, char **argv)
+static int options_read(int argc, char **argv, struct kernel_options *options)
 {
 	static const struct option longs[] = {
-		{ "extensions", no_argument, NULL, 'e' }, { "mock", no_argument, NULL, 'm' }, { NULL, 0, NULL, 0 },
+		{ "extensions", no_argument, NULL, 'e' }, { "mock", no_argument, NULL, 'm' },
+		{ "kvm", required_argument, NULL, 'k' }, { NULL, 0, NULL, 0 },
 	};
-	struct kernel_options options = { 0 };
-	char path[512];
-	int c, rc, files;
+	int c;
 
-	while ((c = getopt_long(argc, argv, "+em", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "+emk:", longs, NULL)) != -1)
 		switch (c) {
-		case 'e': options.extensions = true; break;
-		case 'm': options.mock = true; break;
+		case 'e': options->extensions = true; break;
+		case 'm': options->mock = true; break;
+		case 'k':
+			options->kvm = !strcmp(optarg, "swtio");
+			if (!options->kvm && strcmp(optarg, "host"))
+				return cli_usage(&cli_exec_command, "--kvm is swtio or host, not %s", optarg);
+			break;
 		default: return CLI_USAGE;
 		}
-	if (optind == argc)
-		return cli_usage(&cli_exec_command, "a command is wanted");
+	return optind == argc ? cli_usage(&cli_exec_command, "a command is wanted") : CLI_OK;
+}
+
+static int exec_run(int argc, char **argv)
+{
+	struct kernel_options options = { 0 };
+	char path[512];
+	int files, rc = options_read(argc, argv, &options);
+
+	if (rc)
+		return rc;
 	if (!shim_path(path, sizeof(path)))
 		return cli_cannot("the drop-in libswtio-shim.so is not beside the program: build or install it");
+	rc = program_check(argv[optind]);
+	if (rc)
+		return rc;
 	files = memfd_create("swtio-files", 0);
 	rc = files < 0 ? cli_cannot("memfd_create: %m") : exec_host(&options);
 	if (rc)
@@ -130,7 +223,7 @@ static int exec_run(int argc, char **argv)
 		close(files);
 		execvp(argv[optind], argv + optind);
 		fprintf(stderr, "swtio exec: %s: %s\n", argv[optind], strerror(errno));
-		_exit(errno == ENOENT ? 127 : 126);
+		_exit(errno == ENOENT ? NOT_FOUND : NOT_RUNNABLE);
 	}
 	signal(SIGINT, pass_on);
 	signal(SIGTERM, pass_on);
@@ -139,13 +232,16 @@ static int exec_run(int argc, char **argv)
 
 const struct cli_command cli_exec_command = {
 	.name = "exec",
-	.arguments = "[--extensions] [--mock] -- COMMAND [ARGUMENT]...",
+	.arguments = "[--extensions] [--mock] [--kvm swtio|host] -- COMMAND [ARGUMENT]...",
 	.summary = "run an unmodified program on the software host",
 	.help =
 	"Runs COMMAND with /dev/iommu and /dev/vfio/devices/* served by the software host. The exit code is\n"
 	"the command's. The host answers strictly as Linux 7.2 does, unless told otherwise:\n\n"
 	"  -e, --extensions   TSM bind and requests, dma-buf kinds, dma-buf memslots\n"
-	"  -m, --mock         IOMMU_TEST_CMD, as a kernel built for its own selftests has it\n\n"
+	"  -m, --mock         IOMMU_TEST_CMD, as a kernel built for its own selftests has it\n"
+	"  -k, --kvm WHOSE    /dev/kvm is the software host's (swtio) or the real kernel's (host, the default)\n\n"
+	"COMMAND and what it starts must be dynamically linked. The exit code is 128 + N if signal N ended\n"
+	"it, 127 if it is not there, 126 if it cannot be run or is out of the drop-in's reach.\n\n"
 	"  swtio exec -- ls -l /dev/iommu\n"
 	"  swtio exec --mock -- ./iommufd          # the kernel's own selftest\n",
 	.run = exec_run,

@@ -171,6 +171,7 @@ void event_signal(const struct event_ref *ref);
 struct kernel_options {
 	bool extensions;	/* what Linux 7.2 lacks; off: ENOTTY as Linux says */
 	bool mock;		/* IOMMU_TEST_CMD and its device */
+	bool kvm;		/* the drop-in serves /dev/kvm too, else it is the real kernel's */
 	bool private_for_life;	/* a bindable device is never host-accessible (R4.4) */
 	uint8_t bound_policy;	/* enum bound_policy: config writes and resets on a bound device */
 	uint8_t tsm_uapi;	/* 0: v5; 1: 2026-06 */

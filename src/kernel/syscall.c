@@ -24,6 +24,7 @@ struct call {
 	uint64_t arg, len, offset;
 	const char *path;
 	uint64_t *out;
+	struct mmap_request *request;
 };
 
 static const enum lane file_lane[FILE_TYPE_MAX] = {
@@ -272,6 +273,20 @@ ssize_t file_pwrite(const struct task *task, const struct file *file, uint64_t f
 	return call_run(do_pwrite, &call);
 }
 
+ssize_t file_read(const struct task *task, const struct file *file, uint64_t to, size_t len)
+{
+	struct call call = { .task = task, .file = file, .arg = to, .len = len };
+
+	return call_run(do_stream, &call);
+}
+
+ssize_t file_write(const struct task *task, const struct file *file, uint64_t from, size_t len)
+{
+	struct call call = { .task = task, .file = file, .cmd = 1, .arg = from, .len = len };
+
+	return call_run(do_stream, &call);
+}
+
 ssize_t sys_pread(const struct task *task, int fd, void *to, size_t len, uint64_t offset)
 {
 	struct call call = { .task = task, .fd = fd, .arg = (uint64_t)(uintptr_t)to, .len = len, .offset = offset };
@@ -413,6 +428,18 @@ int sys_mmap(const struct task *task, uint64_t len, int prot, int flags, int fd,
 	if (flags & MAP_ANONYMOUS)
 		return (int)call_run(do_mmap, &call);
 	return (int)call_run_fd(do_mmap, &call);
+}
+
+static long do_mmap_ask(struct call *call)
+{
+	return mapping_memory(call, call->request);
+}
+
+int file_mmap(const struct task *task, const struct file *file, struct mmap_request *request)
+{
+	struct call call = { .task = task, .file = file, .request = request };
+
+	return (int)call_run(do_mmap_ask, &call);
 }
 
 static void vma_drop(const struct vma *vma)

@@ -31,6 +31,11 @@ int sys_store(const struct task *task, uint64_t address, const void *from, uint6
 long file_ioctl(const struct task *task, const struct file *file, unsigned int cmd, uint64_t arg);
 ssize_t file_pread(const struct task *task, const struct file *file, uint64_t to, size_t len, uint64_t offset);
 ssize_t file_pwrite(const struct task *task, const struct file *file, uint64_t from, size_t len, uint64_t offset);
+/* By the file's own position, where it has one. */
+ssize_t file_read(const struct task *task, const struct file *file, uint64_t to, size_t len);
+ssize_t file_write(const struct task *task, const struct file *file, uint64_t from, size_t len);
+/* Only asks what is to be mapped; the mapping is the caller's business. 0 or -errno. */
+int file_mmap(const struct task *task, const struct file *file, struct mmap_request *request);
 int file_open(const struct task *task, const char *path, int flags, const struct file **file);
 
 /* Paths: one table. A room registers patterns statically in kernel/paths.c. */

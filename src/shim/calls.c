@@ -6,59 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <linux/close_range.h>
 
+#include "kernel/dmabuf/dmabuf.h"
 #include "kernel/syscall.h"
 #include "shim/shim.h"
 
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT SHIM_EXPORT
 #define IOCTL_TYPE_VFIO 0x3bu		/* ';': iommufd and VFIO */
 #define IOCTL_TYPE_KVM 0xaeu
-
-static long as_libc(long result)
-{
-	if (result >= 0)
-		return result;
-	errno = (int)-result;
-	return -1;
-}
-
-static bool path_ours(const char *path)
-{
-	return path && path[0] == '/' && path[1] == 'd' &&
-	       (!strcmp(path, "/dev/iommu") || !strncmp(path, "/dev/vfio/devices/", 18)) && shim_ready();
-}
-
-/* -- open ---------------------------------------------------------------------------------------- */
-
-struct open_call { const char *path; int flags; int fd; };
-
-static long open_make(void *arg)
-{
-	struct open_call *call = arg;
-	const struct file *file;
-	int rc = file_open(shim_task(), call->path, call->flags, &file);
-
-	if (rc)
-		return rc;
-	call->fd = shim_fd_make(file, (unsigned int)call->flags);
-	return call->fd;
-}
-
-static int open_ours(const char *path, int flags)
-{
-	struct open_call call = { .path = path, .flags = flags, .fd = -1 };
-	int error = errno;
-	long rc;
-
-	shim_reap();
-	rc = image_call(open_make, &call);
-	errno = error;
-	return (int)as_libc(rc);
-}
 
 static mode_t mode_of(int flags, va_list args)
 {
@@ -71,8 +29,9 @@ static mode_t mode_of(int flags, va_list args)
 	{ \
 		va_list args; \
 		mode_t mode; \
-		if (path_ours(path)) \
-			return open_ours(path, flags); \
+		int fd = shim_path_open(path, flags); \
+		if (fd != SHIM_NOT_OURS) \
+			return fd; \
 		va_start(args, flags); \
 		mode = mode_of(flags, args); \
 		va_end(args); \
@@ -87,8 +46,9 @@ OPEN(open64)
 	{ \
 		va_list args; \
 		mode_t mode; \
-		if (path_ours(path)) \
-			return open_ours(path, flags); \
+		int fd = shim_path_open(path, flags); \
+		if (fd != SHIM_NOT_OURS) \
+			return fd; \
 		va_start(args, flags); \
 		mode = mode_of(flags, args); \
 		va_end(args); \
@@ -101,12 +61,51 @@ OPENAT(openat64)
 	EXPORT int name(const char *path, int flags); \
 	EXPORT int name(const char *path, int flags) \
 	{ \
-		return path_ours(path) ? open_ours(path, flags) : shim_libc()->open(path, flags); \
+		int fd = shim_path_open(path, flags); \
+		return fd != SHIM_NOT_OURS ? fd : shim_libc()->open(path, flags); \
 	}
 OPEN_2(__open_2)
 OPEN_2(__open64_2)
 
+#define OPENAT_2(name) \
+	EXPORT int name(int dir, const char *path, int flags); \
+	EXPORT int name(int dir, const char *path, int flags) \
+	{ \
+		int fd = shim_path_open(path, flags); \
+		return fd != SHIM_NOT_OURS ? fd : shim_libc()->openat(dir, path, flags); \
+	}
+OPENAT_2(__openat_2)
+OPENAT_2(__openat64_2)
+
+#define CREAT(name) \
+	EXPORT int name(const char *path, mode_t mode) { return open(path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+CREAT(creat)
+CREAT(creat64)
+
 /* -- descriptors ---------------------------------------------------------------------------------- */
+
+EXPORT int close_range(unsigned int first, unsigned int last, int flags)
+{
+	int rc = shim_libc()->close_range(first, last, flags), error = errno;
+	bool some = false;
+
+	if (rc || flags & CLOSE_RANGE_CLOEXEC)
+		return rc;
+	for (unsigned int fd = first; fd <= last && fd < 65536; fd++)
+		if (shim_fd_maybe((int)fd)) {
+			shim_fd_mark((int)fd, false);
+			some = true;
+		}
+	if (some)
+		shim_reap();
+	errno = error;
+	return rc;
+}
+
+EXPORT void closefrom(int first)
+{
+	close_range(first < 0 ? 0 : (unsigned int)first, ~0u, 0);
+}
 
 EXPORT int close(int fd)
 {
@@ -198,7 +197,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	shim_call_begin();
 	rc = shim_call_end(file_ioctl(shim_task(), file, (unsigned int)request, (uint64_t)(uintptr_t)arg));
 	errno = error;
-	return (int)as_libc(rc);
+	return (int)shim_as_libc(rc);
 }
 
 static const struct file *ours(int fd)
@@ -206,20 +205,57 @@ static const struct file *ours(int fd)
 	return shim_fd_maybe(fd) ? shim_fd_file(fd) : NULL;
 }
 
+/* errno is libc's to change only when a call fails. */
+static ssize_t read_ours(const struct file *file, void *to, size_t len)
+{
+	int error = errno;
+	long rc = file_read(shim_task(), file, (uint64_t)(uintptr_t)to, len);
+
+	errno = error;
+	return shim_as_libc(rc);
+}
+
+static ssize_t write_ours(const struct file *file, const void *from, size_t len)
+{
+	int error = errno;
+	long rc = file_write(shim_task(), file, (uint64_t)(uintptr_t)from, len);
+
+	errno = error;
+	return shim_as_libc(rc);
+}
+
+static ssize_t pread_ours(const struct file *file, void *to, size_t len, off_t offset)
+{
+	int error = errno;
+	long rc = offset < 0 ? -EINVAL :
+		  file_pread(shim_task(), file, (uint64_t)(uintptr_t)to, len, (uint64_t)offset);
+
+	errno = error;
+	return shim_as_libc(rc);
+}
+
+static ssize_t pwrite_ours(const struct file *file, const void *from, size_t len, off_t offset)
+{
+	int error = errno;
+	long rc = offset < 0 ? -EINVAL :
+		  file_pwrite(shim_task(), file, (uint64_t)(uintptr_t)from, len, (uint64_t)offset);
+
+	errno = error;
+	return shim_as_libc(rc);
+}
+
 EXPORT ssize_t read(int fd, void *to, size_t len)
 {
 	const struct file *file = ours(fd);
 
-	return file ? as_libc(file_pread(shim_task(), file, (uint64_t)(uintptr_t)to, len, 0)) :
-		      shim_libc()->read(fd, to, len);
+	return file ? read_ours(file, to, len) : shim_libc()->read(fd, to, len);
 }
 
 EXPORT ssize_t write(int fd, const void *from, size_t len)
 {
 	const struct file *file = ours(fd);
 
-	return file ? as_libc(file_pwrite(shim_task(), file, (uint64_t)(uintptr_t)from, len, 0)) :
-		      shim_libc()->write(fd, from, len);
+	return file ? write_ours(file, from, len) : shim_libc()->write(fd, from, len);
 }
 
 #define PREAD(name) \
@@ -227,8 +263,7 @@ EXPORT ssize_t write(int fd, const void *from, size_t len)
 	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset) \
 	{ \
 		const struct file *file = ours(fd); \
-		return file ? as_libc(file_pread(shim_task(), file, (uint64_t)(uintptr_t)to, len, (uint64_t)offset)) : \
-			      shim_libc()->pread(fd, to, len, offset); \
+		return file ? pread_ours(file, to, len, offset) : shim_libc()->pread(fd, to, len, offset); \
 	}
 PREAD(pread)
 PREAD(pread64)
@@ -238,43 +273,140 @@ PREAD(pread64)
 	EXPORT ssize_t name(int fd, const void *from, size_t len, off_t offset) \
 	{ \
 		const struct file *file = ours(fd); \
-		return file ? as_libc(file_pwrite(shim_task(), file, (uint64_t)(uintptr_t)from, len, (uint64_t)offset)) : \
-			      shim_libc()->pwrite(fd, from, len, offset); \
+		return file ? pwrite_ours(file, from, len, offset) : shim_libc()->pwrite(fd, from, len, offset); \
 	}
 PWRITE(pwrite)
 PWRITE(pwrite64)
 
-/* -- mmap -------------------------------------------------------------------------------------------- */
-
-struct mmap_call { const struct file *file; struct mmap_request request; };
-
-static long mmap_ask(void *arg)
+/* The names a fortified program uses; the check itself was libc's, and is the compiler's. */
+EXPORT ssize_t __read_chk(int fd, void *to, size_t len, size_t room);
+EXPORT ssize_t __read_chk(int fd, void *to, size_t len, size_t room)
 {
-	struct mmap_call *call = arg;
-	const struct file_ops *ops = file_type_ops[call->file->type];
-
-	return ops->mmap ? ops->mmap(call->file, &call->request) : -ENODEV;
+	if (len > room)
+		abort();
+	return read(fd, to, len);
 }
+
+#define PREAD_CHK(name) \
+	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset, size_t room); \
+	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset, size_t room) \
+	{ \
+		if (len > room) \
+			abort(); \
+		return pread(fd, to, len, offset); \
+	}
+PREAD_CHK(__pread_chk)
+PREAD_CHK(__pread64_chk)
+
+/* Each piece as a call of its own, as a driver without vectored calls has it. */
+#define VECTOR(name, piece) \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count) \
+	{ \
+		const struct file *file = ours(fd); \
+		ssize_t done = 0, n; \
+		if (!file) \
+			return shim_libc()->name(fd, iov, count); \
+		for (int i = 0; i < count; i++) { \
+			n = piece(file, iov[i].iov_base, iov[i].iov_len); \
+			if (n < 0) \
+				return done ? done : n; \
+			done += n; \
+			if ((size_t)n < iov[i].iov_len) \
+				break; \
+		} \
+		return done; \
+	}
+VECTOR(readv, read_ours)
+VECTOR(writev, write_ours)
+
+#define VECTOR_AT(name, libc_name, piece) \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset); \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset) \
+	{ \
+		const struct file *file = ours(fd); \
+		ssize_t done = 0, n; \
+		if (!file) \
+			return shim_libc()->libc_name(fd, iov, count, offset); \
+		for (int i = 0; i < count; i++) { \
+			n = piece(file, iov[i].iov_base, iov[i].iov_len, offset + done); \
+			if (n < 0) \
+				return done ? done : n; \
+			done += n; \
+			if ((size_t)n < iov[i].iov_len) \
+				break; \
+		} \
+		return done; \
+	}
+VECTOR_AT(preadv, preadv, pread_ours)
+VECTOR_AT(preadv64, preadv, pread_ours)
+VECTOR_AT(pwritev, pwritev, pwrite_ours)
+VECTOR_AT(pwritev64, pwritev, pwrite_ours)
+
+/* The position is the descriptor's identity: a client never gets at it. Device nodes have none. */
+static off_t seek_ours(const struct file *file, off_t offset, int whence)
+{
+	const struct dmabuf *buf = dmabuf_of_file(file);
+
+	if (file->type == FILE_IOMMUFD || file->type == FILE_VFIO_DEVICE)
+		return shim_as_libc(-ESPIPE);
+	if (!buf)
+		return 0;
+	if (offset || (whence != SEEK_SET && whence != SEEK_END))
+		return shim_as_libc(-EINVAL);
+	return whence == SEEK_END ? (off_t)buf->size : 0;
+}
+
+#define LSEEK(name) \
+	EXPORT off_t name(int fd, off_t offset, int whence); \
+	EXPORT off_t name(int fd, off_t offset, int whence) \
+	{ \
+		const struct file *file = ours(fd); \
+		return file ? seek_ours(file, offset, whence) : shim_libc()->lseek(fd, offset, whence); \
+	}
+LSEEK(lseek)
+LSEEK(lseek64)
+
+/* -- messages ------------------------------------------------------------------------------------ */
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t n = shim_libc()->recvmsg(fd, message, flags);
+
+	for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+			int error = errno, received;
+
+			memcpy(&received, (const char *)c + at, sizeof(received));
+			shim_fd_received(received);
+			errno = error;
+		}
+	}
+	return n;
+}
+
+/* -- mmap -------------------------------------------------------------------------------------------- */
 
 /* The client maps the image's own pages: what the device sees is what the client sees. */
 static void *mmap_ours(const struct file *file, void *address, size_t len, int prot, int flags, off_t offset)
 {
-	struct mmap_call call = { .file = file, .request = { .offset = (uint64_t)offset, .len = len, .prot = prot,
-							     .flags = flags } };
-	int error = errno, fd;
-	long rc = image_call(mmap_ask, &call);
+	struct mmap_request request = { .offset = (uint64_t)offset, .len = len, .prot = prot, .flags = flags };
+	int error = errno, fd, rc = file_mmap(shim_task(), file, &request);
 	void *at;
 
 	if (rc < 0) {
-		errno = (int)-rc;
+		errno = -rc;
 		return MAP_FAILED;
 	}
-	fd = image_fd();
-	at = fd < 0 ? MAP_FAILED :
-		      shim_libc()->mmap(address, len, prot, flags, fd,
-					(off_t)((uint64_t)(uintptr_t)call.request.memory - IMAGE_BASE));
+	fd = shim_image_open();
+	if (fd < 0)
+		return MAP_FAILED;
+	at = shim_libc()->mmap(address, len, prot, flags, fd,
+			       (off_t)((uint64_t)(uintptr_t)request.memory - IMAGE_BASE));
 	if (at != MAP_FAILED)
 		errno = error;
+	shim_libc()->close(fd);
 	return at;
 }
 

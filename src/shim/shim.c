@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Attaching, identity of descriptors, last close. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,24 +32,28 @@ static __thread struct { unsigned int n; int fd[CALL_FDS]; } made;
 const struct shim_libc *shim_libc(void)
 {
 	static struct shim_libc libc;
-	static const struct { const char *name; size_t at; } names[] = {
-		{ "open", offsetof(struct shim_libc, open) }, { "openat", offsetof(struct shim_libc, openat) },
-		{ "close", offsetof(struct shim_libc, close) }, { "dup", offsetof(struct shim_libc, dup) },
-		{ "dup2", offsetof(struct shim_libc, dup2) }, { "dup3", offsetof(struct shim_libc, dup3) },
-		{ "fcntl", offsetof(struct shim_libc, fcntl) }, { "ioctl", offsetof(struct shim_libc, ioctl) },
-		{ "read", offsetof(struct shim_libc, read) }, { "write", offsetof(struct shim_libc, write) },
-		{ "pread", offsetof(struct shim_libc, pread) }, { "pwrite", offsetof(struct shim_libc, pwrite) },
-		{ "mmap", offsetof(struct shim_libc, mmap) }, { "fstat", offsetof(struct shim_libc, fstat) },
-		{ "stat", offsetof(struct shim_libc, stat) }, { "access", offsetof(struct shim_libc, access) },
-	};
+	static bool known;
+#define NAME(name) { #name, offsetof(struct shim_libc, name) },
+	static const struct { const char *name; size_t at; } names[] = { SHIM_LIBC(NAME) };
+#undef NAME
 
-	if (!libc.access)
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-			void *symbol = dlsym(RTLD_NEXT, names[i].name);
+	if (__atomic_load_n(&known, __ATOMIC_ACQUIRE))
+		return &libc;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		void *symbol = dlsym(RTLD_NEXT, names[i].name);
 
-			memcpy((char *)&libc + names[i].at, &symbol, sizeof(symbol));
-		}
+		memcpy((char *)&libc + names[i].at, &symbol, sizeof(symbol));
+	}
+	__atomic_store_n(&known, true, __ATOMIC_RELEASE);
 	return &libc;
+}
+
+long shim_as_libc(long result)
+{
+	if (result >= 0)
+		return result;
+	errno = (int)-result;
+	return -1;
 }
 
 /* -- attaching --------------------------------------------------------------------------------- */
@@ -119,23 +124,69 @@ static const struct task_hooks hooks = {
 	.event_signal = event_signal_client,
 };
 
-/* Descriptors that came across an exec: they are ours if their position says so. */
-static void inherited_mark(void)
+const struct shim_environment *shim_environment(void)
 {
-	long top = sysconf(_SC_OPEN_MAX);
+	static struct shim_environment saved;
+	static bool read;
+	const char *image = getenv(SHIM_ENV_IMAGE), *files = getenv(SHIM_ENV_FILES);
+	Dl_info info;
 
-	for (int fd = 0; fd < (top > 1024 ? 1024 : (int)top); fd++)
-		if (lseek(fd, 0, SEEK_CUR) >> 48 == (off_t)MAGIC)
-			shim_fd_mark(fd, true);
+	if (read)
+		return &saved;
+	read = true;
+	if (!image || !files || !dladdr(&read, &info) || !info.dli_fname ||
+	    strlen(image) + sizeof(SHIM_ENV_IMAGE) > sizeof(saved.image) ||
+	    strlen(files) + sizeof(SHIM_ENV_FILES) > sizeof(saved.files) ||
+	    strlen(info.dli_fname) >= sizeof(saved.self))
+		return &saved;
+	snprintf(saved.image, sizeof(saved.image), SHIM_ENV_IMAGE "=%s", image);
+	snprintf(saved.files, sizeof(saved.files), SHIM_ENV_FILES "=%s", files);
+	strcpy(saved.self, info.dli_fname);
+	saved.there = true;
+	return &saved;
+}
+
+static bool fd_has_identity(int fd)
+{
+	return shim_libc()->lseek(fd, 0, SEEK_CUR) >> 48 == (off_t)MAGIC;
+}
+
+/* Descriptors that came across an exec are ours if their position says so. Attaching can wait until
+ * there is one, or a path of ours is opened. */
+bool shim_inherit(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	bool some = false;
+
+	while (dir && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] == '.' || !fd_has_identity(fd))
+			continue;
+		shim_fd_mark(fd, true);
+		some = true;
+	}
+	if (dir)
+		closedir(dir);
+	return some;
+}
+
+void shim_fd_received(int fd)
+{
+	if (fd_has_identity(fd) && shim_ready())
+		shim_fd_mark(fd, true);
 }
 
 static void attach(void)
 {
-	const char *image = getenv(SHIM_ENV_IMAGE), *files = getenv(SHIM_ENV_FILES);
+	const struct shim_environment *environment = shim_environment();
+	const char *image = environment->image + sizeof(SHIM_ENV_IMAGE);
+	const char *files = environment->files + sizeof(SHIM_ENV_FILES);
 	int rc;
 
 	attached = -1;
-	if (!image || !files || strlen(files) >= sizeof(files_path))
+	if (!environment->there || strlen(files) >= sizeof(files_path))
 		return;
 	rc = image_attach_path(image);
 	if (rc) {
@@ -146,7 +197,13 @@ static void attach(void)
 	strcpy(files_path, files);
 	task_hooks_set(&hooks);
 	attached = 1;
-	inherited_mark();
+	shim_inherit();
+}
+
+/* The image's own descriptor is its maker's: it is opened again for each mapping a client makes. */
+int shim_image_open(void)
+{
+	return shim_libc()->open(shim_environment()->image + sizeof(SHIM_ENV_IMAGE), O_RDWR | O_CLOEXEC);
 }
 
 bool shim_ready(void)
@@ -213,7 +270,7 @@ int shim_fd_make(const struct file *file, unsigned int flags)
 
 	if (fd < 0)
 		return -errno;
-	if (shim_libc()->fcntl(fd, F_OFD_SETLK, &hold) || lseek(fd, identity(file), SEEK_SET) < 0) {
+	if (shim_libc()->fcntl(fd, F_OFD_SETLK, &hold) || shim_libc()->lseek(fd, identity(file), SEEK_SET) < 0) {
 		int error = errno;
 
 		shim_libc()->close(fd);
@@ -231,7 +288,7 @@ const struct file *shim_fd_file(int fd)
 
 	if (attached <= 0)
 		return NULL;
-	position = lseek(fd, 0, SEEK_CUR);
+	position = shim_libc()->lseek(fd, 0, SEEK_CUR);
 	if (position < 0 || position >> 48 != (off_t)MAGIC)
 		return NULL;
 	file = file_find((uint32_t)position);

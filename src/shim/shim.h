@@ -11,6 +11,16 @@
 #ifndef SWTIO_SHIM_SHIM_H
 #define SWTIO_SHIM_SHIM_H
 
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
 #include "kernel/kernel.h"
 
 #define SHIM_ENV_IMAGE "SWTIO_IMAGE"	/* path of the image's memfd: /proc/SUPERVISOR/fd/N */
@@ -28,6 +38,12 @@ const struct file *shim_fd_file(int fd);
 /* No system call: may this descriptor be ours? */
 bool shim_fd_maybe(int fd);
 void shim_fd_mark(int fd, bool maybe);
+/* A descriptor came by a message. */
+void shim_fd_received(int fd);
+/* At the start of a program: marks what came across the exec; true if there was any. */
+bool shim_inherit(void);
+/* A descriptor of the image to map from, or -1 and errno. */
+int shim_image_open(void);
 /* Runs release for files nobody holds any more, and ends tasks whose process is gone. */
 void shim_reap(void);
 /* A descriptor of this file was closed: if it was the last, release. */
@@ -39,25 +55,36 @@ long shim_call_end(long result);
 /* For the supervisor, which is no client: attaches to what it made itself. */
 void shim_supervise(const char *files_path);
 
+/* What an exec must not lose: as "NAME=value", and the path of this library. False: not on a host. */
+struct shim_environment { bool there; char image[96], files[96], self[512]; };
+const struct shim_environment *shim_environment(void);
+
+/* -- paths of the host's nodes and of its sysfs -- */
+/* No system call and no attaching: may this path be ours? */
+bool shim_path_maybe(const char *path);
+/* Ours, and what it is; otherwise libc may have it. `link`: of a symbolic link itself. */
+bool shim_path_stat(const char *path, bool link, struct stat *st);
+/* Mode and number of what is behind a descriptor of ours, over what libc said of it. */
+void shim_file_stat(const struct file *file, struct stat *st);
+#define SHIM_NOT_OURS (-2)
+int shim_path_open(const char *path, int flags);	/* fd, -1 and errno, or SHIM_NOT_OURS */
+
 /* libc's own, found behind us. */
+#define SHIM_LIBC(x) \
+	x(open) x(openat) x(fopen) x(close) x(close_range) x(dup) x(dup2) x(dup3) x(fcntl) x(ioctl) x(lseek) \
+	x(read) x(write) x(pread) x(pwrite) x(readv) x(writev) x(preadv) x(pwritev) x(mmap) \
+	x(stat) x(lstat) x(fstat) x(fstatat) x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) \
+	x(getxattr) x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) x(fexecve) \
+	x(execveat) x(posix_spawn) x(posix_spawnp)
 struct shim_libc {
-	int (*open)(const char *path, int flags, ...);
-	int (*openat)(int dir, const char *path, int flags, ...);
-	int (*close)(int fd);
-	int (*dup)(int fd);
-	int (*dup2)(int from, int to);
-	int (*dup3)(int from, int to, int flags);
-	int (*fcntl)(int fd, int cmd, ...);
-	int (*ioctl)(int fd, unsigned long request, ...);
-	ssize_t (*read)(int fd, void *to, size_t len);
-	ssize_t (*write)(int fd, const void *from, size_t len);
-	ssize_t (*pread)(int fd, void *to, size_t len, off_t offset);
-	ssize_t (*pwrite)(int fd, const void *from, size_t len, off_t offset);
-	void *(*mmap)(void *address, size_t len, int prot, int flags, int fd, off_t offset);
-	int (*fstat)(int fd, void *st);
-	int (*stat)(const char *path, void *st);
-	int (*access)(const char *path, int mode);
+#define SHIM_LIBC_MEMBER(name) __typeof__(&name) name;
+SHIM_LIBC(SHIM_LIBC_MEMBER)
+#undef SHIM_LIBC_MEMBER
 };
 const struct shim_libc *shim_libc(void);
+
+#define SHIM_EXPORT __attribute__((visibility("default")))
+/* A result or -errno, as libc gives it. */
+long shim_as_libc(long result);
 
 #endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * New programs stay on the host: an exec or a spawn with an environment of its own (`env -i`) gets
+ * our three variables back. A child of vfork() runs this in its parent's memory, so nothing here
+ * allocates; the new environment is on the caller's stack.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "shim/shim.h"
+
+#define EXPORT SHIM_EXPORT
+#define PRELOAD "LD_PRELOAD="
+
+__attribute__((constructor)) static void program_start(void)
+{
+	int error = errno;
+
+	if (shim_environment()->there && shim_inherit())
+		shim_ready();
+	errno = error;
+}
+
+static bool is_named(const char *entry, const char *assignment)
+{
+	size_t n = (size_t)(strchr(assignment, '=') - assignment) + 1;
+
+	return !strncmp(entry, assignment, n);
+}
+
+static const char *preload_of(char *const envp[])
+{
+	for (; envp && *envp; envp++)
+		if (is_named(*envp, PRELOAD))
+			return *envp + sizeof(PRELOAD) - 1;
+	return "";
+}
+
+/* Room for the pointers, and for LD_PRELOAD as it will be. */
+static size_t environment_size(char *const envp[])
+{
+	size_t n = 0;
+
+	while (envp && envp[n])
+		n++;
+	return (n + 4) * sizeof(char *) + sizeof(PRELOAD) + strlen(shim_environment()->self) + 1 +
+	       strlen(preload_of(envp));
+}
+
+static char *const *environment_fill(char *const envp[], void *room, size_t size)
+{
+	const struct shim_environment *ours = shim_environment();
+	const char *preload = preload_of(envp);
+	const void **to = room;
+	char *text;
+	size_t n = 0;
+
+	if (!ours->there)
+		return envp;
+	for (; envp && *envp; envp++)
+		if (!is_named(*envp, PRELOAD) && !is_named(*envp, ours->image) && !is_named(*envp, ours->files))
+			to[n++] = *envp;
+	text = (char *)room + size - (sizeof(PRELOAD) + strlen(ours->self) + 1 + strlen(preload));
+	if (strstr(preload, ours->self))
+		sprintf(text, PRELOAD "%s", preload);
+	else
+		sprintf(text, PRELOAD "%s%s%s", ours->self, *preload ? ":" : "", preload);
+	to[n++] = text;
+	to[n++] = ours->image;
+	to[n++] = ours->files;
+	to[n] = NULL;
+	return room;
+}
+
+#define WITH(envp) \
+	environment_fill((envp), __builtin_alloca(environment_size(envp)), environment_size(envp))
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+	return shim_libc()->execve(path, argv, WITH(envp));
+}
+
+EXPORT int execv(const char *path, char *const argv[])
+{
+	return shim_libc()->execve(path, argv, WITH(environ));
+}
+
+EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	return shim_libc()->execvpe(file, argv, WITH(envp));
+}
+
+EXPORT int execvp(const char *file, char *const argv[])
+{
+	return shim_libc()->execvpe(file, argv, WITH(environ));
+}
+
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	return shim_libc()->fexecve(fd, argv, WITH(envp));
+}
+
+EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	return shim_libc()->execveat(dir, path, argv, WITH(envp), flags);
+}
+
+/* The list forms: arguments up to NULL, and for execle() the environment after it. */
+#define LIST_COUNT(n, first) \
+	do { \
+		va_list count; \
+		va_start(count, first); \
+		for (n = 1; va_arg(count, char *); n++) \
+			; \
+		va_end(count); \
+	} while (0)
+#define LIST_TAKE(args, argv, n, first) \
+	do { \
+		va_start(args, first); \
+		argv[0] = first; \
+		for (size_t i = 1; i <= n; i++) \
+			argv[i] = va_arg(args, char *); \
+	} while (0)
+
+#define EXEC_LIST(name, call, environment) \
+	EXPORT int name(const char *path, const char *first, ...) \
+	{ \
+		const char **argv; \
+		char *const *envp; \
+		va_list args; \
+		size_t n; \
+		LIST_COUNT(n, first); \
+		argv = __builtin_alloca((n + 1) * sizeof(*argv)); \
+		LIST_TAKE(args, argv, n, first); \
+		envp = environment; \
+		va_end(args); \
+		return shim_libc()->call(path, (char **)(uintptr_t)argv, WITH(envp)); \
+	}
+EXEC_LIST(execl, execve, environ)
+EXEC_LIST(execlp, execvpe, environ)
+EXEC_LIST(execle, execve, va_arg(args, char *const *))
+
+EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	return shim_libc()->posix_spawn(pid, path, actions, attributes, argv, WITH(envp));
+}
+
+EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	return shim_libc()->posix_spawnp(pid, file, actions, attributes, argv, WITH(envp));
+}
