@@ -80,6 +80,11 @@ char *cli_read_file(const char *path)
 		}
 		text = bigger;
 	}
+	if (text && ferror(file)) {
+		cli_cannot("%s: %m", path);
+		free(text);
+		text = NULL;
+	}
 	if (text)
 		text[used] = '\0';
 	if (file != stdin)
