@@ -21,13 +21,14 @@
 
 #include "check/check.h"
 #include "device/device.h"
-#include "flow/flow.h"
+#include "flow/parse.h"
 #include "image/arena.h"
 #include "kernel/pci/pci.h"
 #include "kernel/tsm/tsm.h"
 
 #define VF 0x101
 #define FIRST_STEP 2u		/* after connect */
+#define BIND_STEP 18u
 
 static uint64_t killed_at;
 static uint64_t baseline[IMAGE_TYPE_MAX];
@@ -170,9 +171,92 @@ static void test_r3_3_real_kills_leave_nothing(void **state)
 	assert_true(inside > 0);
 }
 
+/* -- at a chosen wait ------------------------------------------------------------------------- */
+
+static unsigned int waits_left;
+
+static void die_at_wait(enum image_wait point, void *arg)
+{
+	(void)arg;
+	if (point == IMAGE_WAIT_DOE && !--waits_left)
+		raise(SIGKILL);
+}
+
+/* A child that dies at the n-th wait for the device in its bind; false: there are not so many. */
+static bool bind_killed(unsigned int nth)
+{
+	const struct flow_action bind = { .actor = FLOW_VMM, .verb = "tsm-bind" };
+	pid_t child = fork();
+	int status = 0;
+
+	if (!child) {
+		struct flow_result result = { 0 };
+		struct flow_state flow;
+
+		for (flow_state(&flow); flow.step < BIND_STEP; flow_state(&flow))
+			flow_run_step();
+		waits_left = nth;
+		image_wait_hook(die_at_wait, NULL);
+		flow_vmm_run(&bind, &result);
+		_exit(result.rc < 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	killed_at = trace_next();
+	if (WIFEXITED(status))
+		assert_int_equal(WEXITSTATUS(status), 0);
+	return WIFSIGNALED(status);
+}
+
+/* Where an event of that name is, from seq on; 0: nowhere. */
+static uint64_t event_after(uint64_t seq, const char *name)
+{
+	for (; seq && seq < trace_next(); seq++)
+		if (trace_get(seq) && !strcmp(trace_get(seq)->name, name))
+			return seq;
+	return 0;
+}
+
+static uint8_t tdi_state(void)
+{
+	struct tdi_view view;
+
+	assert_int_equal(device_tdi_view(VF, &view), 0);
+	return view.state;
+}
+
+static void test_r3_3_killed_between_lock_and_its_answer(void **state)
+{
+	unsigned int nth = 1, locked_at = 0;
+	uint64_t seq;
+
+	(void)state;
+	for (; bind_killed(nth); nth++) {
+		bool locked = tdi_state() == TDISP_LOCKED;
+
+		flow_vmm_kill(0);
+		if (locked && !locked_at) {
+			/* It was told LOCK and nobody has heard: take the answer, ask, then STOP. */
+			locked_at = nth;
+			seq = event_after(killed_at, "DOE answer");
+			seq = event_after(seq, "TDISP GET_DEVICE_INTERFACE_STATE");
+			seq = event_after(seq, "TDISP STOP_INTERFACE");
+			assert_true(seq);
+		}
+		assert_clean(nth);
+		assert_int_equal(flow_rewind(FIRST_STEP), 0);
+	}
+	assert_true(locked_at);
+	flow_vmm_kill(0);
+	assert_clean(nth);
+	assert_int_equal(flow_rewind(FIRST_STEP), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_r3_3_real_kills_leave_nothing) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_r3_3_killed_between_lock_and_its_answer),
+		cmocka_unit_test(test_r3_3_real_kills_leave_nothing),
+	};
 
 	return cmocka_run_group_tests_name("kills", tests, setup, NULL);
 }
