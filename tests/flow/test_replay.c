@@ -169,6 +169,8 @@ static void test_r7_3_back_by_snapshots_and_forward_again(void **state)
 
 	(void)state;
 	flow_up();
+	if (arena_mapped < IMAGE_SPAN)
+		skip();		/* snapshots of all steps need room for what they keep */
 	do {
 		assert_true(n < STEPS_MAX);
 		hashes[n] = image_hash();
