@@ -11,18 +11,14 @@
 #include "kernel/pci/pci.h"
 #include "kernel/tsm/tsm.h"
 
-static bool tdi_live(uint8_t state)
-{
-	return state == TDISP_LOCKED || state == TDISP_RUN;
-}
-
 static void name_of(uint16_t rid, char out[16])
 {
 	snprintf(out, 16, "%02x:%02x.%x", rid >> 8, rid >> 3 & 31, rid & 7);
 }
 
 /* Each function the kernel knows to be bound; stops at the first for which fn says no. */
-static bool bound_all(bool (*fn)(const struct pci_dev *pdev, char *why, size_t len), char *why, size_t len)
+static bool bound_all(
+	bool (*fn)(const struct pci_dev *pdev, char *why, size_t len), char *why, size_t len)
 {
 	uint16_t rid = 0;
 
@@ -43,7 +39,8 @@ static bool x1(char *why, size_t len)
 		if (!tdi->rid || !tdi->reset_at || !tdi_live(tdi->state))
 			continue;
 		name_of(tdi->rid, name);
-		snprintf(why, len, "%s was reset and its TDI is still in state %u", name, tdi->state);
+		snprintf(why, len, "%s was reset and its TDI is still in state %u", name,
+			tdi->state);
 		return false;
 	}
 	return true;
@@ -70,7 +67,7 @@ static bool x3_one(const struct pci_dev *pdev, char *why, size_t len)
 	const struct kvm *kvm = pci_tsm_kvm(pdev);
 	char name[16];
 
-	if (kvm && kvm_file(kvm) && kvm_file(kvm)->refs)
+	if (ghost_vm_lives(kvm))
 		return true;
 	name_of(pdev->rid, name);
 	snprintf(why, len, "%s is bound to a VM that is gone", name);
@@ -98,7 +95,8 @@ static bool vma_hidden(const struct vma *vma, char *why, size_t len)
 		attributes = device_mmio_attributes(fn->rid, bar, offset);
 		if (attributes < 0 || attributes & TDISP_RANGE_NON_TEE)
 			continue;
-		snprintf(why, len, "a process still has BAR%u+%#llx mapped", bar, (unsigned long long)offset);
+		snprintf(why, len, "a process still has BAR%u+%#llx mapped", bar,
+			(unsigned long long)offset);
 		return false;
 	}
 	return true;
@@ -119,41 +117,46 @@ static bool x4(char *why, size_t len)
 	return true;
 }
 
-/* After the TSM's unbind returned, the device is unlocked, gone, or quarantined with a cause. */
+/* When the TSM has unbound, the device is unlocked, gone, or quarantined with a cause. What a bind
+ * that failed took down is X6's. */
 static bool x5(const struct trace_event *event, char *why, size_t len)
 {
 	const struct ghost_tdi *tdi;
 	const struct pci_dev *pdev;
 	const char *cause = "";
 
-	if (event->kind != TRACE_KIND_STATE || !event_is(event, "tdi unbound"))
+	if (event->kind != TRACE_KIND_STATE || !event_is(event, "tdi unbound") ||
+		ghost_enclosing(event, "tsm_bind"))
 		return true;
 	tdi = ghost_tdi_find((uint16_t)event_arg(event, "rid"));
 	pdev = pci_dev_find((uint16_t)event_arg(event, "rid"));
-	if (!tdi || !tdi_live(tdi->state) || !pdev || (pci_tsm_quarantined(pdev, &cause) && cause[0]))
+	if (!tdi || !tdi_live(tdi->state) || !pdev ||
+		(pci_tsm_quarantined(pdev, &cause) && cause[0]))
 		return true;
 	snprintf(why, len, "unbind left the TDI in state %u", tdi->state);
 	return false;
 }
 
 /* A bind that failed may have locked the device: it must have looked, and unwound. */
-static bool x6(const struct trace_event *event, char *why, size_t len)
+static bool x6(char *why, size_t len)
 {
-	const struct ghost_tdi *tdi;
-	const struct pci_dev *pdev;
+	const struct ghost *ghost = ghost_root();
 	const char *cause;
+	char name[16];
 
-	if (event->kind != TRACE_KIND_CALL || !event_is(event, "tsm_bind") || event->result >= 0 ||
-	    event->result == TRACE_PENDING)
-		return true;
-	pdev = pci_dev_find((uint16_t)event_arg(event, "rid"));
-	tdi = ghost_tdi_find((uint16_t)event_arg(event, "rid"));
-	if (!tdi || !pdev || tdi->bound || pci_tsm_bound(pdev) || pci_tsm_quarantined(pdev, &cause))
-		return true;
-	if (!tdi_live(tdi->state))
-		return true;
-	snprintf(why, len, "bind failed and left the TDI in state %u", tdi->state);
-	return false;
+	for (unsigned int i = 0; i < GHOST_TDIS; i++) {
+		const struct ghost_tdi *tdi = &ghost->tdi[i];
+		const struct pci_dev *pdev = tdi->rid ? pci_dev_find(tdi->rid) : NULL;
+
+		if (!pdev || !tdi->bind_failed || !tdi_live(tdi->state) || pci_tsm_busy(pdev) ||
+			pci_tsm_quarantined(pdev, &cause))
+			continue;
+		name_of(tdi->rid, name);
+		snprintf(why, len, "bind of %s failed and left its TDI in state %u", name,
+			tdi->state);
+		return false;
+	}
+	return true;
 }
 
 /* Host lanes see addresses and lengths of T=1 traffic, never its bytes. */
@@ -167,29 +170,38 @@ static bool x7(const struct trace_event *event, char *why, size_t len)
 	for (unsigned int i = 0; i < event->nargs; i++)
 		if (!strcmp(event->args[i].key, "data")) {
 			snprintf(why, len, "'%s' carries T=1 data into the %s lane", event->name,
-				 lane_name((enum lane)event->to));
+				lane_name((enum lane)event->to));
 			return false;
 		}
 	return true;
 }
 
-/* An accepted page is what its GPA's range in the report says: the same function's TEE memory. */
+/* The guest names a place in the report; the host chose the page. They must be the same page, and
+ * TEE memory of the function whose TDI the guest named. */
 static bool x8(const struct trace_event *event, char *why, size_t len)
 {
-	unsigned int bar;
-	uint64_t offset;
+	const struct trace_event *accept;
+	uint64_t pages, hpa = event_arg(event, "hpa"), offset;
 	const struct function *fn;
-	const struct ghost_page *page;
+	unsigned int bar;
+	int kind;
 
 	if (event->kind != TRACE_KIND_STATE || !event_is(event, "S-EPT") ||
-	    event_arg(event, "to") != SEPT_MMIO_MAPPED)
+		event_arg(event, "to") != SEPT_MMIO_MAPPED)
 		return true;
-	fn = function_at(event_arg(event, "hpa"), &bar, &offset);
-	page = ghost_page_find(event_arg(event, "hpa"));
-	if (fn && page && (page->func & 0xffff) == fn->rid)
+	accept = ghost_enclosing(event, "TDG.MMIO.ACCEPT");
+	if (!accept)
+		return true; /* T6 */
+	pages = (event_arg(event, "gpa") - event_arg(accept, "gpa")) / PHYS_PAGE +
+		(event_arg(accept, "pages") >> 32);
+	fn = function_at(hpa, &bar, &offset);
+	kind = fn ? device_mmio_attributes(fn->rid, bar, offset) : -1;
+	if (kind >= 0 && !(kind & TDISP_RANGE_NON_TEE) &&
+		fn->rid == (uint16_t)event_arg(accept, "func") &&
+		ghost_reported(fn->rid, event_arg(accept, "index"), pages) == hpa)
 		return true;
-	snprintf(why, len, "GPA %#llx was accepted on a page its TDI does not report",
-		 (unsigned long long)event_arg(event, "gpa"));
+	snprintf(why, len, "GPA %#llx was accepted on a page its TDI does not report there",
+		(unsigned long long)event_arg(event, "gpa"));
 	return false;
 }
 
@@ -201,11 +213,11 @@ static bool x9(char *why, size_t len)
 
 	for (const struct function *fn; (fn = function_next(&rid)); rid++) {
 		if (device_tdi_view(rid, &view) || !tdi_live((uint8_t)view.state) ||
-		    ide_secure(fn->pf_rid, view.stream))
+			ide_secure(fn->pf_rid, view.stream))
 			continue;
 		name_of(rid, name);
 		snprintf(why, len, "%s is in state %u on a stream that is not secure", name,
-			 (unsigned int)view.state);
+			(unsigned int)view.state);
 		return false;
 	}
 	return true;
@@ -223,7 +235,8 @@ static bool msix_page_in(const struct function *fn, uint32_t named, uint64_t hpa
 	return page >= hpa && page < hpa + size && device_mmio_attributes(fn->rid, bar, offset) < 0;
 }
 
-static int msix_leaf(uint64_t tdr, uint64_t gpa, uint64_t hpa, unsigned int level, enum sept_state state, void *arg)
+static int msix_leaf(uint64_t tdr, uint64_t gpa, uint64_t hpa, unsigned int level,
+	enum sept_state state, void *arg)
 {
 	uint64_t size = level ? PHYS_2M : PHYS_PAGE, offset;
 	unsigned int bar;
@@ -245,18 +258,86 @@ static bool x10(char *why, size_t len)
 }
 
 const struct check check_all[] = {
-	{ "X1", CHECK_STATE, "a reset of a bound device is refused, unbinds it, or breaks its TDI to ERROR", "R3.4",
-	  "reset-keeps-run", x1, NULL },
-	{ "X2", CHECK_STATE, "what is bound has a vdevice: destroying one unbinds first", "R1.4", "vdevice-forgets-unbind", x2, NULL },
-	{ "X3", CHECK_STATE, "a VM outlives its bound devices", "R3.3", "no-kvm-reference", x3, NULL },
-	{ "X4", CHECK_STATE, "no process has TEE pages mapped while their TDI is LOCKED or RUN", "R4.4", "keep-user-mapping", x4,
-	  NULL },
-	{ "X5", CHECK_HISTORY, "unbind ends unlocked, or quarantined with a cause", "R3.3", "unbind-without-stop", NULL, x5 },
-	{ "X6", CHECK_HISTORY, "a bind that failed leaves nothing locked", "maybe-done rule", "bind-error-forgets", NULL, x6 },
-	{ "X7", CHECK_HISTORY, "no host lane sees the bytes of T=1 traffic", "R3.5", "log-private-data", NULL, x7 },
-	{ "X8", CHECK_HISTORY, "an accepted page is one that its TDI reports", "TDISP report rules", "accept-unreported", NULL, x8 },
-	{ "X9", CHECK_STATE, "a TDI on a stream that is not secure is in ERROR", "PCIe 6.x chapter 11, transitions", "ignore-insecure", x9,
-	  NULL },
-	{ "X10", CHECK_STATE, "MSI-X pages are in no private slot unless locked", "R2.5", "private-msix", x10, NULL },
+	{
+		.id = "X1",
+		.kind = CHECK_STATE,
+		.sentence = "a reset of a bound device is refused, unbinds it, or breaks its TDI "
+			    "to ERROR",
+		.source = "R3.4",
+		.mutant = "reset-keeps-run",
+		.holds = x1,
+	},
+	{
+		.id = "X2",
+		.kind = CHECK_STATE,
+		.sentence = "what is bound has a vDEVICE: destroying one unbinds first",
+		.source = "R1.4",
+		.mutant = "vdevice-forgets-unbind",
+		.holds = x2,
+	},
+	{
+		.id = "X3",
+		.kind = CHECK_STATE,
+		.sentence = "a VM outlives its bound devices",
+		.source = "R3.3",
+		.mutant = "no-kvm-reference",
+		.holds = x3,
+	},
+	{
+		.id = "X4",
+		.kind = CHECK_STATE,
+		.sentence = "no process has TEE pages mapped while their TDI is LOCKED or RUN",
+		.source = "R4.4",
+		.mutant = "keep-user-mapping",
+		.holds = x4,
+	},
+	{
+		.id = "X5",
+		.kind = CHECK_HISTORY,
+		.sentence = "unbind ends unlocked, or quarantined with a cause",
+		.source = "R3.3",
+		.mutant = "unbind-without-stop",
+		.event = x5,
+	},
+	{
+		.id = "X6",
+		.kind = CHECK_STATE,
+		.sentence = "a bind that failed leaves nothing locked",
+		.source = "maybe-done rule",
+		.mutant = "bind-error-forgets",
+		.holds = x6,
+	},
+	{
+		.id = "X7",
+		.kind = CHECK_HISTORY,
+		.sentence = "no host lane sees the bytes of T=1 traffic",
+		.source = "R3.5",
+		.mutant = "log-private-data",
+		.event = x7,
+	},
+	{
+		.id = "X8",
+		.kind = CHECK_HISTORY,
+		.sentence = "an accepted page is the one that its TDI reports at that place",
+		.source = "PCIe 6.x 11.3.11, TDX Connect ABI, TDG.MMIO.ACCEPT",
+		.mutant = "accept-unreported",
+		.event = x8,
+	},
+	{
+		.id = "X9",
+		.kind = CHECK_STATE,
+		.sentence = "a TDI on a stream that is not secure is in ERROR",
+		.source = "PCIe 6.x chapter 11, transitions",
+		.mutant = "ignore-insecure",
+		.holds = x9,
+	},
+	{
+		.id = "X10",
+		.kind = CHECK_STATE,
+		.sentence = "MSI-X pages are in no private slot unless locked",
+		.source = "R2.5",
+		.mutant = "private-msix",
+		.holds = x10,
+	},
 };
 const size_t check_all_count = sizeof(check_all) / sizeof(check_all[0]);

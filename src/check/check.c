@@ -9,7 +9,7 @@
 
 const char *check_kind_name(enum check_kind kind)
 {
-	static const char *const names[] = { "state", "history", "progress", "confluence" };
+	static const char *const names[] = {"state", "history", "progress", "confluence"};
 
 	return kind <= CHECK_CONFLUENCE ? names[kind] : "?";
 }
@@ -29,7 +29,8 @@ const struct check *check_table(size_t *count)
 }
 
 /* Each invariant is recorded once: what follows from a broken state says nothing new. */
-static unsigned int violated(size_t row, const struct check *check, uint32_t step, uint64_t event, const char *why)
+static unsigned int violated(
+	size_t row, const struct check *check, uint32_t step, uint64_t event, const char *why)
 {
 	struct ghost *ghost;
 
@@ -83,8 +84,9 @@ unsigned int check_run(void)
 	for (size_t i = 0; i < count; i++) {
 		why[0] = '\0';
 		if (table[i].holds && !table[i].holds(why, sizeof(why)))
-			found += violated(i, &table[i], (uint32_t)*image_counter(IMAGE_COUNTER_STEP),
-					  trace_next() - 1, why);
+			found +=
+				violated(i, &table[i], (uint32_t)*image_counter(IMAGE_COUNTER_STEP),
+					trace_next() - 1, why);
 	}
 	return found;
 }
@@ -106,5 +108,6 @@ unsigned int check_held(void)
 	size_t count;
 
 	check_table(&count);
-	return (unsigned int)count - (ghost ? (unsigned int)__builtin_popcountll(ghost->violated) : 0);
+	return (unsigned int)count -
+	       (ghost ? (unsigned int)__builtin_popcountll(ghost->violated) : 0);
 }

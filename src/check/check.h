@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Invariants, one table: an id (T.. TDX, A.. SEV, C.. CCA, X.. all), a sentence, its source, a kind,
- * and a predicate over the image and the trace. State checks look at what is; history checks read
- * the new events and keep ghost state in the image; progress checks look at waits and locks;
- * confluence holds over many runs and is driven by tests.
+ * Invariants, one table: an id (T.. TDX, A.. SEV, C.. CCA, X.. all), a sentence, its source, a
+ * kind, the mutant it catches, and a predicate over the image and the trace. State checks look at
+ * what is; history checks read the new events and keep ghost state in the image; progress checks
+ * look at waits and locks; confluence holds over many runs and is driven by tests.
  */
 #ifndef SWTIO_CHECK_CHECK_H
 #define SWTIO_CHECK_CHECK_H
@@ -19,7 +19,7 @@ struct check {
 	enum check_kind kind;
 	const char *sentence;
 	const char *source;		/* where the rule comes from: spec section or discussion */
-	const char *mutant;		/* the deliberate bug it catches, by name; NULL: caught by an act of the adversary */
+	const char *mutant;		/* the deliberate bug that it, and no other, catches */
 	bool (*holds)(char *why, size_t len);	/* state, progress: true if it holds now */
 	/* history: sees each new event once */
 	bool (*event)(const struct trace_event *event, char *why, size_t len);

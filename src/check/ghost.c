@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "check/ghost.h"
+#include "device/device.h"
 #include "hardware/function.h"
 
 const struct ghost *ghost_root(void)
@@ -83,6 +84,46 @@ uint16_t ghost_rid_of(uint64_t hpa)
 	return fn ? fn->rid : 0;
 }
 
+/* Ranges stand in the order of BARs: each is a run of listed pages that are of one kind. */
+uint64_t ghost_reported(uint16_t rid, uint64_t index, uint64_t page)
+{
+	const struct function *fn = function_find(rid);
+	uint64_t next = 0, at_page = 0;
+
+	for (unsigned int bar = 0; fn && bar < FUNCTION_BARS; bar++) {
+		int before = -1;
+
+		for (uint64_t at = 0; at < fn->bar[bar].size; at += PHYS_PAGE) {
+			int kind = device_mmio_attributes(rid, bar, at);
+
+			if (kind >= 0)
+				kind &= ~TDISP_RANGE_NON_TEE;
+			if (kind >= 0 && kind != before) {
+				next++;
+				at_page = 0;
+			}
+			before = kind < 0 ? -1 : kind;
+			if (kind >= 0 && next == index + 1 && at_page++ == page)
+				return fn->bar[bar].hpa + at;
+		}
+	}
+	return 0;
+}
+
+static int vm_is(const void *object, void *arg)
+{
+	return object == arg;
+}
+
+bool ghost_vm_lives(const struct kvm *kvm)
+{
+	const void *object = kvm;
+	void *wanted;
+
+	memcpy(&wanted, &object, sizeof(wanted));
+	return kvm && image_each(IMAGE_TYPE_KVM, vm_is, wanted);
+}
+
 const struct trace_event *ghost_enclosing(const struct trace_event *event, const char *name)
 {
 	unsigned int depth = event->depth;
@@ -99,7 +140,8 @@ const struct trace_event *ghost_enclosing(const struct trace_event *event, const
 	return NULL;
 }
 
-/* -- taking events in --------------------------------------------------------------------------- */
+/* -- taking events in ---------------------------------------------------------------------------
+ */
 
 static void leaf_event(const struct trace_event *event)
 {
@@ -132,7 +174,8 @@ static void tdi_event(const struct trace_event *event)
 	if (!w)
 		return;
 	w->state = (uint8_t)event_arg(event, "to");
-	w->reset_at = 0;
+	if (!tdi_live(w->state))
+		w->reset_at = 0;
 	if (w->state == TDISP_LOCKED)
 		w->locked_at = event->seq;
 }
@@ -154,16 +197,29 @@ static void page_event(const struct trace_event *event)
 	w->func = event_arg(event, "to");
 }
 
-static void stream_event(const struct trace_event *event, bool used, bool blocked)
+static struct ghost_stream *stream_write(const struct trace_event *event)
 {
 	uint64_t handle = event_arg(event, "stream");
-	const struct ghost *ghost = ghost_root();
-	struct ghost_stream *w;
 
-	if (handle >= GHOST_STREAMS)
-		return;
-	w = image_write(&ghost->stream[handle]);
-	*w = (struct ghost_stream){ .used = used, .blocked = blocked, .handle = handle };
+	return handle < GHOST_STREAMS ? image_write(&ghost_root()->stream[handle]) : NULL;
+}
+
+static void stream_made(const struct trace_event *event)
+{
+	struct ghost_stream *w = stream_write(event);
+
+	if (w)
+		*w = (struct ghost_stream){.used = true,
+			.handle = event_arg(event, "stream"),
+			.spdm = event_arg(event, "spdm")};
+}
+
+static void stream_changed(const struct trace_event *event, bool used)
+{
+	struct ghost_stream *w = stream_write(event);
+
+	if (w)
+		w->used = w->blocked = used;
 }
 
 static void dmar_event(const struct trace_event *event)
@@ -178,6 +234,12 @@ static void dmar_event(const struct trace_event *event)
 		w->dmar = (uint8_t)event_arg(event, "to");
 }
 
+static void tdi_made(const struct trace_event *event, struct ghost_tdi *tdi)
+{
+	tdi->present = true;
+	tdi->stream = event_arg(event, "stream");
+}
+
 static void module_event(const struct trace_event *event)
 {
 	struct ghost_tdi *tdi = NULL;
@@ -189,27 +251,53 @@ static void module_event(const struct trace_event *event)
 	else if (event_is(event, "TDH.IQ.INV.PROCESS"))
 		ghost_write()->invalidated_at = event->seq;
 	else if (event_is(event, "TDH.IDE.STREAM.BLOCK"))
-		stream_event(event, true, true);
+		stream_changed(event, true);
 	else if (event_is(event, "TDH.IDE.STREAM.DELETE"))
-		stream_event(event, false, false);
+		stream_changed(event, false);
 	else if (tdi && event_is(event, "TDH.TDI.CREATE"))
-		tdi->present = true;
+		tdi_made(event, tdi);
 	else if (tdi && event_is(event, "TDH.TDI.REMOVE"))
 		tdi->present = false;
 	else if (tdi && event_is(event, "TDG.TDI.START"))
 		tdi->authorised_at = event->seq;
 }
 
-void ghost_event(const struct trace_event *event)
+/* What the host TSM says of a function, and what befalls it. */
+static void host_event(const struct trace_event *event)
+{
+	bool bound = event_is(event, "tdi bound");
+	struct ghost_tdi *tdi;
+
+	if (!bound && !event_is(event, "tdi unbound") && !event_is(event, "FLR") &&
+		!event_is(event, "hot reset"))
+		return;
+	tdi = tdi_write((uint16_t)event_arg(event, "rid"));
+	if (!tdi)
+		return;
+	if (bound || event_is(event, "tdi unbound"))
+		tdi->bound = bound;
+	else if (tdi_live(tdi->state))
+		tdi->reset_at = event->seq;
+}
+
+static void call_event(const struct trace_event *event)
 {
 	struct ghost_tdi *tdi;
 
-	if (event->kind == TRACE_KIND_CALL) {
-		if (event->to == LANE_FIRMWARE && event->result == 0)
-			module_event(event);
+	if (event->to == LANE_FIRMWARE && event->result == 0)
+		module_event(event);
+	if (!event_is(event, "tsm_bind"))
 		return;
-	}
-	if (event_is(event, "S-EPT"))
+	tdi = tdi_write((uint16_t)event_arg(event, "rid"));
+	if (tdi)
+		tdi->bind_failed = event->result < 0 && event->result != TRACE_PENDING;
+}
+
+void ghost_event(const struct trace_event *event)
+{
+	if (event->kind == TRACE_KIND_CALL)
+		call_event(event);
+	else if (event_is(event, "S-EPT"))
 		leaf_event(event);
 	else if (event_is(event, "TDI") && event->from == LANE_DEVICE)
 		tdi_event(event);
@@ -217,11 +305,8 @@ void ghost_event(const struct trace_event *event)
 		page_event(event);
 	else if (event_is(event, "DMAR"))
 		dmar_event(event);
-	else if ((event_is(event, "tdi bound") || event_is(event, "tdi unbound")) &&
-		 (tdi = tdi_write((uint16_t)event_arg(event, "rid"))))
-		tdi->bound = event_is(event, "tdi bound");
-	else if ((event_is(event, "FLR") || event_is(event, "hot reset")) &&
-		 (tdi = tdi_write((uint16_t)event_arg(event, "rid"))) &&
-		 (tdi->state == TDISP_LOCKED || tdi->state == TDISP_RUN))
-		tdi->reset_at = event->seq;
+	else if (event_is(event, "IDE stream made"))
+		stream_made(event);
+	else
+		host_event(event);
 }

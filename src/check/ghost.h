@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ghost state: what the history checks remember of the trace, kept in the image so that it goes back
- * with a snapshot. It is built from state-change events only, in order, and never asks the model.
+ * Ghost state: what the history checks remember of the trace, kept in the image so that it goes
+ * back with a snapshot. It is built from state-change events only, in order, and never asks the model.
  */
 #ifndef SWTIO_CHECK_GHOST_H
 #define SWTIO_CHECK_GHOST_H
 
 #include "check/check.h"
 #include "firmware/tdx/tdx.h"
+#include "kernel/kvm/kvm.h"
 #include "spdm/pcisig.h"
 
 #define GHOST_TDIS 16u
@@ -22,10 +23,12 @@ struct ghost_tdi {
 	uint8_t dmar;			/* enum dmar_state of its leaf */
 	bool bound;			/* the host TSM says so */
 	bool present;			/* the module has a TDI for it */
+	bool bind_failed;		/* the host TSM's last bind did */
+	uint64_t stream;		/* of the module's TDI */
 	uint64_t locked_at;		/* event of the last LOCK */
 	uint64_t authorised_at;		/* event of the last TDG.TDI.START that succeeded */
 	uint64_t session;		/* highest bind session seen */
-	uint64_t reset_at;		/* event of the last reset while LOCKED or RUN, 0: none since */
+	uint64_t reset_at;		/* last event of a reset while LOCKED or RUN, or 0 */
 };
 
 struct ghost_leaf {			/* an MMIO leaf of an S-EPT */
@@ -35,7 +38,7 @@ struct ghost_leaf {			/* an MMIO leaf of an S-EPT */
 };
 
 struct ghost_page { uint64_t hpa; uint64_t func; };	/* MMIOMT owner */
-struct ghost_stream { bool used, blocked; uint64_t handle; };
+struct ghost_stream { bool used, blocked; uint64_t handle, spdm; };
 
 struct ghost {
 	uint64_t seen;			/* events consumed */
@@ -56,6 +59,9 @@ const struct ghost_tdi *ghost_tdi_find(uint16_t rid);
 const struct ghost_leaf *ghost_leaf_find(uint64_t tdr, uint64_t gpa);
 const struct ghost_page *ghost_page_find(uint64_t hpa);
 uint16_t ghost_rid_of(uint64_t hpa);	/* function whose BAR holds the page, 0: none */
+/* The page at `page` pages into range number `index` of the function's TDISP report; 0: none. */
+uint64_t ghost_reported(uint16_t rid, uint64_t index, uint64_t page);
+bool ghost_vm_lives(const struct kvm *kvm);	/* never looks into one that is gone */
 /* The call an event was made in: the nearest earlier one of smaller depth; NULL none. */
 const struct trace_event *ghost_enclosing(const struct trace_event *event, const char *name);
 
@@ -65,6 +71,11 @@ void ghost_event(const struct trace_event *event);
 static inline bool event_is(const struct trace_event *event, const char *name)
 {
 	return !__builtin_strcmp(event->name, name);
+}
+
+static inline bool tdi_live(uint8_t state)
+{
+	return state == TDISP_LOCKED || state == TDISP_RUN;
 }
 
 /* A call of the TDX module that succeeded. */

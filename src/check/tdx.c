@@ -10,11 +10,6 @@
 #include "kernel/pci/pci.h"
 #include "kernel/tsm/tsm.h"
 
-static bool tdi_live(uint8_t state)
-{
-	return state == TDISP_LOCKED || state == TDISP_RUN;
-}
-
 static bool stream_blocked(void)
 {
 	const struct ghost *ghost = ghost_root();
@@ -25,10 +20,12 @@ static bool stream_blocked(void)
 	return false;
 }
 
-/* -- T1: pages the TDISP report calls TEE memory, while the TDI is LOCKED or RUN ---------------- */
+/* -- T1: pages the TDISP report calls TEE memory, while the TDI is LOCKED or RUN ----------------
+ */
 
 /* The first TEE page of a LOCKED or RUN TDI inside [hpa, +len), as (bar, offset); NULL: none. */
-static const struct function *tee_page(uint64_t hpa, uint64_t len, unsigned int *bar, uint64_t *offset)
+static const struct function *tee_page(
+	uint64_t hpa, uint64_t len, unsigned int *bar, uint64_t *offset)
 {
 	struct tdi_view view;
 
@@ -53,11 +50,13 @@ static bool ept_hides(const struct pt *ept, char *why, size_t len)
 
 	while ((at = pt_next_mapped(ept, at)) != UINT64_MAX && !pt_walk(ept, at, &leaf)) {
 		uint64_t start = leaf.hpa & ~(leaf.size - 1);
-		const struct function *fn = phys_is_mmio(start) ? tee_page(start, leaf.size, &bar, &offset) : NULL;
+		const struct function *fn =
+			phys_is_mmio(start) ? tee_page(start, leaf.size, &bar, &offset) : NULL;
 
 		if (fn) {
 			snprintf(why, len, "the shared EPT maps BAR%u+%#llx of %02x:%02x.%x", bar,
-				 (unsigned long long)offset, fn->rid >> 8, fn->rid >> 3 & 31, fn->rid & 7);
+				(unsigned long long)offset, fn->rid >> 8, fn->rid >> 3 & 31,
+				fn->rid & 7);
 			return false;
 		}
 		at = (leaf.address & ~(leaf.size - 1)) + leaf.size;
@@ -71,7 +70,7 @@ static bool t1(char *why, size_t len)
 
 	for (const struct pci_dev *pdev; (pdev = pci_dev_next(&rid)); rid++) {
 		const struct kvm *kvm = pci_tsm_kvm(pdev);
-		const struct vcpu_hw *vcpu = kvm ? kvm_vcpu_hw(kvm, 0) : NULL;
+		const struct vcpu_hw *vcpu = ghost_vm_lives(kvm) ? kvm_vcpu_hw(kvm, 0) : NULL;
 
 		if (vcpu && vcpu->ept && !ept_hides(vcpu->ept, why, len))
 			return false;
@@ -79,7 +78,8 @@ static bool t1(char *why, size_t len)
 	return true;
 }
 
-/* -- T2, T3: the end of an MMIO leaf ------------------------------------------------------------ */
+/* -- T2, T3: the end of an MMIO leaf ------------------------------------------------------------
+ */
 
 static bool mmio_unmapped(const struct trace_event *event)
 {
@@ -97,7 +97,7 @@ static bool t2(const struct trace_event *event, char *why, size_t len)
 	if (!tdi || tdi->state == TDISP_UNLOCKED || stream_blocked())
 		return true;
 	snprintf(why, len, "GPA %#llx was unmapped while the TDI is in state %u",
-		 (unsigned long long)event_arg(event, "gpa"), tdi->state);
+		(unsigned long long)event_arg(event, "gpa"), tdi->state);
 	return false;
 }
 
@@ -110,14 +110,15 @@ static bool t3(const struct trace_event *event, char *why, size_t len)
 		return true;
 	leaf = ghost_leaf_find(event_arg(event, "tdr"), event_arg(event, "gpa"));
 	if (leaf && leaf->state == SEPT_MMIO_BLOCKED && ghost->tracked_at > leaf->blocked_at &&
-	    ghost->invalidated_at > leaf->blocked_at)
+		ghost->invalidated_at > leaf->blocked_at)
 		return true;
 	snprintf(why, len, "GPA %#llx was unmapped without block, track and invalidation before it",
-		 (unsigned long long)event_arg(event, "gpa"));
+		(unsigned long long)event_arg(event, "gpa"));
 	return false;
 }
 
-/* -- T4, T10, T11: nothing goes before what depends on it ---------------------------------------- */
+/* -- T4, T10, T11: nothing goes before what depends on it ----------------------------------------
+ */
 
 static bool t4(const struct trace_event *event, char *why, size_t len)
 {
@@ -132,7 +133,7 @@ static bool t4(const struct trace_event *event, char *why, size_t len)
 	for (unsigned int i = 0; i < GHOST_LEAVES; i++)
 		if (ghost->leaf[i].state && ghost_rid_of(ghost->leaf[i].hpa) == rid) {
 			snprintf(why, len, "a TDI was removed while GPA %#llx maps its MMIO",
-				 (unsigned long long)ghost->leaf[i].gpa);
+				(unsigned long long)ghost->leaf[i].gpa);
 			return false;
 		}
 	return !tdi || tdi->dmar == DMAR_FREE;
@@ -145,11 +146,13 @@ static bool t10(const struct trace_event *event, char *why, size_t len)
 	(void)why, (void)len;
 	if (event_done(event, "TDH.IDE.STREAM.DELETE"))
 		for (unsigned int i = 0; i < GHOST_TDIS; i++)
-			if (ghost->tdi[i].present)
+			if (ghost->tdi[i].present &&
+				ghost->tdi[i].stream == event_arg(event, "stream"))
 				return false;
 	if (event_done(event, "TDH.SPDM.DELETE"))
 		for (unsigned int i = 0; i < GHOST_STREAMS; i++)
-			if (ghost->stream[i].used)
+			if (ghost->stream[i].used &&
+				ghost->stream[i].spdm == event_arg(event, "spdm"))
 				return false;
 	return true;
 }
@@ -162,54 +165,49 @@ static bool t11(const struct trace_event *event, char *why, size_t len)
 	if (!event_done(event, "TDH.MNG.VPFLUSHDONE"))
 		return true;
 	for (unsigned int i = 0; i < GHOST_TDIS; i++)
-		if (ghost_root()->tdi[i].present && !tdx_tdi_view(ghost_root()->tdi[i].rid, &view) &&
-		    view.tdr == event_arg(event, "tdr"))
+		if (ghost_root()->tdi[i].present &&
+			!tdx_tdi_view(ghost_root()->tdi[i].rid, &view) &&
+			view.tdr == event_arg(event, "tdr"))
 			return false;
 	return true;
 }
 
-/* -- T5, T6: only the guest accepts --------------------------------------------------------------- */
+/* -- T5, T6: only the guest accepts ---------------------------------------------------------------
+ */
 
 static bool t5(const struct trace_event *event, char *why, size_t len)
 {
 	(void)why, (void)len;
-	if (event->kind != TRACE_KIND_STATE || !event_is(event, "DMAR") || event_arg(event, "level") != 3 ||
-	    event_arg(event, "to") != DMAR_PRESENT)
+	if (event->kind != TRACE_KIND_STATE || !event_is(event, "DMAR") ||
+		event_arg(event, "level") != 3 || event_arg(event, "to") != DMAR_PRESENT)
 		return true;
 	return ghost_enclosing(event, "TDG.DMAR.ACCEPT") != NULL;
 }
 
 static bool t6(const struct trace_event *event, char *why, size_t len)
 {
-	unsigned int bar;
-	uint64_t offset;
-	const struct function *fn;
-
 	if (event->kind != TRACE_KIND_STATE || !event_is(event, "S-EPT") ||
-	    event_arg(event, "to") != SEPT_MMIO_MAPPED)
+		event_arg(event, "to") != SEPT_MMIO_MAPPED ||
+		ghost_enclosing(event, "TDG.MMIO.ACCEPT"))
 		return true;
-	if (!ghost_enclosing(event, "TDG.MMIO.ACCEPT")) {
-		snprintf(why, len, "GPA %#llx became accepted without the guest's word",
-			 (unsigned long long)event_arg(event, "gpa"));
-		return false;
-	}
-	fn = function_at(event_arg(event, "hpa"), &bar, &offset);
-	return fn && device_mmio_attributes(fn->rid, bar, offset) >= 0;
+	snprintf(why, len, "GPA %#llx became accepted without the guest's word",
+		(unsigned long long)event_arg(event, "gpa"));
+	return false;
 }
 
-/* -- T7, T15: RUN is what the guest authorised in this session -------------------------------------- */
+/* -- T7, T15: RUN is what the guest authorised in this session
+ * -------------------------------------- */
 
 static bool t7(const struct trace_event *event, char *why, size_t len)
 {
 	const struct ghost_tdi *tdi;
 
 	(void)why, (void)len;
-	if (event->kind != TRACE_KIND_STATE || event->from != LANE_DEVICE || !event_is(event, "TDI") ||
-	    event_arg(event, "to") != TDISP_RUN)
+	if (event->kind != TRACE_KIND_STATE || event->from != LANE_DEVICE ||
+		!event_is(event, "TDI") || event_arg(event, "to") != TDISP_RUN)
 		return true;
 	tdi = ghost_tdi_find((uint16_t)event_arg(event, "rid"));
-	return tdi && tdi->locked_at && tdi->authorised_at > tdi->locked_at &&
-	       event_arg(event, "from") == TDISP_LOCKED;
+	return tdi && tdi->locked_at && tdi->authorised_at > tdi->locked_at;
 }
 
 static bool t15(const struct trace_event *event, char *why, size_t len)
@@ -226,7 +224,7 @@ static bool t15(const struct trace_event *event, char *why, size_t len)
 		return true;
 	if (session <= tdi->session) {
 		snprintf(why, len, "bind session %llu follows %llu", (unsigned long long)session,
-			 (unsigned long long)tdi->session);
+			(unsigned long long)tdi->session);
 		return false;
 	}
 	w = image_write(tdi);
@@ -234,23 +232,24 @@ static bool t15(const struct trace_event *event, char *why, size_t len)
 	return true;
 }
 
-/* -- T8, T9: who reaches what ------------------------------------------------------------------------ */
+/* -- T8, T9: who reaches what
+ * ------------------------------------------------------------------------ */
 
 /* A DMA with T=1 that was served. */
 static bool t8(const struct trace_event *event, char *why, size_t len)
 {
 	const struct ghost_tdi *tdi;
 
-	if (event->kind != TRACE_KIND_CALL || event->from != LANE_DEVICE || event->to != LANE_HARDWARE ||
-	    event->result || !event_arg(event, "t"))
+	if (event->kind != TRACE_KIND_CALL || event->from != LANE_DEVICE ||
+		event->to != LANE_HARDWARE || event->result || !event_arg(event, "t"))
 		return true;
 	tdi = ghost_tdi_find((uint16_t)event_arg(event, "rid"));
 	if (tdi && tdi->state == TDISP_RUN && tdi->dmar == DMAR_PRESENT &&
-	    event_arg(event, "stream") != TLP_NO_STREAM)
+		event_arg(event, "stream") != TLP_NO_STREAM)
 		return true;
 	snprintf(why, len, "DMA with T=1 was served: TDI state %u, DMAR state %u, stream %#llx",
-		 tdi ? tdi->state : 0u, tdi ? tdi->dmar : 0u,
-		 (unsigned long long)event_arg(event, "stream"));
+		tdi ? tdi->state : 0u, tdi ? tdi->dmar : 0u,
+		(unsigned long long)event_arg(event, "stream"));
 	return false;
 }
 
@@ -258,22 +257,26 @@ static bool t9(const struct trace_event *event, char *why, size_t len)
 {
 	const struct ghost_page *page;
 
-	if (event->kind != TRACE_KIND_STATE || !event_is(event, "MMIOMT") || !event_arg(event, "to"))
+	if (event->kind != TRACE_KIND_STATE || !event_is(event, "MMIOMT") ||
+		!event_arg(event, "to"))
 		return true;
 	page = ghost_page_find(event_arg(event, "hpa"));
-	if (!page || !page->func)
+	if (!page || !page->func || page->func == event_arg(event, "to"))
 		return true;
-	snprintf(why, len, "page %#llx of TDI %#llx was given to TDI %#llx", (unsigned long long)page->hpa,
-		 (unsigned long long)page->func, (unsigned long long)event_arg(event, "to"));
+	snprintf(why, len, "page %#llx of TDI %#llx was given to TDI %#llx",
+		(unsigned long long)page->hpa, (unsigned long long)page->func,
+		(unsigned long long)event_arg(event, "to"));
 	return false;
 }
 
-/* -- T12, T13, T14 ------------------------------------------------------------------------------------- */
+/* -- T12, T13, T14
+ * ------------------------------------------------------------------------------------- */
 
 static bool t12(const struct trace_event *event, char *why, size_t len)
 {
-	static const char *const never[] = { "TDISP LOCK", "TDISP START", "TDISP GET_DEVICE_INTERFACE_REPORT",
-					     "TDISP BIND_P2P", "TDISP UNBIND_P2P", "TDISP SET_MMIO" };
+	static const char *const never[] = {"TDISP LOCK", "TDISP START",
+		"TDISP GET_DEVICE_INTERFACE_REPORT", "TDISP BIND_P2P", "TDISP UNBIND_P2P",
+		"TDISP SET_MMIO"};
 	const struct ghost_tdi *tdi;
 
 	if (event->kind != TRACE_KIND_CALL || event->to != LANE_DEVICE || event->result)
@@ -289,7 +292,7 @@ static bool t12(const struct trace_event *event, char *why, size_t len)
 	return true;
 }
 
-/* A function the host has unbound leaves nothing behind in the module. */
+/* A function the host has unbound leaves nothing behind in the module (X5: nor in the device). */
 static bool t13(char *why, size_t len)
 {
 	const struct ghost *ghost = ghost_root();
@@ -302,11 +305,11 @@ static bool t13(char *why, size_t len)
 
 		if (!pdev || tdi->bound || pci_tsm_bound(pdev) || pci_tsm_quarantined(pdev, &cause))
 			continue;
-		if (tdi_live(tdi->state) || !tdx_tdi_view(tdi->rid, &view)) {
-			snprintf(why, len, "%02x:%02x.%x is not bound, yet %s", tdi->rid >> 8, tdi->rid >> 3 & 31,
-				 tdi->rid & 7, tdi_live(tdi->state) ? "its TDI is locked" : "the module has its TDI");
-			return false;
-		}
+		if (tdx_tdi_view(tdi->rid, &view))
+			continue;
+		snprintf(why, len, "%02x:%02x.%x is not bound, yet the module has its TDI",
+			tdi->rid >> 8, tdi->rid >> 3 & 31, tdi->rid & 7);
+		return false;
 	}
 	return true;
 }
@@ -320,32 +323,134 @@ static bool t14(char *why, size_t len)
 #define TDXC "TDX Connect ABI"
 
 const struct check check_tdx[] = {
-	{ "T1", CHECK_STATE, "no shared mapping of a TEE page while its TDI is LOCKED or RUN", "R4.4, the chart's steps 17-48",
-	  "keep-shared-mapping", t1, NULL },
-	{ "T2", CHECK_HISTORY, "no private MMIO page leaves the S-EPT unless the TDI is UNLOCKED or its stream blocked",
-	  TDXC ", TDH.MMIO.UNMAP", "unmap-before-stop", NULL, t2 },
-	{ "T3", CHECK_HISTORY, "every unmap follows a block, a TLB epoch and an IOTLB invalidation", TDXC ", TDH.MMIO.UNMAP",
-	  "skip-track", NULL, t3 },
-	{ "T4", CHECK_HISTORY, "a TDI is removed only without mapped MMIO and without a DMAR entry", TDXC ", TDH.TDI.REMOVE",
-	  "remove-with-mmio", NULL, t4 },
-	{ "T5", CHECK_HISTORY, "a DMAR leaf becomes present by the guest's accept only", TDXC ", TDG.DMAR.ACCEPT",
-	  "dmar-self-accept", NULL, t5 },
-	{ "T6", CHECK_HISTORY, "private MMIO becomes usable by the guest's accept of a reported page only",
-	  TDXC ", TDG.MMIO.ACCEPT", "mmio-self-accept", NULL, t6 },
-	{ "T7", CHECK_HISTORY, "a TDI enters RUN only when the guest authorised this bind session", TDXC ", TDG.TDI.START",
-	  "start-unauthorised", NULL, t7 },
-	{ "T8", CHECK_HISTORY, "T=1 DMA is served only in RUN, on a secure stream, with a present DMAR entry", PCIE ", TDISP rules",
-	  "dma-before-run", NULL, t8 },
-	{ "T9", CHECK_HISTORY, "a MMIO page belongs to at most one TDI", TDXC ", TDH.MMIOMT.SET", "mmiomt-steal", NULL, t9 },
-	{ "T10", CHECK_HISTORY, "a stream goes after its TDIs, an SPDM session after its streams", TDXC ", TDH.IDE.STREAM.DELETE",
-	  "delete-stream-early", NULL, t10 },
-	{ "T11", CHECK_HISTORY, "a TD is not torn down while it has TDIs", TDXC ", TDH.MNG.VPFLUSHDONE", "td-before-tdi", NULL, t11 },
-	{ "T12", CHECK_HISTORY, "in ERROR a TDI answers GET_STATE and STOP only", PCIE ", transitions", "start-in-error", NULL, t12 },
-	{ "T13", CHECK_STATE, "what is unbound is unlocked, and the module has forgotten it", "the chart's step 50", "forget-remove",
-	  t13, NULL },
-	{ "T14", CHECK_PROGRESS, "a revoke holds no lock that unbind needs", "revoke and unbind lock order", "revoke-under-dsm", t14,
-	  NULL },
-	{ "T15", CHECK_HISTORY, "bind sessions strictly increase", TDXC ", TDG.TDI.START", "session-reuse", NULL, t15 },
-	{ "T16", CHECK_CONFLUENCE, "closing descriptors in any order ends in the same state", "R3.3", "leak-on-kvm-first", NULL, NULL },
+	{
+		.id = "T1",
+		.kind = CHECK_STATE,
+		.sentence = "no shared mapping of a TEE page while its TDI is LOCKED or RUN",
+		.source = "R4.4, the chart's steps 17-48",
+		.mutant = "keep-shared-mapping",
+		.holds = t1,
+	},
+	{
+		.id = "T2",
+		.kind = CHECK_HISTORY,
+		.sentence = "no private MMIO page leaves the S-EPT unless the TDI is UNLOCKED or "
+			    "its stream blocked",
+		.source = TDXC ", TDH.MMIO.UNMAP",
+		.mutant = "unmap-before-stop",
+		.event = t2,
+	},
+	{
+		.id = "T3",
+		.kind = CHECK_HISTORY,
+		.sentence = "every unmap follows a block, a TLB epoch and an IOTLB invalidation",
+		.source = TDXC ", TDH.MMIO.UNMAP",
+		.mutant = "skip-track",
+		.event = t3,
+	},
+	{
+		.id = "T4",
+		.kind = CHECK_HISTORY,
+		.sentence = "a TDI is removed only without mapped MMIO and without a DMAR entry",
+		.source = TDXC ", TDH.TDI.REMOVE",
+		.mutant = "remove-with-mmio",
+		.event = t4,
+	},
+	{
+		.id = "T5",
+		.kind = CHECK_HISTORY,
+		.sentence = "a DMAR leaf becomes present by the guest's accept only",
+		.source = TDXC ", TDG.DMAR.ACCEPT",
+		.mutant = "dmar-self-accept",
+		.event = t5,
+	},
+	{
+		.id = "T6",
+		.kind = CHECK_HISTORY,
+		.sentence = "private MMIO becomes usable by the guest's accept only",
+		.source = TDXC ", TDG.MMIO.ACCEPT",
+		.mutant = "mmio-self-accept",
+		.event = t6,
+	},
+	{
+		.id = "T7",
+		.kind = CHECK_HISTORY,
+		.sentence = "a TDI enters RUN only when the guest authorised this bind session",
+		.source = TDXC ", TDG.TDI.START",
+		.mutant = "start-unauthorised",
+		.event = t7,
+	},
+	{
+		.id = "T8",
+		.kind = CHECK_HISTORY,
+		.sentence = "T=1 DMA is served only in RUN, on a secure stream, with a present "
+			    "DMAR entry",
+		.source = PCIE ", TDISP rules",
+		.mutant = "dma-before-run",
+		.event = t8,
+	},
+	{
+		.id = "T9",
+		.kind = CHECK_HISTORY,
+		.sentence = "an MMIO page belongs to at most one TDI",
+		.source = TDXC ", TDH.MMIOMT.SET",
+		.mutant = "mmiomt-steal",
+		.event = t9,
+	},
+	{
+		.id = "T10",
+		.kind = CHECK_HISTORY,
+		.sentence = "a stream goes after its TDIs, an SPDM session after its streams",
+		.source = TDXC ", TDH.IDE.STREAM.DELETE",
+		.mutant = "delete-stream-early",
+		.event = t10,
+	},
+	{
+		.id = "T11",
+		.kind = CHECK_HISTORY,
+		.sentence = "a TD is not torn down while it has TDIs",
+		.source = TDXC ", TDH.MNG.VPFLUSHDONE",
+		.mutant = "td-before-tdi",
+		.event = t11,
+	},
+	{
+		.id = "T12",
+		.kind = CHECK_HISTORY,
+		.sentence = "in ERROR a TDI answers GET_STATE and STOP only",
+		.source = PCIE ", transitions",
+		.mutant = "start-in-error",
+		.event = t12,
+	},
+	{
+		.id = "T13",
+		.kind = CHECK_STATE,
+		.sentence = "what is unbound the module has forgotten",
+		.source = "the chart's step 50",
+		.mutant = "forget-remove",
+		.holds = t13,
+	},
+	{
+		.id = "T14",
+		.kind = CHECK_PROGRESS,
+		.sentence = "a revoke holds no lock that unbind needs",
+		.source = "revoke and unbind lock order",
+		.mutant = "unbind-in-memory-lock",
+		.holds = t14,
+	},
+	{
+		.id = "T15",
+		.kind = CHECK_HISTORY,
+		.sentence = "bind sessions strictly increase",
+		.source = TDXC ", TDG.TDI.START",
+		.mutant = "session-reuse",
+		.event = t15,
+	},
+	{
+		.id = "T16",
+		.kind = CHECK_CONFLUENCE,
+		.sentence = "closing descriptors in any order ends in the same state",
+		.source = "R3.3",
+		.mutant = "leak-on-kvm-first",
+	},
 };
 const size_t check_tdx_count = sizeof(check_tdx) / sizeof(check_tdx[0]);

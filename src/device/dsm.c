@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device/dsm.h"
+#include "image/mutant.h"
 #include "hardware/doe.h"
 #include "trace/trace.h"
 
@@ -237,7 +238,7 @@ void dsm_stream_changed(const struct function *fn, uint16_t stream, bool secure)
 {
 	const struct dsm *dsm = dsm_of(fn->rid);
 
-	if (!dsm || secure)
+	if (!dsm || secure || mutant(MUTANT_IGNORE_INSECURE))
 		return;
 	for (const struct tdi *tdi = dsm->tdis; tdi; tdi = tdi->next)
 		if (tdi_stream_bound(tdi, stream))

@@ -8,6 +8,7 @@
 #include <linux/pci_regs.h>
 
 #include "device/dsm.h"
+#include "image/mutant.h"
 
 enum { CONTROL_START = 1, CONTROL_RESET = 2 };
 #define ENGINE_ID_VALUE 0x54494f31u
@@ -113,6 +114,13 @@ enum tlp_status engine_mmio(
 	return TLP_SC;
 }
 
+/* T=1 is for RUN alone. */
+static bool trusted(const struct tdi *tdi)
+{
+	return tdi->state == TDISP_RUN ||
+	       (tdi->state == TDISP_LOCKED && mutant(MUTANT_DMA_BEFORE_RUN));
+}
+
 /* One page. Unlocked, the function is an ordinary one. From LOCK on, what the report lists without
  * NON_TEE is TEE memory; what it does not list and what is NON_TEE is reached whatever T is. */
 static enum tlp_status admit_page(const struct tdi *tdi, unsigned int bar, uint64_t page,
@@ -125,7 +133,7 @@ static enum tlp_status admit_page(const struct tdi *tdi, unsigned int bar, uint6
 	attributes = report_attributes(tdi, tdi->lock_flags, bar, page);
 	if (attributes < 0 || (attributes & TDISP_RANGE_NON_TEE))
 		return TLP_SC;
-	if (tlp->t && tdi->state == TDISP_RUN && tdi_stream_bound(tdi, tlp->stream))
+	if (tlp->t && trusted(tdi) && tdi_stream_bound(tdi, tlp->stream))
 		return TLP_SC;
 	return TLP_UR;
 }
@@ -154,7 +162,7 @@ enum dma_mode engine_dma_mode(const struct engine *engine)
 
 	if (!fn || !(function_config(fn, PCI_COMMAND, 2) & PCI_COMMAND_MASTER))
 		return DMA_NONE;
-	if (tdi->state == TDISP_RUN)
+	if (trusted(tdi))
 		return tdi->faults[DEVICE_FAULT_DMA_T0] ? DMA_T0 : DMA_T1;
 	if (tdi->faults[DEVICE_FAULT_DMA_T1_EARLY])
 		return DMA_T1;

@@ -4,6 +4,7 @@
 
 #include "device/dsm.h"
 #include "hardware/doe.h"
+#include "image/mutant.h"
 
 static const uint8_t tee_doe_types[] = { DOE_TYPE_CMA, DOE_TYPE_SECURED, 0 };
 
@@ -38,6 +39,8 @@ static void engine_reset(const struct function *fn, enum function_reset kind)
 
 	if (!dsm || !engine)
 		return;		/* reset while being built */
+	if (kind == RESET_FLR && mutant(MUTANT_RESET_KEEPS_RUN))
+		return;
 	if (kind == RESET_FLR)
 		engine_flr(fn, dsm);
 	else if (fn->rid == dsm->rid)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device/dsm.h"
+#include "image/mutant.h"
 #include "trace/trace.h"
 
 static const char *const cause_names[TDI_CAUSE_MAX] = {
@@ -61,7 +62,7 @@ static void tdi_enter(const struct tdi *tdi, enum tdisp_state to, enum tdi_cause
 
 	w->state = (uint8_t)to;
 	w->cause = (uint8_t)cause;
-	if (to != TDISP_LOCKED) {
+	if (to != TDISP_LOCKED && !(to == TDISP_ERROR_STATE && mutant(MUTANT_START_IN_ERROR))) {
 		memset(w->nonce, 0, sizeof(w->nonce));
 		w->nonce_live = false;
 	}

@@ -7,6 +7,7 @@
 #include "hardware/ide.h"
 #include "hardware/iommu.h"
 #include "hardware/phys_state.h"
+#include "image/mutant.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -109,6 +110,14 @@ static enum tlp_status mmio_route(struct tlp *tlp)
 	return ops && ops->mmio ? ops->mmio(fn, bar, offset, tlp) : TLP_UR;
 }
 
+static void private_shown(const struct tlp *tlp)
+{
+	struct reader r = reader_of(tlp->data, tlp->len);
+
+	TRACE_EVENT(LANE_HARDWARE, LANE_KVM, "MMIO seen", A("address", tlp->address),
+		    A("len", tlp->len), A("t", tlp->t), A("data", get_u8(&r)));
+}
+
 enum tlp_status tlp_mmio(struct tlp *tlp)
 {
 	enum tlp_status status;
@@ -117,6 +126,8 @@ enum tlp_status tlp_mmio(struct tlp *tlp)
 	status = mmio_route(tlp);
 	if (status != TLP_SC)
 		refused(tlp, status, false);
+	else if (tlp->t && mutant(MUTANT_LOG_PRIVATE_DATA))
+		private_shown(tlp);
 	image_commit();
 	return status;
 }

@@ -618,7 +618,7 @@ static void unbind_with_mutant(const struct rig *rig, enum mutant mutant_id)
 
 static void R3_2_unmap_before_stop_is_refused(void **state)
 {
-	unbind_with_mutant(*state, MUTANT_UNMAP_BEFORE_STOP);
+	unbind_with_mutant(*state, MUTANT_STOP_LAST);
 	assert_true(trace_find("TDH.MMIO.UNMAP", TDX_TDI_TDISP_INVALID_STATE) > 0);
 	assert_int_equal(trace_find("TDH.MMIO.UNMAP", TDX_SUCCESS), 0);
 	assert_true(pci_tsm_quarantined(pci_dev_find(PF), NULL));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The TDISP conversations with a TDI that the host may ask for: bind to stop. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 #define REPORT_ALL 0xffffu
 #define PAGES_A_CALL 512u		/* of a report, before BIND lets the host breathe */
@@ -133,7 +134,9 @@ static uint64_t bind_associate(struct dialog *dialog, const struct tdx_tdi *tdi)
 	}
 	w->associated = tdi->pages_total;
 	w->bound = true;
-	w->bind_session = tdx_module_write()->next_session++;
+	w->bind_session = tdx_module()->next_session;
+	if (!mutant(MUTANT_SESSION_REUSE))
+		tdx_module_write()->next_session++;
 	TRACE_STATE(LANE_FIRMWARE, "TDI bind", A("func", tdi->func_id),
 		    A("session", tdi->bind_session));
 	dialog->args->rcx = tdi->bind_session;
@@ -285,7 +288,7 @@ static uint64_t tdi_start(struct tdx_args *args)
 			return status;
 		if (!tdi->bound || tdi->tdisp_state != TDISP_LOCKED || tdi->uncertain)
 			return TDX_TDI_TDISP_INVALID_STATE | TDX_RCX;
-		if (!tdi->authorised)
+		if (!tdi->authorised && !mutant(MUTANT_START_UNAUTHORISED))
 			return TDX_TDI_NOT_AUTHORISED | TDX_RCX;
 	}
 	return dialog_run(tdi->stream->spdm, TDX_TDI_START, args, start_step);

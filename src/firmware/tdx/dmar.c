@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Trusted DMA-remapping tables: root, context, PASID directory, PASID entry, one object each. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 #define INDEX_RID 0x00000000ffff0000ull
 #define INDEX_BUS 0x00000000ff000000ull
@@ -115,7 +116,9 @@ static uint64_t dmar_add(struct tdx_args *args)
 		dmar_write(parent)->children++;
 	dmar->next = tdx_module()->dmars;
 	tdx_module_write()->dmars = dmar;
-	dmar_state_set(dmar, level == TDX_DMAR_PASID ? DMAR_PENDING : DMAR_PRESENT);
+	dmar_state_set(dmar, level == TDX_DMAR_PASID && !mutant(MUTANT_DMAR_SELF_ACCEPT) ?
+				     DMAR_PENDING :
+				     DMAR_PRESENT);
 	return TDX_SUCCESS;
 }
 

@@ -33,15 +33,17 @@ static inline uint64_t tdx_invalid(enum tdx_operand operand)
  * ever is wrong anyway. */
 #define TDX_NO_MEMORY TDX_OPERAND_BUSY
 
+#define TDX_TRACED 4u			/* operands of a call that its event can name */
+
 typedef uint64_t (*tdx_handler)(struct tdx_args *args);
 struct tdx_leaf_row {
 	uint16_t leaf;
 	tdx_handler handler;
-	const char *args[3];		/* rcx, rdx, r8 in the trace */
+	const char *args[TDX_TRACED];	/* rcx, rdx, r8, r9 in the trace */
 };
 
 /* A row's named operands as trace arguments; a MAP becomes an address and a level. */
-unsigned int tdx_trace_operands(const char *const names[3], const struct tdx_args *args,
+unsigned int tdx_trace_operands(const char *const names[TDX_TRACED], const struct tdx_args *args,
 				struct trace_arg *out);
 
 /* -- the module's root ----------------------------------------------------------------------- */

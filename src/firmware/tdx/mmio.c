@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Private MMIO in the S-EPT: FREE, MMIO_PENDING, MMIO_MAPPED, MMIO_BLOCKED and back. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 static uint64_t mmio_map(struct tdx_args *args)
 {
@@ -27,7 +28,8 @@ static uint64_t mmio_map(struct tdx_args *args)
 		return TDX_IDE_STREAM_BLOCKED;
 	mmiomt_mark(args->r8, size, MMIOMT_MAPPED, 0);
 	tdi_write(tdi)->mmio_pages += size / PHYS_PAGE;
-	sept_leaf_set(at.td, &at.ref, args->r8, SEPT_MMIO_PENDING);
+	sept_leaf_set(at.td, &at.ref, args->r8,
+		      mutant(MUTANT_MMIO_SELF_ACCEPT) ? SEPT_MMIO_MAPPED : SEPT_MMIO_PENDING);
 	return TDX_SUCCESS;
 }
 
@@ -64,8 +66,10 @@ static uint64_t mmio_unmap(struct tdx_args *args)
 		return sept_refuse(args, &at.ref, TDX_TLB_TRACKING_NOT_DONE);
 	size = sept_level_size(at.ref.level);
 	hpa = sept_entry_hpa(at.ref.entry, at.ref.level);
-	tdi = tdi_of((uint32_t)mmiomt_entry(hpa));	/* no TDI goes while it has a page mapped */
-	if (!tdi_is_unlocked(tdi) && !tdi->stream->blocked)
+	tdi = tdi_of((uint32_t)mmiomt_entry(hpa));
+	if (!tdi)
+		return sept_refuse(args, &at.ref, TDX_TDI_NOT_PRESENT);
+	if (!tdi_is_unlocked(tdi) && !tdi->stream->blocked && !mutant(MUTANT_UNMAP_BEFORE_STOP))
 		return sept_refuse(args, &at.ref, TDX_TDI_TDISP_INVALID_STATE);
 	mmiomt_mark(hpa, size, 0, MMIOMT_MAPPED);
 	tdi_write(tdi)->mmio_pages -= size / PHYS_PAGE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which TDI owns a page of MMIO: one table a 2 MiB region, in a page of the host's. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 static const struct tdx_mmiomt *table_of(uint64_t hpa)
 {
@@ -145,7 +146,7 @@ static uint64_t mmiomt_set(struct tdx_args *args)
 	if (!tdi)
 		return TDX_TDI_NOT_PRESENT | TDX_RDX;
 	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE)
-		if (slot_load(table, at) & MMIOMT_OWNED)
+		if (slot_load(table, at) & MMIOMT_OWNED && !mutant(MUTANT_MMIOMT_STEAL))
 			return TDX_MMIO_ALREADY_OWNED | TDX_RCX;
 	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
 		slot_store(table, at, MMIOMT_OWNED | tdi->func_id);

@@ -134,13 +134,13 @@ static const struct tdx_leaf_row *leaf_find(enum tdx_leaf leaf)
 }
 
 /* A MAP operand is shown as the address it means; its level is in the low bits. */
-unsigned int tdx_trace_operands(const char *const names[3], const struct tdx_args *args,
+unsigned int tdx_trace_operands(const char *const names[TDX_TRACED], const struct tdx_args *args,
 				struct trace_arg *out)
 {
-	const uint64_t values[3] = { args->rcx, args->rdx, args->r8 };
+	const uint64_t values[TDX_TRACED] = { args->rcx, args->rdx, args->r8, args->r9 };
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < TDX_TRACED; i++) {
 		bool map = names[i] && !strcmp(names[i], "gpa");
 
 		if (!names[i])

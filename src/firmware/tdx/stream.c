@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* IDE streams: the root port's registers and keys, and IDE_KM with the device for its keys. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 #define BLOCK_CONTROL 0x04u		/* of a selective stream block */
 #define BLOCK_RID1 0x0cu
@@ -106,6 +107,8 @@ static uint64_t stream_create(struct tdx_args *args)
 	stream->next = tdx_module()->streams;
 	tdx_module_write()->streams = stream;
 	spdm_write(spdm)->streams++;
+	TRACE_STATE(LANE_FIRMWARE, "IDE stream made", A("stream", stream->handle),
+		    A("spdm", args->rdx));
 	args->rcx = stream->handle;
 	args->rdx = selective;
 	block_program(root_port, block, (uint32_t)args->r9, rid, address);
@@ -308,7 +311,7 @@ static uint64_t stream_delete(struct tdx_args *args)
 		return TDX_OPERAND_BUSY | TDX_RCX;
 	if (!stream->blocked)
 		return TDX_IDE_STREAM_NOT_BLOCKED | TDX_RCX;
-	if (stream->tdis)
+	if (stream->tdis && !mutant(MUTANT_DELETE_STREAM_EARLY))
 		return TDX_IDE_STREAM_HAS_TDI | TDX_RCX;
 	root_port = stream->root_port;
 	block = block_find(root_port, stream->selective);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of a TD: create, key, initialise, finalise, tear down, reclaim. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 const struct tdx_td *td_find(uint64_t tdr)
 {
@@ -157,18 +158,26 @@ static uint64_t mr_finalize(struct tdx_args *args)
 	return TDX_SUCCESS;
 }
 
+static bool vps_flushed(const struct tdx_td *td)
+{
+	for (const struct tdx_vp *vp = td->vps; vp; vp = vp->next)
+		if (vp->ready && !vp->flushed)
+			return false;
+	return true;
+}
+
 static uint64_t mng_vpflushdone(struct tdx_args *args)
 {
+	bool blind = mutant(MUTANT_TD_BEFORE_TDI);
 	uint64_t status;
 	const struct tdx_td *td = td_get(args->rcx, TD_CREATED, TD_FINALIZED, &status);
 
 	if (!td)
 		return status | TDX_RCX;
-	if (td->tdis)
+	if (td->tdis && !blind)
 		return TDX_TD_HAS_TDIS | TDX_RCX;
-	for (const struct tdx_vp *vp = td->vps; vp; vp = vp->next)
-		if (vp->ready && !vp->flushed)
-			return TDX_OPERAND_BUSY | TDX_RCX;
+	if (!vps_flushed(td) && !blind)
+		return TDX_OPERAND_BUSY | TDX_RCX;
 	td_state_set(td, TD_FLUSHED);
 	return TDX_SUCCESS;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's gate: what a TD may ask, believe and accept. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 struct tdcall {
 	const struct vcpu_hw *vcpu;
@@ -12,7 +13,7 @@ struct tdcall {
 struct tdcall_row {
 	uint16_t leaf;
 	uint64_t (*handler)(struct tdcall *call);
-	const char *args[3];		/* rcx, rdx, r8 in the trace */
+	const char *args[TDX_TRACED];	/* rcx, rdx, r8, r9 in the trace */
 };
 
 /* No leaf at a private GPA: the VMM must provide one, then the guest asks again. */
@@ -181,11 +182,11 @@ static uint64_t mmio_accept_leaf(struct tdcall *call, const struct tdx_tdi *tdi,
 	mapped = sept_entry_hpa(ref.entry, level);
 	if ((uint32_t)mmiomt_entry(mapped) != tdi->func_id)
 		return TDX_MMIO_TDI_OWNER_MISMATCH | TDX_RCX;
-	if (mapped != hpa)
+	if (mapped != hpa && !mutant(MUTANT_ACCEPT_UNREPORTED))
 		return TDX_MMIO_INVALID_HPA_OFFSET | TDX_R9;
 	if (state == SEPT_MMIO_MAPPED)
 		return TDX_PAGE_ALREADY_ACCEPTED | TDX_RCX;
-	sept_leaf_set(call->td, &ref, hpa, SEPT_MMIO_MAPPED);
+	sept_leaf_set(call->td, &ref, mapped, SEPT_MMIO_MAPPED);
 	return TDX_SUCCESS;
 }
 
@@ -257,7 +258,7 @@ static const struct tdcall_row rows[] = {
 	{ TDG_VM_RD, vm_rd, { NULL, "field" } },
 	{ TDG_TDI_RD, tdi_rd, { "func", "field" } },
 	{ TDG_TDI_START, tdi_start, { "func", "session" } },
-	{ TDG_MMIO_ACCEPT, mmio_accept, { "gpa", "index", "func" } },
+	{ TDG_MMIO_ACCEPT, mmio_accept, { "gpa", "index", "func", "pages" } },
 	{ TDG_DMAR_ACCEPT, dmar_accept, { "func" } },
 };
 

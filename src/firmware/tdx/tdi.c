@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TDIs: their metadata, what keeps them and what they keep. */
 #include "firmware/tdx/internal.h"
+#include "image/mutant.h"
 
 #define FUNC_VALID 0x01ffffffull	/* bits a FUNCTION_ID has */
 
@@ -157,10 +158,13 @@ static uint64_t remove_check(const struct tdx_tdi *tdi)
 		return TDX_TDI_NOT_PRESENT;
 	if (tdi->stream->spdm->op.leaf && tdi->stream->spdm->op.key == tdi->func_id)
 		return TDX_OPERAND_BUSY;
-	if (!tdi_is_unlocked(tdi) && !tdi->stream->blocked)
+	if (!tdi_is_unlocked(tdi) && !tdi->stream->blocked &&
+	    !mutant(MUTANT_UNBIND_WITHOUT_STOP) && !mutant(MUTANT_BIND_ERROR_FORGETS))
 		return TDX_TDI_INVALID_STATE;
 	if (dmar_leaf(tdi->func_id))
 		return TDX_TDI_HAS_MAPPED_DMA;
+	if (mutant(MUTANT_REMOVE_WITH_MMIO))
+		return TDX_SUCCESS;
 	if (tdi->mmio_pages)
 		return TDX_TDI_HAS_MAPPED_MMIO;
 	if (tdi->owned_pages)

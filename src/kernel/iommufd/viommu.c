@@ -72,7 +72,7 @@ int iommufd_ioctl_viommu_alloc(struct iommufd_cmd *cmd)
 	args->out_viommu_id = viommu->obj.id;
 	if (iommufd_respond(cmd, sizeof(*args)))
 		return -EFAULT;
-	file_get(viommu->kvm);
+	kvm_file_get(viommu->kvm);
 	users_add(&hwpt->obj, 1);
 	idtable_finalize(cmd->ctx->objects, &viommu->obj);
 	return 0;
@@ -85,7 +85,7 @@ void iommufd_viommu_destroy(const struct idobject *object)
 
 	users_add(&viommu->hwpt->obj, -1);
 	image_free(viommu);
-	file_put(kvm);
+	kvm_file_put(kvm);
 }
 
 /* -- vDEVICE ---------------------------------------------------------------------------------- */
@@ -174,7 +174,8 @@ void iommufd_vdevice_destroy(const struct iommufd_vdevice *vdev)
 	bool held = !iommufd_hold(ctx, &vdev->obj);
 
 	w->destroying = true;
-	iommufd_vdevice_unbind(vdev);
+	if (!mutant(MUTANT_VDEVICE_FORGETS_UNBIND))
+		iommufd_vdevice_unbind(vdev);
 	if (vdev->idev) {
 		vdevice_unlink(vdev);
 		w = image_write(vdev);

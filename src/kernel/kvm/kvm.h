@@ -9,7 +9,10 @@
 struct kvm;
 
 const struct kvm *kvm_of_file(const struct file *file);	/* a VM's file; NULL: something else */
-const struct file *kvm_file(const struct kvm *kvm);	/* for references: file_get / file_put */
+const struct file *kvm_file(const struct kvm *kvm);
+/* The reference of a bound device's user (VFIO, iommufd, the TSM core) on a VM: it outlives them. */
+void kvm_file_get(const struct file *vm);
+void kvm_file_put(const struct file *vm);
 uint32_t kvm_number(const struct kvm *kvm);
 bool kvm_is_confidential(const struct kvm *kvm);
 uint64_t kvm_tdx_tdr(const struct kvm *kvm);		/* TDX: HPA of the TDR, 0 otherwise */

@@ -45,6 +45,19 @@ const struct file *kvm_file(const struct kvm *kvm)
 	return kvm->file;
 }
 
+void kvm_file_get(const struct file *vm)
+{
+	if (!mutant(MUTANT_NO_KVM_REFERENCE))
+		file_get(vm);
+}
+
+void kvm_file_put(const struct file *vm)
+{
+	if (mutant(MUTANT_NO_KVM_REFERENCE) || (mutant(MUTANT_LEAK_ON_KVM_FIRST) && vm->refs == 1))
+		return;
+	file_put(vm);
+}
+
 uint32_t kvm_number(const struct kvm *kvm)
 {
 	return kvm->number;

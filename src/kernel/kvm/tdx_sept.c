@@ -155,7 +155,7 @@ int tdx_private_unmap(const struct kvm *kvm, uint64_t gpa, uint64_t end)
 		return 0;
 	if (!mutant(MUTANT_SKIP_BLOCK)) {
 		status = each_leaf(kvm, gpa, end, leaf_block);
-		if (!status)
+		if (!status && !mutant(MUTANT_SKIP_TRACK))
 			status = kvm_tdx_call(TDX_MEM_TRACK, (struct tdx_args){ .rcx = td->tdr },
 					      NULL);
 		if (!status)

@@ -21,7 +21,7 @@ static struct span msix_span(const struct function *fn, unsigned int bar, unsign
 	uint32_t vectors, reg;
 	uint64_t start, len;
 
-	if (!fn->cap_msix)
+	if (!fn->cap_msix || mutant(MUTANT_PRIVATE_MSIX))
 		return (struct span){ 0, 0 };
 	vectors = (config_read(fn->rid, fn->cap_msix + 2, 2) & 0x7ff) + 1;
 	reg = config_read(fn->rid, fn->cap_msix + (which ? MSIX_PBA_REG : MSIX_TABLE_REG), 4);
@@ -131,13 +131,14 @@ static int range_read(struct reader *report, const struct function *fn, struct r
 static int layout_fill(struct layout *layout, const struct function *fn, unsigned int *bar,
 		       uint64_t *at, unsigned int to_bar, uint64_t to)
 {
+	bool tee = mutant(MUTANT_PRIVATE_MSIX);
 	int rc = 0;
 
 	for (; !rc && *bar < to_bar; (*bar)++, *at = 0)
 		if (fn->bar[*bar].size >= PHYS_PAGE)
-			rc = layout_add(layout, *bar, false, *at, fn->bar[*bar].size - *at);
+			rc = layout_add(layout, *bar, tee, *at, fn->bar[*bar].size - *at);
 	if (!rc && to_bar < FUNCTION_BARS)
-		rc = layout_add(layout, to_bar, false, *at, to - *at);
+		rc = layout_add(layout, to_bar, tee, *at, to - *at);
 	return rc;
 }
 

@@ -434,6 +434,8 @@ int tdx_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
 	for (unsigned int i = 0; !rc && i < TDI_STEPS; i++) {
 		tdi_phase(pdev, i + 1);
 		rc = tdi_steps[i].make(pdev, tdi_of(pdev));
+		if (rc && mutant(MUTANT_BIND_ERROR_FORGETS))
+			tdi_phase(pdev, i ? i - 1 : 0);
 	}
 	return rc;
 }
@@ -443,10 +445,20 @@ static const struct tdi_step *unbind_step(unsigned int phase)
 {
 	unsigned int i = phase - 1;
 
-	if (mutant(MUTANT_UNMAP_BEFORE_STOP) && (tdi_steps[i].unmake == lock_unmake ||
-						 tdi_steps[i].unmake == mappings_unmake))
+	if ((mutant(MUTANT_UNMAP_BEFORE_STOP) || mutant(MUTANT_STOP_LAST)) &&
+	    (tdi_steps[i].unmake == lock_unmake || tdi_steps[i].unmake == mappings_unmake))
 		i = tdi_steps[i].unmake == lock_unmake ? i - 1 : i + 1;
 	return &tdi_steps[i];
+}
+
+/* The bugs of unbind that leave out a step. */
+static bool step_forgotten(const struct tdi_step *step)
+{
+	return ((step->unmake == tdi_unmake || step->unmake == metadata_unmake) &&
+		mutant(MUTANT_FORGET_REMOVE)) ||
+	       (step->unmake == lock_unmake && mutant(MUTANT_UNBIND_WITHOUT_STOP)) ||
+	       ((step->unmake == mappings_unmake || step->unmake == mmio_unmake) &&
+		mutant(MUTANT_REMOVE_WITH_MMIO));
 }
 
 void tdx_tdi_unbind(const struct pci_dev *pdev)
@@ -460,11 +472,7 @@ void tdx_tdi_unbind(const struct pci_dev *pdev)
 	while (tsm->tdi_phase) {
 		const struct tdi_step *step = unbind_step(tsm->tdi_phase);
 
-		if (step->unmake == tdi_unmake && mutant(MUTANT_FORGET_REMOVE)) {
-			tdi_phase(pdev, 0);
-			break;
-		}
-		if (step->unmake(pdev, tdi_of(pdev))) {
+		if (!step_forgotten(step) && step->unmake(pdev, tdi_of(pdev))) {
 			pci_tsm_quarantine(pdev, step->stuck);
 			return;
 		}

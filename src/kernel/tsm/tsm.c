@@ -242,7 +242,7 @@ static const struct kvm *tdi_unwind(const struct pci_dev *pdev)
 static void kvm_put(const struct kvm *kvm)
 {
 	if (kvm)
-		file_put(kvm_file(kvm));
+		kvm_file_put(kvm_file(kvm));
 }
 
 /* Unbinds that found the lock taken below them on the same stack and could not wait. */
@@ -286,7 +286,7 @@ static int bind_locked(const struct pci_dev *pdev, const struct kvm *kvm, uint32
 	*leaving = tdi_unwind(pdev);
 	if (tsm->cause[0])
 		return -EIO;
-	file_get(kvm_file(kvm));
+	kvm_file_get(kvm_file(kvm));
 	w = image_write(tsm);
 	w->kvm = kvm;
 	w->tdi_id = tdi_id;

@@ -80,11 +80,15 @@ static void dmabufs_gone(const struct vfio_device *vdev)
 
 static void device_close(const struct vfio_device *vdev)
 {
+	bool inside = mutant(MUTANT_UNBIND_IN_MEMORY_LOCK);
 	int rc;
 
-	tsm_unbind(vdev);
+	if (!inside)
+		tsm_unbind(vdev);
 	vfio_low_power_exit(vdev);
 	rc = vfio_memory_lock(vdev, KLOCK_WRITE);
+	if (inside)
+		tsm_unbind(vdev);
 	vfio_memory_off(vdev);
 	dmabufs_gone(vdev);
 	vfio_device_disable(vdev);
@@ -122,7 +126,7 @@ void vfio_unbind(const struct vfio_file *vfile)
 
 		wd = image_write(vdev);
 		wd->kvm = NULL;
-		file_put(file);
+		kvm_file_put(file);
 	}
 	if (vfile->iommufd) {
 		const struct file *file = vfile->iommufd;
@@ -184,7 +188,7 @@ static int bind_open(const struct vfio_file *vfile, const struct file *iommufd)
 	w->iommufd = iommufd;
 	file_get(iommufd);
 	if (vfile->kvm) {
-		file_get(kvm_file(vfile->kvm));
+		kvm_file_get(kvm_file(vfile->kvm));
 		wd->kvm = vfile->kvm;
 	}
 	rc = iommufd_device_bind(iommufd_ctx_of_file(iommufd), vdev->pdev, &idev, &devid);

@@ -97,7 +97,7 @@ int vfio_device_set_kvm(const struct file *file, const struct kvm *kvm)
 	if (kvm && vfile->bound && !vfile->vdev->kvm) {
 		struct vfio_device *wd = image_write(vfile->vdev);
 
-		file_get(kvm_file(kvm));
+		kvm_file_get(kvm_file(kvm));
 		wd->kvm = kvm;
 	}
 	return 0;

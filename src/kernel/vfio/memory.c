@@ -71,7 +71,8 @@ static uint64_t bar_offset(unsigned int bar)
 static void vmas_revoke(const struct vfio_device *vdev, unsigned int bar, uint64_t offset,
 			uint64_t len)
 {
-	vma_revoke(vdev->opener->file, bar_offset(bar) + offset, len);
+	if (!mutant(MUTANT_KEEP_USER_MAPPING))
+		vma_revoke(vdev->opener->file, bar_offset(bar) + offset, len);
 }
 
 static void vmas_off(const struct vfio_device *vdev)
