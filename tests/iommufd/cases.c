@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* R6.2, R6.6: sequences of system calls and the answers Linux gives, for any kernel. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cases as a plain program: on Linux with /dev/iommu, or on swtio's drop-in. 77: none there. */
+/* R6.6: the cases as a plain program, on Linux with /dev/iommu or under exec. 77: none there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

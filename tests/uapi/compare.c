@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* R6.2: the numbers, sizes and offsets of our headers against the kernel's. */
 #include <stdio.h>
 
 #include "abi.h"
