@@ -6,12 +6,13 @@ SETUP ?=
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FLOW ?= flows/tdx.flow
 
-.PHONY: help deps build run test bench clean
+.PHONY: help deps build run test bench install clean
 
 help:
 	@echo "make run      set up, build, play the TDX Connect life cycle and print its chart"
 	@echo "make test     set up, build, run the tests"
 	@echo "make bench    measure, side by side with peers"
+	@echo "make install  install the command, its drop-in and its man page (PREFIX=/usr/local)"
 	@echo "make deps     install what is needed (Debian packages: see tools/deps)"
 	@echo "make build    build into $(BUILD)/"
 
@@ -30,6 +31,10 @@ test: build
 
 bench: build
 	@bench/run $(BUILD)
+
+install: build
+	@meson configure $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+	@meson install -C $(BUILD)
 
 clean:
 	rm -rf $(BUILD)

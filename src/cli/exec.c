@@ -39,8 +39,7 @@ static void pass_on(int signal)
 /* The drop-in beside this program, as built or as installed. */
 static bool shim_path(char *path, size_t len)
 {
-	static const char *const places[] = { "../shim/libswtio-shim.so", "../lib/x86_64-linux-gnu/libswtio-shim.so",
-					      "../lib/libswtio-shim.so" };
+	static const char *const places[] = { "../shim", SWTIO_SHIM_DIR };	/* from the program's own */
 	char self[400], full[500], *real;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -49,7 +48,7 @@ static bool shim_path(char *path, size_t len)
 	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(full, sizeof(full), "%s/%s", self, places[i]);
+		snprintf(full, sizeof(full), "%s/%s/libswtio-shim.so", self, places[i]);
 		real = realpath(full, NULL);
 		if (!real)
 			continue;
