@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * swtio exec: an unmodified program on the software host. This process makes the host, starts the
- * program with the drop-in preloaded, and stays as its supervisor: it holds the image's descriptors,
- * and releases what processes leave behind when they die.
+ * program with the drop-in preloaded, and stays as its supervisor: it holds the image's
+ * descriptors, and releases what processes leave behind when they die.
  */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@
 #include "shim/shim.h"
 
 #define REAP_INTERVAL_MS 20
-#define NOT_RUNNABLE 126		/* as env(1) and shells say it */
+#define NOT_RUNNABLE 126 /* as env(1) and shells say it */
 #define NOT_FOUND 127
 
 static pid_t child;
@@ -39,7 +39,8 @@ static void pass_on(int signal)
 /* The drop-in beside this program, as built or as installed. */
 static bool shim_path(char *path, size_t len)
 {
-	static const char *const places[] = { "../shim", SWTIO_SHIM_DIR };	/* from the program's own */
+	static const char *const places[] = {
+		"../shim", SWTIO_SHIM_DIR}; /* from the program's own */
 	char self[400], full[500], *real;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -78,7 +79,7 @@ static void environment_set(int files)
 /* Waits for the program, releasing what dies in the meantime; its status as a shell gives it. */
 static int supervise(void)
 {
-	struct pollfd ended = { .fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN };
+	struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN};
 	int status = 0;
 
 	while (waitpid(child, &status, WNOHANG) == 0) {
@@ -91,7 +92,8 @@ static int supervise(void)
 	return WEXITSTATUS(status);
 }
 
-/* -- programs out of reach ----------------------------------------------------------------------- */
+/* -- programs out of reach -----------------------------------------------------------------------
+ */
 
 /* The file execvp() would take; false: none. */
 static bool program_find(const char *name, char *path, size_t len)
@@ -120,7 +122,7 @@ static const char *elf_out_of_reach(FILE *file, const Elf64_Ehdr *header)
 		return "is not a 64-bit program";
 	for (unsigned int i = 0; i < header->e_phnum; i++) {
 		if (fseek(file, (long)(header->e_phoff + i * sizeof(segment)), SEEK_SET) ||
-		    fread(&segment, sizeof(segment), 1, file) != 1)
+			fread(&segment, sizeof(segment), 1, file) != 1)
 			return NULL;
 		if (segment.p_type == PT_INTERP)
 			return NULL;
@@ -158,13 +160,14 @@ static int program_check(const char *name)
 	fclose(file);
 	if (!why)
 		return CLI_OK;
-	fprintf(stderr, "swtio exec: %s %s: the drop-in is preloaded and cannot reach it\n", path, why);
+	fprintf(stderr, "swtio exec: %s %s: the drop-in is preloaded and cannot reach it\n", path,
+		why);
 	return NOT_RUNNABLE;
 }
 
 static int exec_host(const struct kernel_options *options)
 {
-	struct image_opts opts = { .size = sizeof(opts), .seed = 1 };
+	struct image_opts opts = {.size = sizeof(opts), .seed = 1};
 	int rc = image_create(&opts);
 
 	if (rc)
@@ -178,35 +181,44 @@ static int exec_host(const struct kernel_options *options)
 static int options_read(int argc, char **argv, struct kernel_options *options)
 {
 	static const struct option longs[] = {
-		{ "extensions", no_argument, NULL, 'e' }, { "mock", no_argument, NULL, 'm' },
-		{ "kvm", required_argument, NULL, 'k' }, { NULL, 0, NULL, 0 },
+		{"extensions", no_argument, NULL, 'e'},
+		{"mock", no_argument, NULL, 'm'},
+		{"kvm", required_argument, NULL, 'k'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+emk:", longs, NULL)) != -1)
 		switch (c) {
-		case 'e': options->extensions = true; break;
-		case 'm': options->mock = true; break;
+		case 'e':
+			options->extensions = true;
+			break;
+		case 'm':
+			options->mock = true;
+			break;
 		case 'k':
 			options->kvm = !strcmp(optarg, "swtio");
 			if (!options->kvm && strcmp(optarg, "host"))
-				return cli_usage(&cli_exec_command, "--kvm is swtio or host, not %s", optarg);
+				return cli_usage(&cli_exec_command,
+					"--kvm is swtio or host, not %s", optarg);
 			break;
-		default: return CLI_USAGE;
+		default:
+			return CLI_USAGE;
 		}
 	return optind == argc ? cli_usage(&cli_exec_command, "a command is wanted") : CLI_OK;
 }
 
 static int exec_run(int argc, char **argv)
 {
-	struct kernel_options options = { 0 };
+	struct kernel_options options = {0};
 	char path[512];
 	int files, rc = options_read(argc, argv, &options);
 
 	if (rc)
 		return rc;
 	if (!shim_path(path, sizeof(path)))
-		return cli_cannot("the drop-in libswtio-shim.so is not beside the program: build or install it");
+		return cli_cannot("the drop-in libswtio-shim.so is not beside the program: build "
+				  "or install it");
 	rc = program_check(argv[optind]);
 	if (rc)
 		return rc;
@@ -233,15 +245,20 @@ const struct cli_command cli_exec_command = {
 	.name = "exec",
 	.arguments = "[--extensions] [--mock] [--kvm swtio|host] -- COMMAND [ARGUMENT]...",
 	.summary = "run an unmodified program on the software host",
-	.help =
-	"Runs COMMAND with /dev/iommu and /dev/vfio/devices/* served by the software host. The exit code is\n"
-	"the command's. The host answers strictly as Linux 7.2 does, unless told otherwise:\n\n"
-	"  -e, --extensions   TSM bind and requests, dma-buf kinds, dma-buf memslots\n"
-	"  -m, --mock         IOMMU_TEST_CMD, as a kernel built for its own selftests has it\n"
-	"  -k, --kvm WHOSE    /dev/kvm is the software host's (swtio) or the real kernel's (host, the default)\n\n"
-	"COMMAND and what it starts must be dynamically linked. The exit code is 128 + N if signal N ended\n"
-	"it, 127 if it is not there, 126 if it cannot be run or is out of the drop-in's reach.\n\n"
-	"  swtio exec -- ls -l /dev/iommu\n"
-	"  swtio exec --mock -- ./iommufd          # the kernel's own selftest\n",
+	.help = "Runs COMMAND with /dev/iommu and /dev/vfio/devices/* served by the software host. "
+		"The exit code is\n"
+		"the command's. The host answers strictly as Linux 7.2 does, unless told "
+		"otherwise:\n\n"
+		"  -e, --extensions   TSM bind and requests, dma-buf kinds, dma-buf memslots\n"
+		"  -m, --mock         IOMMU_TEST_CMD, as a kernel built for its own selftests has "
+		"it\n"
+		"  -k, --kvm WHOSE    /dev/kvm is the software host's (swtio) or the real kernel's "
+		"(host, the default)\n\n"
+		"COMMAND and what it starts must be dynamically linked. The exit code is 128 + N "
+		"if signal N ended\n"
+		"it, 127 if it is not there, 126 if it cannot be run or is out of the drop-in's "
+		"reach.\n\n"
+		"  swtio exec -- ls -l /dev/iommu\n"
+		"  swtio exec --mock -- ./iommufd          # the kernel's own selftest\n",
 	.run = exec_run,
 };

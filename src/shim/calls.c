@@ -5,17 +5,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/close_range.h>
 
 #include "kernel/dmabuf/dmabuf.h"
 #include "kernel/syscall.h"
 #include "shim/shim.h"
 
 #define EXPORT SHIM_EXPORT
-#define IOCTL_TYPE_VFIO 0x3bu		/* ';': iommufd and VFIO */
+#define IOCTL_TYPE_VFIO 0x3bu /* ';': iommufd and VFIO */
 #define IOCTL_TYPE_KVM 0xaeu
 
 static mode_t mode_of(int flags, va_list args)
@@ -23,66 +23,70 @@ static mode_t mode_of(int flags, va_list args)
 	return flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
 }
 
-#define OPEN(name) \
-	EXPORT int name(const char *path, int flags, ...); \
-	EXPORT int name(const char *path, int flags, ...) \
-	{ \
-		va_list args; \
-		mode_t mode; \
-		int fd = shim_path_open(path, flags); \
-		if (fd != SHIM_NOT_OURS) \
-			return fd; \
-		va_start(args, flags); \
-		mode = mode_of(flags, args); \
-		va_end(args); \
-		return shim_libc()->open(path, flags, mode); \
+#define OPEN(name)                                                                                 \
+	EXPORT int name(const char *path, int flags, ...);                                         \
+	EXPORT int name(const char *path, int flags, ...)                                          \
+	{                                                                                          \
+		va_list args;                                                                      \
+		mode_t mode;                                                                       \
+		int fd = shim_path_open(path, flags);                                              \
+		if (fd != SHIM_NOT_OURS)                                                           \
+			return fd;                                                                 \
+		va_start(args, flags);                                                             \
+		mode = mode_of(flags, args);                                                       \
+		va_end(args);                                                                      \
+		return shim_libc()->open(path, flags, mode);                                       \
 	}
 OPEN(open)
 OPEN(open64)
 
-#define OPENAT(name) \
-	EXPORT int name(int dir, const char *path, int flags, ...); \
-	EXPORT int name(int dir, const char *path, int flags, ...) \
-	{ \
-		va_list args; \
-		mode_t mode; \
-		int fd = shim_path_open(path, flags); \
-		if (fd != SHIM_NOT_OURS) \
-			return fd; \
-		va_start(args, flags); \
-		mode = mode_of(flags, args); \
-		va_end(args); \
-		return shim_libc()->openat(dir, path, flags, mode); \
+#define OPENAT(name)                                                                               \
+	EXPORT int name(int dir, const char *path, int flags, ...);                                \
+	EXPORT int name(int dir, const char *path, int flags, ...)                                 \
+	{                                                                                          \
+		va_list args;                                                                      \
+		mode_t mode;                                                                       \
+		int fd = shim_path_open(path, flags);                                              \
+		if (fd != SHIM_NOT_OURS)                                                           \
+			return fd;                                                                 \
+		va_start(args, flags);                                                             \
+		mode = mode_of(flags, args);                                                       \
+		va_end(args);                                                                      \
+		return shim_libc()->openat(dir, path, flags, mode);                                \
 	}
 OPENAT(openat)
 OPENAT(openat64)
 
-#define OPEN_2(name) \
-	EXPORT int name(const char *path, int flags); \
-	EXPORT int name(const char *path, int flags) \
-	{ \
-		int fd = shim_path_open(path, flags); \
-		return fd != SHIM_NOT_OURS ? fd : shim_libc()->open(path, flags); \
+#define OPEN_2(name)                                                                               \
+	EXPORT int name(const char *path, int flags);                                              \
+	EXPORT int name(const char *path, int flags)                                               \
+	{                                                                                          \
+		int fd = shim_path_open(path, flags);                                              \
+		return fd != SHIM_NOT_OURS ? fd : shim_libc()->open(path, flags);                  \
 	}
 OPEN_2(__open_2)
 OPEN_2(__open64_2)
 
-#define OPENAT_2(name) \
-	EXPORT int name(int dir, const char *path, int flags); \
-	EXPORT int name(int dir, const char *path, int flags) \
-	{ \
-		int fd = shim_path_open(path, flags); \
-		return fd != SHIM_NOT_OURS ? fd : shim_libc()->openat(dir, path, flags); \
+#define OPENAT_2(name)                                                                             \
+	EXPORT int name(int dir, const char *path, int flags);                                     \
+	EXPORT int name(int dir, const char *path, int flags)                                      \
+	{                                                                                          \
+		int fd = shim_path_open(path, flags);                                              \
+		return fd != SHIM_NOT_OURS ? fd : shim_libc()->openat(dir, path, flags);           \
 	}
 OPENAT_2(__openat_2)
 OPENAT_2(__openat64_2)
 
-#define CREAT(name) \
-	EXPORT int name(const char *path, mode_t mode) { return open(path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+#define CREAT(name)                                                                                \
+	EXPORT int name(const char *path, mode_t mode)                                             \
+	{                                                                                          \
+		return open(path, O_CREAT | O_WRONLY | O_TRUNC, mode);                             \
+	}
 CREAT(creat)
 CREAT(creat64)
 
-/* -- descriptors ---------------------------------------------------------------------------------- */
+/* -- descriptors ----------------------------------------------------------------------------------
+ */
 
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
@@ -135,7 +139,8 @@ EXPORT int dup(int fd)
 }
 
 /* What was open at `to` is closed on the way, the last reference perhaps. */
-static int copied_over(int from, int to, int rc, const struct file *old, uint32_t id, uint32_t generation)
+static int copied_over(
+	int from, int to, int rc, const struct file *old, uint32_t id, uint32_t generation)
 {
 	if (rc >= 0 && from != to && old)
 		shim_closed(id, generation);
@@ -158,23 +163,24 @@ EXPORT int dup3(int from, int to, int flags)
 	return copied_over(from, to, shim_libc()->dup3(from, to, flags), old, id, generation);
 }
 
-#define FCNTL(name) \
-	EXPORT int name(int fd, int cmd, ...); \
-	EXPORT int name(int fd, int cmd, ...) \
-	{ \
-		va_list args; \
-		void *arg; \
-		int rc; \
-		va_start(args, cmd); \
-		arg = va_arg(args, void *); \
-		va_end(args); \
-		rc = shim_libc()->fcntl(fd, cmd, arg); \
-		return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? copied(fd, rc) : rc; \
+#define FCNTL(name)                                                                                \
+	EXPORT int name(int fd, int cmd, ...);                                                     \
+	EXPORT int name(int fd, int cmd, ...)                                                      \
+	{                                                                                          \
+		va_list args;                                                                      \
+		void *arg;                                                                         \
+		int rc;                                                                            \
+		va_start(args, cmd);                                                               \
+		arg = va_arg(args, void *);                                                        \
+		va_end(args);                                                                      \
+		rc = shim_libc()->fcntl(fd, cmd, arg);                                             \
+		return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? copied(fd, rc) : rc;             \
 	}
 FCNTL(fcntl)
 FCNTL(fcntl64)
 
-/* -- ioctl, read, write ---------------------------------------------------------------------------- */
+/* -- ioctl, read, write
+ * ---------------------------------------------------------------------------- */
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
@@ -188,14 +194,15 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
-	/* Type bytes first: a foreign call pays nothing. 'T' holds FIOCLEX and its like, which are the
-	 * descriptor's own business. */
+	/* Type bytes first: a foreign call pays nothing. 'T' holds FIOCLEX and its like, which are
+	 * the descriptor's own business. */
 	if (type == IOCTL_TYPE_VFIO || type == IOCTL_TYPE_KVM || (shim_fd_maybe(fd) && type != 'T'))
 		file = shim_ready() ? shim_fd_file(fd) : NULL;
 	if (!file)
 		return shim_libc()->ioctl(fd, request, arg);
 	shim_call_begin();
-	rc = shim_call_end(file_ioctl(shim_task(), file, (unsigned int)request, (uint64_t)(uintptr_t)arg));
+	rc = shim_call_end(
+		file_ioctl(shim_task(), file, (unsigned int)request, (uint64_t)(uintptr_t)arg));
 	errno = error;
 	return (int)shim_as_libc(rc);
 }
@@ -227,8 +234,9 @@ static ssize_t write_ours(const struct file *file, const void *from, size_t len)
 static ssize_t pread_ours(const struct file *file, void *to, size_t len, off_t offset)
 {
 	int error = errno;
-	long rc = offset < 0 ? -EINVAL :
-		  file_pread(shim_task(), file, (uint64_t)(uintptr_t)to, len, (uint64_t)offset);
+	long rc = offset < 0 ? -EINVAL
+			     : file_pread(shim_task(), file, (uint64_t)(uintptr_t)to, len,
+				       (uint64_t)offset);
 
 	errno = error;
 	return shim_as_libc(rc);
@@ -237,8 +245,9 @@ static ssize_t pread_ours(const struct file *file, void *to, size_t len, off_t o
 static ssize_t pwrite_ours(const struct file *file, const void *from, size_t len, off_t offset)
 {
 	int error = errno;
-	long rc = offset < 0 ? -EINVAL :
-		  file_pwrite(shim_task(), file, (uint64_t)(uintptr_t)from, len, (uint64_t)offset);
+	long rc = offset < 0 ? -EINVAL
+			     : file_pwrite(shim_task(), file, (uint64_t)(uintptr_t)from, len,
+				       (uint64_t)offset);
 
 	errno = error;
 	return shim_as_libc(rc);
@@ -258,22 +267,24 @@ EXPORT ssize_t write(int fd, const void *from, size_t len)
 	return file ? write_ours(file, from, len) : shim_libc()->write(fd, from, len);
 }
 
-#define PREAD(name) \
-	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset); \
-	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset) \
-	{ \
-		const struct file *file = ours(fd); \
-		return file ? pread_ours(file, to, len, offset) : shim_libc()->pread(fd, to, len, offset); \
+#define PREAD(name)                                                                                \
+	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset);                           \
+	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset)                            \
+	{                                                                                          \
+		const struct file *file = ours(fd);                                                \
+		return file ? pread_ours(file, to, len, offset)                                    \
+			    : shim_libc()->pread(fd, to, len, offset);                             \
 	}
 PREAD(pread)
 PREAD(pread64)
 
-#define PWRITE(name) \
-	EXPORT ssize_t name(int fd, const void *from, size_t len, off_t offset); \
-	EXPORT ssize_t name(int fd, const void *from, size_t len, off_t offset) \
-	{ \
-		const struct file *file = ours(fd); \
-		return file ? pwrite_ours(file, from, len, offset) : shim_libc()->pwrite(fd, from, len, offset); \
+#define PWRITE(name)                                                                               \
+	EXPORT ssize_t name(int fd, const void *from, size_t len, off_t offset);                   \
+	EXPORT ssize_t name(int fd, const void *from, size_t len, off_t offset)                    \
+	{                                                                                          \
+		const struct file *file = ours(fd);                                                \
+		return file ? pwrite_ours(file, from, len, offset)                                 \
+			    : shim_libc()->pwrite(fd, from, len, offset);                          \
 	}
 PWRITE(pwrite)
 PWRITE(pwrite64)
@@ -287,55 +298,55 @@ EXPORT ssize_t __read_chk(int fd, void *to, size_t len, size_t room)
 	return read(fd, to, len);
 }
 
-#define PREAD_CHK(name) \
-	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset, size_t room); \
-	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset, size_t room) \
-	{ \
-		if (len > room) \
-			abort(); \
-		return pread(fd, to, len, offset); \
+#define PREAD_CHK(name)                                                                            \
+	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset, size_t room);              \
+	EXPORT ssize_t name(int fd, void *to, size_t len, off_t offset, size_t room)               \
+	{                                                                                          \
+		if (len > room)                                                                    \
+			abort();                                                                   \
+		return pread(fd, to, len, offset);                                                 \
 	}
 PREAD_CHK(__pread_chk)
 PREAD_CHK(__pread64_chk)
 
 /* Each piece as a call of its own, as a driver without vectored calls has it. */
-#define VECTOR(name, piece) \
-	EXPORT ssize_t name(int fd, const struct iovec *iov, int count) \
-	{ \
-		const struct file *file = ours(fd); \
-		ssize_t done = 0, n; \
-		if (!file) \
-			return shim_libc()->name(fd, iov, count); \
-		for (int i = 0; i < count; i++) { \
-			n = piece(file, iov[i].iov_base, iov[i].iov_len); \
-			if (n < 0) \
-				return done ? done : n; \
-			done += n; \
-			if ((size_t)n < iov[i].iov_len) \
-				break; \
-		} \
-		return done; \
+#define VECTOR(name, piece)                                                                        \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count)                            \
+	{                                                                                          \
+		const struct file *file = ours(fd);                                                \
+		ssize_t done = 0, n;                                                               \
+		if (!file)                                                                         \
+			return shim_libc()->name(fd, iov, count);                                  \
+		for (int i = 0; i < count; i++) {                                                  \
+			n = piece(file, iov[i].iov_base, iov[i].iov_len);                          \
+			if (n < 0)                                                                 \
+				return done ? done : n;                                            \
+			done += n;                                                                 \
+			if ((size_t)n < iov[i].iov_len)                                            \
+				break;                                                             \
+		}                                                                                  \
+		return done;                                                                       \
 	}
 VECTOR(readv, read_ours)
 VECTOR(writev, write_ours)
 
-#define VECTOR_AT(name, libc_name, piece) \
-	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset); \
-	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset) \
-	{ \
-		const struct file *file = ours(fd); \
-		ssize_t done = 0, n; \
-		if (!file) \
-			return shim_libc()->libc_name(fd, iov, count, offset); \
-		for (int i = 0; i < count; i++) { \
-			n = piece(file, iov[i].iov_base, iov[i].iov_len, offset + done); \
-			if (n < 0) \
-				return done ? done : n; \
-			done += n; \
-			if ((size_t)n < iov[i].iov_len) \
-				break; \
-		} \
-		return done; \
+#define VECTOR_AT(name, libc_name, piece)                                                          \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset);             \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset)              \
+	{                                                                                          \
+		const struct file *file = ours(fd);                                                \
+		ssize_t done = 0, n;                                                               \
+		if (!file)                                                                         \
+			return shim_libc()->libc_name(fd, iov, count, offset);                     \
+		for (int i = 0; i < count; i++) {                                                  \
+			n = piece(file, iov[i].iov_base, iov[i].iov_len, offset + done);           \
+			if (n < 0)                                                                 \
+				return done ? done : n;                                            \
+			done += n;                                                                 \
+			if ((size_t)n < iov[i].iov_len)                                            \
+				break;                                                             \
+		}                                                                                  \
+		return done;                                                                       \
 	}
 VECTOR_AT(preadv, preadv, pread_ours)
 VECTOR_AT(preadv64, preadv, pread_ours)
@@ -356,23 +367,26 @@ static off_t seek_ours(const struct file *file, off_t offset, int whence)
 	return whence == SEEK_END ? (off_t)buf->size : 0;
 }
 
-#define LSEEK(name) \
-	EXPORT off_t name(int fd, off_t offset, int whence); \
-	EXPORT off_t name(int fd, off_t offset, int whence) \
-	{ \
-		const struct file *file = ours(fd); \
-		return file ? seek_ours(file, offset, whence) : shim_libc()->lseek(fd, offset, whence); \
+#define LSEEK(name)                                                                                \
+	EXPORT off_t name(int fd, off_t offset, int whence);                                       \
+	EXPORT off_t name(int fd, off_t offset, int whence)                                        \
+	{                                                                                          \
+		const struct file *file = ours(fd);                                                \
+		return file ? seek_ours(file, offset, whence)                                      \
+			    : shim_libc()->lseek(fd, offset, whence);                              \
 	}
 LSEEK(lseek)
 LSEEK(lseek64)
 
-/* -- messages ------------------------------------------------------------------------------------ */
+/* -- messages ------------------------------------------------------------------------------------
+ */
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	ssize_t n = shim_libc()->recvmsg(fd, message, flags);
 
-	for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+	for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(message); c;
+		c = CMSG_NXTHDR(message, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
@@ -386,12 +400,15 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	return n;
 }
 
-/* -- mmap -------------------------------------------------------------------------------------------- */
+/* -- mmap
+ * -------------------------------------------------------------------------------------------- */
 
 /* The client maps the image's own pages: what the device sees is what the client sees. */
-static void *mmap_ours(const struct file *file, void *address, size_t len, int prot, int flags, off_t offset)
+static void *mmap_ours(
+	const struct file *file, void *address, size_t len, int prot, int flags, off_t offset)
 {
-	struct mmap_request request = { .offset = (uint64_t)offset, .len = len, .prot = prot, .flags = flags };
+	struct mmap_request request = {
+		.offset = (uint64_t)offset, .len = len, .prot = prot, .flags = flags};
 	int error = errno, fd, rc = file_mmap(shim_task(), file, &request);
 	void *at;
 
@@ -403,20 +420,20 @@ static void *mmap_ours(const struct file *file, void *address, size_t len, int p
 	if (fd < 0)
 		return MAP_FAILED;
 	at = shim_libc()->mmap(address, len, prot, flags, fd,
-			       (off_t)((uint64_t)(uintptr_t)request.memory - IMAGE_BASE));
+		(off_t)((uint64_t)(uintptr_t)request.memory - IMAGE_BASE));
 	if (at != MAP_FAILED)
 		errno = error;
 	shim_libc()->close(fd);
 	return at;
 }
 
-#define MMAP(name) \
-	EXPORT void *name(void *address, size_t len, int prot, int flags, int fd, off_t offset); \
-	EXPORT void *name(void *address, size_t len, int prot, int flags, int fd, off_t offset) \
-	{ \
-		const struct file *file = flags & MAP_ANONYMOUS ? NULL : ours(fd); \
-		return file ? mmap_ours(file, address, len, prot, flags, offset) : \
-			      shim_libc()->mmap(address, len, prot, flags, fd, offset); \
+#define MMAP(name)                                                                                 \
+	EXPORT void *name(void *address, size_t len, int prot, int flags, int fd, off_t offset);   \
+	EXPORT void *name(void *address, size_t len, int prot, int flags, int fd, off_t offset)    \
+	{                                                                                          \
+		const struct file *file = flags & MAP_ANONYMOUS ? NULL : ours(fd);                 \
+		return file ? mmap_ours(file, address, len, prot, flags, offset)                   \
+			    : shim_libc()->mmap(address, len, prot, flags, fd, offset);            \
 	}
 MMAP(mmap)
 MMAP(mmap64)

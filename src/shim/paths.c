@@ -19,14 +19,14 @@
 #define EXPORT SHIM_EXPORT
 #define SYSFS_TEXT 4096u
 #define MISC_MAJOR 10u
-#define IOMMU_MINOR 261u		/* dynamic in Linux */
+#define IOMMU_MINOR 261u /* dynamic in Linux */
 #define KVM_MINOR 232u
 #define OUR_INODES 0x5357000000ull
 
 struct path_call {
 	const char *path;
 	int flags;
-	bool link;			/* of the link itself */
+	bool link; /* of the link itself */
 	struct stat *st;
 	char *text;
 	size_t len;
@@ -35,8 +35,8 @@ struct path_call {
 
 bool shim_path_maybe(const char *path)
 {
-	static const char *const prefixes[] = { "/dev/iommu", "/dev/vfio", "/dev/kvm", "/sys/bus/pci",
-						"/sys/class/tsm", "/sys/kernel/iommu_groups" };
+	static const char *const prefixes[] = {"/dev/iommu", "/dev/vfio", "/dev/kvm",
+		"/sys/bus/pci", "/sys/class/tsm", "/sys/kernel/iommu_groups"};
 
 	if (!path || path[0] != '/' || (path[1] != 'd' && path[1] != 's'))
 		return false;
@@ -46,7 +46,8 @@ bool shim_path_maybe(const char *path)
 	return false;
 }
 
-/* -- what is there ------------------------------------------------------------------------------- */
+/* -- what is there -------------------------------------------------------------------------------
+ */
 
 static bool vfio_node(const char *path, unsigned int *number)
 {
@@ -70,7 +71,8 @@ static int sysfs_mode(const char *path, bool link, mode_t *mode)
 	int rc = pci_sysfs_read(path, text, sizeof(text));
 
 	if (rc == -EISDIR)
-		*mode = link && pci_sysfs_link(path, text, sizeof(text)) >= 0 ? S_IFLNK | 0777 : S_IFDIR | 0755;
+		*mode = link && pci_sysfs_link(path, text, sizeof(text)) >= 0 ? S_IFLNK | 0777
+									      : S_IFDIR | 0755;
 	else if (rc == -EACCES)
 		*mode = S_IFREG | 0200;
 	else if (rc >= 0)
@@ -134,7 +136,7 @@ static long stat_ask(void *arg)
 
 bool shim_path_stat(const char *path, bool link, struct stat *st)
 {
-	struct path_call call = { .path = path, .link = link, .st = st };
+	struct path_call call = {.path = path, .link = link, .st = st};
 	int error = errno;
 	bool is = shim_path_maybe(path) && shim_ready() && !image_call(stat_ask, &call);
 
@@ -156,7 +158,8 @@ void shim_file_stat(const struct file *file, struct stat *st)
 	st->st_nlink = 1;
 }
 
-/* -- open ---------------------------------------------------------------------------------------- */
+/* -- open ----------------------------------------------------------------------------------------
+ */
 
 static long text_ask(void *arg)
 {
@@ -168,7 +171,7 @@ static long text_ask(void *arg)
 static int text_open(const char *path, int flags)
 {
 	char text[SYSFS_TEXT];
-	struct path_call call = { .path = path, .text = text, .len = sizeof(text) };
+	struct path_call call = {.path = path, .text = text, .len = sizeof(text)};
 	long n = image_call(text_ask, &call);
 	int fd;
 
@@ -198,7 +201,7 @@ static long node_open(void *arg)
 
 static int open_ours(const char *path, int flags, mode_t mode)
 {
-	struct path_call call = { .path = path, .flags = flags, .fd = -1 };
+	struct path_call call = {.path = path, .flags = flags, .fd = -1};
 
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST;
@@ -235,23 +238,24 @@ static int stream_close(void *cookie)
 	return close((int)(intptr_t)cookie);
 }
 
-#define FOPEN(name) \
-	EXPORT FILE *name(const char *path, const char *mode); \
-	EXPORT FILE *name(const char *path, const char *mode) \
-	{ \
-		bool reads = mode[0] == 'r' && !strchr(mode, '+'); \
-		int fd = shim_path_open(path, reads ? O_RDONLY : O_WRONLY); \
-		const cookie_io_functions_t io = { .write = stream_write, .close = stream_close }; \
-		if (fd == SHIM_NOT_OURS) \
-			return shim_libc()->fopen(path, mode); \
-		if (fd < 0) \
-			return NULL; \
-		return reads ? fdopen(fd, mode) : fopencookie((void *)(intptr_t)fd, "w", io); \
+#define FOPEN(name)                                                                                \
+	EXPORT FILE *name(const char *path, const char *mode);                                     \
+	EXPORT FILE *name(const char *path, const char *mode)                                      \
+	{                                                                                          \
+		bool reads = mode[0] == 'r' && !strchr(mode, '+');                                 \
+		int fd = shim_path_open(path, reads ? O_RDONLY : O_WRONLY);                        \
+		const cookie_io_functions_t io = {.write = stream_write, .close = stream_close};   \
+		if (fd == SHIM_NOT_OURS)                                                           \
+			return shim_libc()->fopen(path, mode);                                     \
+		if (fd < 0)                                                                        \
+			return NULL;                                                               \
+		return reads ? fdopen(fd, mode) : fopencookie((void *)(intptr_t)fd, "w", io);      \
 	}
 FOPEN(fopen)
 FOPEN(fopen64)
 
-/* -- stat ---------------------------------------------------------------------------------------- */
+/* -- stat ----------------------------------------------------------------------------------------
+ */
 
 _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "one layout for both");
 
@@ -284,64 +288,88 @@ static int stat_at(int dir, const char *path, void *st, int flags)
 	return shim_libc()->fstatat(dir, path, st, flags);
 }
 
-#define STAT(type, name, function) \
-	EXPORT int name(const char *path, struct type *st); \
-	EXPORT int name(const char *path, struct type *st) { return function(path, st); }
+#define STAT(type, name, function)                                                                 \
+	EXPORT int name(const char *path, struct type *st);                                        \
+	EXPORT int name(const char *path, struct type *st)                                         \
+	{                                                                                          \
+		return function(path, st);                                                         \
+	}
 STAT(stat, stat, stat_path)
 STAT(stat64, stat64, stat_path)
 STAT(stat, lstat, lstat_path)
 STAT(stat64, lstat64, lstat_path)
-#define FSTAT(type, name) \
-	EXPORT int name(int fd, struct type *st); \
-	EXPORT int name(int fd, struct type *st) { return stat_fd(fd, st); }
+#define FSTAT(type, name)                                                                          \
+	EXPORT int name(int fd, struct type *st);                                                  \
+	EXPORT int name(int fd, struct type *st)                                                   \
+	{                                                                                          \
+		return stat_fd(fd, st);                                                            \
+	}
 FSTAT(stat, fstat)
 FSTAT(stat64, fstat64)
-#define FSTATAT(type, name) \
-	EXPORT int name(int dir, const char *path, struct type *st, int flags); \
-	EXPORT int name(int dir, const char *path, struct type *st, int flags) { return stat_at(dir, path, st, flags); }
+#define FSTATAT(type, name)                                                                        \
+	EXPORT int name(int dir, const char *path, struct type *st, int flags);                    \
+	EXPORT int name(int dir, const char *path, struct type *st, int flags)                     \
+	{                                                                                          \
+		return stat_at(dir, path, st, flags);                                              \
+	}
 FSTATAT(stat, fstatat)
 FSTATAT(stat64, fstatat64)
 
 /* The names of programs linked before glibc 2.33. */
-#define XSTAT(name, function) \
-	EXPORT int name(int version, const char *path, void *st); \
-	EXPORT int name(int version, const char *path, void *st) { (void)version; return function(path, st); }
+#define XSTAT(name, function)                                                                      \
+	EXPORT int name(int version, const char *path, void *st);                                  \
+	EXPORT int name(int version, const char *path, void *st)                                   \
+	{                                                                                          \
+		(void)version;                                                                     \
+		return function(path, st);                                                         \
+	}
 XSTAT(__xstat, stat_path)
 XSTAT(__xstat64, stat_path)
 XSTAT(__lxstat, lstat_path)
 XSTAT(__lxstat64, lstat_path)
-#define FXSTAT(name) \
-	EXPORT int name(int version, int fd, void *st); \
-	EXPORT int name(int version, int fd, void *st) { (void)version; return stat_fd(fd, st); }
+#define FXSTAT(name)                                                                               \
+	EXPORT int name(int version, int fd, void *st);                                            \
+	EXPORT int name(int version, int fd, void *st)                                             \
+	{                                                                                          \
+		(void)version;                                                                     \
+		return stat_fd(fd, st);                                                            \
+	}
 FXSTAT(__fxstat)
 FXSTAT(__fxstat64)
-#define FXSTATAT(name) \
-	EXPORT int name(int version, int dir, const char *path, void *st, int flags); \
-	EXPORT int name(int version, int dir, const char *path, void *st, int flags) \
-	{ \
-		(void)version; \
-		return stat_at(dir, path, st, flags); \
+#define FXSTATAT(name)                                                                             \
+	EXPORT int name(int version, int dir, const char *path, void *st, int flags);              \
+	EXPORT int name(int version, int dir, const char *path, void *st, int flags)               \
+	{                                                                                          \
+		(void)version;                                                                     \
+		return stat_at(dir, path, st, flags);                                              \
 	}
 FXSTATAT(__fxstatat)
 FXSTATAT(__fxstatat64)
 
-EXPORT int statx(int dir, const char *restrict path, int flags, unsigned int mask, struct statx *restrict stx)
+EXPORT int statx(int dir, const char *restrict path, int flags, unsigned int mask,
+	struct statx *restrict stx)
 {
 	bool empty = flags & AT_EMPTY_PATH && !*path && shim_fd_maybe(dir);
 	struct stat st;
 
-	if (!(empty ? shim_fd_file(dir) && !stat_fd(dir, &st) :
-		      shim_path_stat(path, flags & AT_SYMLINK_NOFOLLOW, &st)))
+	if (!(empty ? shim_fd_file(dir) && !stat_fd(dir, &st)
+		    : shim_path_stat(path, flags & AT_SYMLINK_NOFOLLOW, &st)))
 		return shim_libc()->statx(dir, path, flags, mask, stx);
 	*stx = (struct statx){
-		.stx_mask = STATX_BASIC_STATS, .stx_blksize = (uint32_t)st.st_blksize, .stx_nlink = (uint32_t)st.st_nlink,
-		.stx_mode = (uint16_t)st.st_mode, .stx_ino = st.st_ino, .stx_size = (uint64_t)st.st_size,
-		.stx_rdev_major = major(st.st_rdev), .stx_rdev_minor = minor(st.st_rdev),
+		.stx_mask = STATX_BASIC_STATS,
+		.stx_blksize = (uint32_t)st.st_blksize,
+		.stx_nlink = (uint32_t)st.st_nlink,
+		.stx_mode = (uint16_t)st.st_mode,
+		.stx_ino = st.st_ino,
+		.stx_size = (uint64_t)st.st_size,
+		.stx_rdev_major = major(st.st_rdev),
+		.stx_rdev_minor = minor(st.st_rdev),
 	};
 	return 0;
 }
 
-/* -- access, links, attributes --------------------------------------------------------------------- */
+/* -- access, links, attributes
+ * --------------------------------------------------------------------- */
 
 /* As for root: everything but running what is no program. */
 static int access_ours(const struct stat *st, int mode)
@@ -349,11 +377,12 @@ static int access_ours(const struct stat *st, int mode)
 	return mode & X_OK && !(st->st_mode & 0111) ? (int)shim_as_libc(-EACCES) : 0;
 }
 
-#define ACCESS(name) \
-	EXPORT int name(const char *path, int mode) \
-	{ \
-		struct stat st; \
-		return shim_path_stat(path, false, &st) ? access_ours(&st, mode) : shim_libc()->access(path, mode); \
+#define ACCESS(name)                                                                               \
+	EXPORT int name(const char *path, int mode)                                                \
+	{                                                                                          \
+		struct stat st;                                                                    \
+		return shim_path_stat(path, false, &st) ? access_ours(&st, mode)                   \
+							: shim_libc()->access(path, mode);         \
 	}
 ACCESS(access)
 ACCESS(eaccess)
@@ -363,8 +392,9 @@ EXPORT int faccessat(int dir, const char *path, int mode, int flags)
 {
 	struct stat st;
 
-	return shim_path_stat(path, flags & AT_SYMLINK_NOFOLLOW, &st) ? access_ours(&st, mode) :
-									 shim_libc()->faccessat(dir, path, mode, flags);
+	return shim_path_stat(path, flags & AT_SYMLINK_NOFOLLOW, &st)
+		       ? access_ours(&st, mode)
+		       : shim_libc()->faccessat(dir, path, mode, flags);
 }
 
 static long link_ask(void *arg)
@@ -377,7 +407,7 @@ static long link_ask(void *arg)
 static ssize_t readlink_ours(const char *path, char *to, size_t len)
 {
 	char text[256];
-	struct path_call call = { .path = path, .text = text, .len = sizeof(text) };
+	struct path_call call = {.path = path, .text = text, .len = sizeof(text)};
 	int error = errno;
 	long n = strncmp(path, "/sys/", 5) ? -EINVAL : image_call(link_ask, &call);
 
@@ -391,32 +421,34 @@ EXPORT ssize_t readlink(const char *restrict path, char *restrict to, size_t len
 {
 	struct stat st;
 
-	return shim_path_stat(path, true, &st) ? readlink_ours(path, to, len) : shim_libc()->readlink(path, to, len);
+	return shim_path_stat(path, true, &st) ? readlink_ours(path, to, len)
+					       : shim_libc()->readlink(path, to, len);
 }
 
 EXPORT ssize_t readlinkat(int dir, const char *restrict path, char *restrict to, size_t len)
 {
 	struct stat st;
 
-	return shim_path_stat(path, true, &st) ? readlink_ours(path, to, len) :
-						  shim_libc()->readlinkat(dir, path, to, len);
+	return shim_path_stat(path, true, &st) ? readlink_ours(path, to, len)
+					       : shim_libc()->readlinkat(dir, path, to, len);
 }
 
 /* Nothing of ours has extended attributes. */
-#define GETXATTR(name) \
-	EXPORT ssize_t name(const char *path, const char *attribute, void *value, size_t len) \
-	{ \
-		struct stat st; \
-		return shim_path_stat(path, true, &st) ? shim_as_libc(-ENODATA) : \
-							  shim_libc()->name(path, attribute, value, len); \
+#define GETXATTR(name)                                                                             \
+	EXPORT ssize_t name(const char *path, const char *attribute, void *value, size_t len)      \
+	{                                                                                          \
+		struct stat st;                                                                    \
+		return shim_path_stat(path, true, &st)                                             \
+			       ? shim_as_libc(-ENODATA)                                            \
+			       : shim_libc()->name(path, attribute, value, len);                   \
 	}
 GETXATTR(getxattr)
 GETXATTR(lgetxattr)
-#define LISTXATTR(name) \
-	EXPORT ssize_t name(const char *path, char *list, size_t len) \
-	{ \
-		struct stat st; \
-		return shim_path_stat(path, true, &st) ? 0 : shim_libc()->name(path, list, len); \
+#define LISTXATTR(name)                                                                            \
+	EXPORT ssize_t name(const char *path, char *list, size_t len)                              \
+	{                                                                                          \
+		struct stat st;                                                                    \
+		return shim_path_stat(path, true, &st) ? 0 : shim_libc()->name(path, list, len);   \
 	}
 LISTXATTR(listxattr)
 LISTXATTR(llistxattr)

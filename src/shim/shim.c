@@ -15,26 +15,32 @@
 #include "kernel/syscall.h"
 #include "shim/shim.h"
 
-#define MAGIC 0x5357ull			/* in bits 63:48 of a position; 63 is 0, as off_t is signed */
+#define MAGIC 0x5357ull /* in bits 63:48 of a position; 63 is 0, as off_t is signed */
 #define MAYBE_FDS 65536
 #define CALL_FDS 8
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards attaching and `task` */
-static int attached;			/* 0 not tried, 1 yes, -1 no */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards attaching and `task` */
+static int attached;					 /* 0 not tried, 1 yes, -1 no */
 static const struct task *task;
 static pid_t task_pid;
 static char files_path[64];
 static uint64_t maybe[MAYBE_FDS / 64];
 
 /* What the running call of this thread made, to be undone if it fails. */
-static __thread struct { unsigned int n; int fd[CALL_FDS]; } made;
+static __thread struct {
+	unsigned int n;
+	int fd[CALL_FDS];
+} made;
 
 const struct shim_libc *shim_libc(void)
 {
 	static struct shim_libc libc;
 	static bool known;
-#define NAME(name) { #name, offsetof(struct shim_libc, name) },
-	static const struct { const char *name; size_t at; } names[] = { SHIM_LIBC(NAME) };
+#define NAME(name) {#name, offsetof(struct shim_libc, name)},
+	static const struct {
+		const char *name;
+		size_t at;
+	} names[] = {SHIM_LIBC(NAME)};
 #undef NAME
 
 	if (__atomic_load_n(&known, __ATOMIC_ACQUIRE))
@@ -120,7 +126,10 @@ static int install(const struct file *file, unsigned int flags)
 }
 
 static const struct task_hooks hooks = {
-	.install = install, .lookup = shim_fd_file, .event_get = event_get, .event_put = event_put,
+	.install = install,
+	.lookup = shim_fd_file,
+	.event_get = event_get,
+	.event_put = event_put,
 	.event_signal = event_signal_client,
 };
 
@@ -135,9 +144,9 @@ const struct shim_environment *shim_environment(void)
 		return &saved;
 	read = true;
 	if (!image || !files || !dladdr(&read, &info) || !info.dli_fname ||
-	    strlen(image) + sizeof(SHIM_ENV_IMAGE) > sizeof(saved.image) ||
-	    strlen(files) + sizeof(SHIM_ENV_FILES) > sizeof(saved.files) ||
-	    strlen(info.dli_fname) >= sizeof(saved.self))
+		strlen(image) + sizeof(SHIM_ENV_IMAGE) > sizeof(saved.image) ||
+		strlen(files) + sizeof(SHIM_ENV_FILES) > sizeof(saved.files) ||
+		strlen(info.dli_fname) >= sizeof(saved.self))
 		return &saved;
 	snprintf(saved.image, sizeof(saved.image), SHIM_ENV_IMAGE "=%s", image);
 	snprintf(saved.files, sizeof(saved.files), SHIM_ENV_FILES "=%s", files);
@@ -190,8 +199,8 @@ static void attach(void)
 		return;
 	rc = image_attach_path(image);
 	if (rc) {
-		dprintf(STDERR_FILENO, "swtio: cannot attach to the software host (%s): %s\n", image,
-			rc == -EPROTO ? "made by another version of swtio" : strerror(-rc));
+		dprintf(STDERR_FILENO, "swtio: cannot attach to the software host (%s): %s\n",
+			image, rc == -EPROTO ? "made by another version of swtio" : strerror(-rc));
 		return;
 	}
 	strcpy(files_path, files);
@@ -203,7 +212,8 @@ static void attach(void)
 /* The image's own descriptor is its maker's: it is opened again for each mapping a client makes. */
 int shim_image_open(void)
 {
-	return shim_libc()->open(shim_environment()->image + sizeof(SHIM_ENV_IMAGE), O_RDWR | O_CLOEXEC);
+	return shim_libc()->open(
+		shim_environment()->image + sizeof(SHIM_ENV_IMAGE), O_RDWR | O_CLOEXEC);
 }
 
 bool shim_ready(void)
@@ -240,7 +250,8 @@ const struct task *shim_task(void)
 	return task;
 }
 
-/* -- identity ----------------------------------------------------------------------------------- */
+/* -- identity -----------------------------------------------------------------------------------
+ */
 
 static off_t identity(const struct file *file)
 {
@@ -265,12 +276,14 @@ void shim_fd_mark(int fd, bool is)
 
 int shim_fd_make(const struct file *file, unsigned int flags)
 {
-	struct flock hold = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = file->id, .l_len = 1 };
+	struct flock hold = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = file->id, .l_len = 1};
 	int fd = shim_libc()->open(files_path, O_RDWR | (int)(flags & O_CLOEXEC));
 
 	if (fd < 0)
 		return -errno;
-	if (shim_libc()->fcntl(fd, F_OFD_SETLK, &hold) || shim_libc()->lseek(fd, identity(file), SEEK_SET) < 0) {
+	if (shim_libc()->fcntl(fd, F_OFD_SETLK, &hold) ||
+		shim_libc()->lseek(fd, identity(file), SEEK_SET) < 0) {
 		int error = errno;
 
 		shim_libc()->close(fd);
@@ -295,11 +308,12 @@ const struct file *shim_fd_file(int fd)
 	return file && identity(file) == position ? file : NULL;
 }
 
-/* -- last close ----------------------------------------------------------------------------------- */
+/* -- last close -----------------------------------------------------------------------------------
+ */
 
 static bool held(int probe, uint32_t id)
 {
-	struct flock ask = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1 };
+	struct flock ask = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1};
 
 	return shim_libc()->fcntl(probe, F_OFD_GETLK, &ask) || ask.l_type != F_UNLCK;
 }
@@ -348,7 +362,8 @@ void shim_closed(uint32_t id, uint32_t generation)
 		return;
 	file = file_find(id);
 	probe = shim_libc()->open(files_path, O_RDWR | O_CLOEXEC);
-	if (file && file->generation == generation && file->client && probe >= 0 && !held(probe, id))
+	if (file && file->generation == generation && file->client && probe >= 0 &&
+		!held(probe, id))
 		image_call(client_drop, &file);
 	image_leave();
 	if (probe >= 0)
@@ -360,7 +375,8 @@ void shim_supervise(const char *path)
 	snprintf(files_path, sizeof(files_path), "%s", path);
 }
 
-/* -- what a call made ------------------------------------------------------------------------------ */
+/* -- what a call made
+ * ------------------------------------------------------------------------------ */
 
 void shim_call_begin(void)
 {

@@ -3,10 +3,10 @@
  * The drop-in: preloaded by `swtio exec`, it takes the system calls that concern the software host
  * and leaves all others to libc.
  *
- * A descriptor of ours is a real one: an open file of the "files" memfd, whose file position says which
- * struct file it is (magic, generation, id) and which holds an OFD lock on the byte of that id. So
- * identity survives dup, fork, exec and SCM_RIGHTS, and the lock is free exactly when the last
- * reference is gone, a SIGKILL included; whoever sees that runs the release.
+ * A descriptor of ours is a real one: an open file of the "files" memfd, whose file position says
+ * which struct file it is (magic, generation, id) and which holds an OFD lock on the byte of that
+ * id. So identity survives dup, fork, exec and SCM_RIGHTS, and the lock is free exactly when the
+ * last reference is gone, a SIGKILL included; whoever sees that runs the release.
  */
 #ifndef SWTIO_SHIM_SHIM_H
 #define SWTIO_SHIM_SHIM_H
@@ -23,8 +23,8 @@
 
 #include "kernel/kernel.h"
 
-#define SHIM_ENV_IMAGE "SWTIO_IMAGE"	/* path of the image's memfd: /proc/SUPERVISOR/fd/N */
-#define SHIM_ENV_FILES "SWTIO_FILES"	/* path of the "files" memfd */
+#define SHIM_ENV_IMAGE "SWTIO_IMAGE" /* path of the image's memfd: /proc/SUPERVISOR/fd/N */
+#define SHIM_ENV_FILES "SWTIO_FILES" /* path of the "files" memfd */
 
 /* Attaches once; false when this process is not on a software host. */
 bool shim_ready(void);
@@ -55,8 +55,12 @@ long shim_call_end(long result);
 /* For the supervisor, which is no client: attaches to what it made itself. */
 void shim_supervise(const char *files_path);
 
-/* What an exec must not lose: as "NAME=value", and the path of this library. False: not on a host. */
-struct shim_environment { bool there; char image[96], files[96], self[512]; };
+/* What an exec must not lose: as "NAME=value", and the path of this library. False: not on a host.
+ */
+struct shim_environment {
+	bool there;
+	char image[96], files[96], self[512];
+};
 const struct shim_environment *shim_environment(void);
 
 /* -- paths of the host's nodes and of its sysfs -- */
@@ -67,18 +71,21 @@ bool shim_path_stat(const char *path, bool link, struct stat *st);
 /* Mode and number of what is behind a descriptor of ours, over what libc said of it. */
 void shim_file_stat(const struct file *file, struct stat *st);
 #define SHIM_NOT_OURS (-2)
-int shim_path_open(const char *path, int flags);	/* fd, -1 and errno, or SHIM_NOT_OURS */
+int shim_path_open(const char *path, int flags); /* fd, -1 and errno, or SHIM_NOT_OURS */
 
 /* libc's own, found behind us. */
+/* clang-format off */
 #define SHIM_LIBC(x) \
-	x(open) x(openat) x(fopen) x(close) x(close_range) x(dup) x(dup2) x(dup3) x(fcntl) x(ioctl) x(lseek) \
-	x(read) x(write) x(pread) x(pwrite) x(readv) x(writev) x(preadv) x(pwritev) x(mmap) \
-	x(stat) x(lstat) x(fstat) x(fstatat) x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) \
-	x(getxattr) x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) x(fexecve) \
-	x(execveat) x(posix_spawn) x(posix_spawnp)
+	x(open) x(openat) x(fopen) x(close) x(close_range) x(dup) x(dup2) x(dup3) \
+	x(fcntl) x(ioctl) x(lseek) x(read) x(write) x(pread) x(pwrite) x(readv) \
+	x(writev) x(preadv) x(pwritev) x(mmap) x(stat) x(lstat) x(fstat) x(fstatat) \
+	x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) x(getxattr) \
+	x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) \
+	x(fexecve) x(execveat) x(posix_spawn) x(posix_spawnp)
+/* clang-format on */
 struct shim_libc {
 #define SHIM_LIBC_MEMBER(name) __typeof__(&name) name;
-SHIM_LIBC(SHIM_LIBC_MEMBER)
+	SHIM_LIBC(SHIM_LIBC_MEMBER)
 #undef SHIM_LIBC_MEMBER
 };
 const struct shim_libc *shim_libc(void);

@@ -59,7 +59,8 @@ static char *const *environment_fill(char *const envp[], void *room, size_t size
 	if (!ours->there)
 		return envp;
 	for (; envp && *envp; envp++)
-		if (!is_named(*envp, PRELOAD) && !is_named(*envp, ours->image) && !is_named(*envp, ours->files))
+		if (!is_named(*envp, PRELOAD) && !is_named(*envp, ours->image) &&
+			!is_named(*envp, ours->files))
 			to[n++] = *envp;
 	text = (char *)room + size - (sizeof(PRELOAD) + strlen(ours->self) + 1 + strlen(preload));
 	if (strstr(preload, ours->self))
@@ -73,7 +74,7 @@ static char *const *environment_fill(char *const envp[], void *room, size_t size
 	return room;
 }
 
-#define WITH(envp) \
+#define WITH(envp)                                                                                 \
 	environment_fill((envp), __builtin_alloca(environment_size(envp)), environment_size(envp))
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -107,48 +108,48 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 }
 
 /* The list forms: arguments up to NULL, and for execle() the environment after it. */
-#define LIST_COUNT(n, first) \
-	do { \
-		va_list count; \
-		va_start(count, first); \
-		for (n = 1; va_arg(count, char *); n++) \
-			; \
-		va_end(count); \
+#define LIST_COUNT(n, first)                                                                       \
+	do {                                                                                       \
+		va_list count;                                                                     \
+		va_start(count, first);                                                            \
+		for (n = 1; va_arg(count, char *); n++)                                            \
+			;                                                                          \
+		va_end(count);                                                                     \
 	} while (0)
-#define LIST_TAKE(args, argv, n, first) \
-	do { \
-		va_start(args, first); \
-		argv[0] = first; \
-		for (size_t i = 1; i <= n; i++) \
-			argv[i] = va_arg(args, char *); \
+#define LIST_TAKE(args, argv, n, first)                                                            \
+	do {                                                                                       \
+		va_start(args, first);                                                             \
+		argv[0] = first;                                                                   \
+		for (size_t i = 1; i <= n; i++)                                                    \
+			argv[i] = va_arg(args, char *);                                            \
 	} while (0)
 
-#define EXEC_LIST(name, call, environment) \
-	EXPORT int name(const char *path, const char *first, ...) \
-	{ \
-		const char **argv; \
-		char *const *envp; \
-		va_list args; \
-		size_t n; \
-		LIST_COUNT(n, first); \
-		argv = __builtin_alloca((n + 1) * sizeof(*argv)); \
-		LIST_TAKE(args, argv, n, first); \
-		envp = environment; \
-		va_end(args); \
-		return shim_libc()->call(path, (char **)(uintptr_t)argv, WITH(envp)); \
+#define EXEC_LIST(name, call, environment)                                                         \
+	EXPORT int name(const char *path, const char *first, ...)                                  \
+	{                                                                                          \
+		const char **argv;                                                                 \
+		char *const *envp;                                                                 \
+		va_list args;                                                                      \
+		size_t n;                                                                          \
+		LIST_COUNT(n, first);                                                              \
+		argv = __builtin_alloca((n + 1) * sizeof(*argv));                                  \
+		LIST_TAKE(args, argv, n, first);                                                   \
+		envp = environment;                                                                \
+		va_end(args);                                                                      \
+		return shim_libc()->call(path, (char **)(uintptr_t)argv, WITH(envp));              \
 	}
 EXEC_LIST(execl, execve, environ)
 EXEC_LIST(execlp, execvpe, environ)
 EXEC_LIST(execle, execve, va_arg(args, char *const *))
 
 EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	return shim_libc()->posix_spawn(pid, path, actions, attributes, argv, WITH(envp));
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
-			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	return shim_libc()->posix_spawnp(pid, file, actions, attributes, argv, WITH(envp));
 }

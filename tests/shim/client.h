@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For plain client programs: named tests, each in a process of its own, run by the kernel that is there. */
+/* For plain client programs: named tests, each in a process of its own, run by the kernel that is
+ * there. */
 #ifndef SWTIO_TESTS_SHIM_CLIENT_H
 #define SWTIO_TESTS_SHIM_CLIENT_H
 
@@ -17,12 +18,13 @@
 #include "swtio/uapi/iommufd.h"
 #include "swtio/uapi/vfio.h"
 
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			printf("# %s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, strerror(errno)); \
-			return 1; \
-		} \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			printf("# %s:%d: %s (%s)\n", __FILE__, __LINE__, #condition,               \
+				strerror(errno));                                                  \
+			return 1;                                                                  \
+		}                                                                                  \
 	} while (0)
 
 struct client_test {
@@ -68,7 +70,7 @@ static inline int iommu_open(void)
 
 static inline uint32_t ioas_alloc(int fd)
 {
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 
 	return ioctl(fd, IOMMU_IOAS_ALLOC, &alloc) ? 0 : alloc.out_ioas_id;
 }
@@ -76,21 +78,21 @@ static inline uint32_t ioas_alloc(int fd)
 /* Is the object there? Looks without changing anything. */
 static inline bool ioas_there(int fd, uint32_t id)
 {
-	struct iommu_ioas_iova_ranges ranges = { .size = sizeof(ranges), .ioas_id = id };
+	struct iommu_ioas_iova_ranges ranges = {.size = sizeof(ranges), .ioas_id = id};
 
 	return !ioctl(fd, IOMMU_IOAS_IOVA_RANGES, &ranges) || errno == EMSGSIZE;
 }
 
 static inline int destroy(int fd, uint32_t id)
 {
-	struct iommu_destroy call = { .size = sizeof(call), .id = id };
+	struct iommu_destroy call = {.size = sizeof(call), .id = id};
 
 	return ioctl(fd, IOMMU_DESTROY, &call);
 }
 
 static inline int vfio_bound(int iommufd)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = iommufd };
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
 	int dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
 
 	if (dev >= 0 && ioctl(dev, VFIO_DEVICE_BIND_IOMMUFD, &bind)) {

@@ -82,7 +82,7 @@ static int through(bool spawn, char *const envp[])
 	int fd = open("/dev/iommu", O_RDWR);
 	uint32_t ioas = ioas_alloc(fd);
 	char number[12], id[12];
-	char *const argv[] = { self, (char[]){ "inherited" }, number, id, NULL };
+	char *const argv[] = {self, (char[]){"inherited"}, number, id, NULL};
 	pid_t child = -1;
 
 	CHECK(ioas);
@@ -101,12 +101,24 @@ static int through(bool spawn, char *const envp[])
 	return 0;
 }
 
-static int test_exec(void) { return through(false, environ); }
-static int test_spawn(void) { return through(true, environ); }
+static int test_exec(void)
+{
+	return through(false, environ);
+}
+static int test_spawn(void)
+{
+	return through(true, environ);
+}
 
-static char *const nothing[] = { NULL };
-static int test_exec_empty(void) { return through(false, nothing); }
-static int test_spawn_empty(void) { return through(true, nothing); }
+static char *const nothing[] = {NULL};
+static int test_exec_empty(void)
+{
+	return through(false, nothing);
+}
+static int test_spawn_empty(void)
+{
+	return through(true, nothing);
+}
 
 static int test_execl(void)
 {
@@ -150,28 +162,37 @@ static int test_cloexec(void)
 	return 0;
 }
 
-union control { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; };
+union control {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
 
 static int fd_send(int socket, int fd)
 {
-	union control control = { 0 };
-	struct iovec iov = { (char[]){ "x" }, 1 };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
+	union control control = {0};
+	struct iovec iov = {(char[]){"x"}, 1};
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 
-	*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(fd)) };
+	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(fd))};
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	return sendmsg(socket, &message, 0) == 1 ? 0 : -1;
 }
 
 static int fd_receive(int socket)
 {
-	union control control = { 0 };
+	union control control = {0};
 	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
+	struct iovec iov = {&byte, 1};
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
 	int fd = -1;
 
 	if (recvmsg(socket, &message, 0) == 1 && CMSG_FIRSTHDR(&message))
@@ -228,7 +249,7 @@ static int test_kill(void)
 /* The rule counts objects of this file, not of others (nor of the dead). */
 static int test_fresh(void)
 {
-	struct iommu_option option = { .size = sizeof(option), .val64 = 1 };
+	struct iommu_option option = {.size = sizeof(option), .val64 = 1};
 	int fd = iommu_open();
 	pid_t child = fork();
 
@@ -250,8 +271,8 @@ static int test_close_range(void)
 
 static int test_vectors(void)
 {
-	uint8_t byte[2] = { 0 };
-	struct iovec iov[2] = { { &byte[0], 1 }, { &byte[1], 1 } };
+	uint8_t byte[2] = {0};
+	struct iovec iov[2] = {{&byte[0], 1}, {&byte[1], 1}};
 	uint16_t vendor;
 	int fd = iommu_open(), dev = vfio_bound(fd);
 	const off_t config = (off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40;
@@ -267,20 +288,20 @@ static int test_vectors(void)
 int main(int argc, char **argv)
 {
 	static const struct client_test tests[] = {
-		{ "R6.1 dup and F_DUPFD share one file", test_dup },
-		{ "R6.1 dup2 and dup3 close what was there", test_dup_over },
-		{ "R6.1 fork shares files and their state", test_fork },
-		{ "R6.1 a descriptor lives over an exec", test_exec },
-		{ "R6.1 and over a posix_spawn", test_spawn },
-		{ "R6.1 also into an empty environment", test_exec_empty },
-		{ "R6.1 also by posix_spawn", test_spawn_empty },
-		{ "R6.1 execl after clearenv", test_execl },
-		{ "R6.1 close on exec closes", test_cloexec },
-		{ "R6.1 a descriptor by message outlives its sender", test_message },
-		{ "R6.1 SIGKILL releases what was open", test_kill },
-		{ "R6.1 a file is fresh whatever others left", test_fresh },
-		{ "R6.1 close_range is a close", test_close_range },
-		{ "R6.1 vectored reads, no seeking", test_vectors },
+		{"R6.1 dup and F_DUPFD share one file", test_dup},
+		{"R6.1 dup2 and dup3 close what was there", test_dup_over},
+		{"R6.1 fork shares files and their state", test_fork},
+		{"R6.1 a descriptor lives over an exec", test_exec},
+		{"R6.1 and over a posix_spawn", test_spawn},
+		{"R6.1 also into an empty environment", test_exec_empty},
+		{"R6.1 also by posix_spawn", test_spawn_empty},
+		{"R6.1 execl after clearenv", test_execl},
+		{"R6.1 close on exec closes", test_cloexec},
+		{"R6.1 a descriptor by message outlives its sender", test_message},
+		{"R6.1 SIGKILL releases what was open", test_kill},
+		{"R6.1 a file is fresh whatever others left", test_fresh},
+		{"R6.1 close_range is a close", test_close_range},
+		{"R6.1 vectored reads, no seeking", test_vectors},
 	};
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Nodes, sysfs, mappings and eventfds as a client sees them; and what is not ours stays as it is. */
+/* Nodes, sysfs, mappings and eventfds as a client sees them; and what is not ours stays as it is.
+ */
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -40,7 +41,8 @@ static int test_stat(void)
 	CHECK(!fstatat(fd, "", &at, AT_EMPTY_PATH) && at.st_rdev == st.st_rdev);
 	CHECK(!fstatat(AT_FDCWD, "/dev/vfio/devices/vfio0", &at, 0) && at.st_rdev == st.st_rdev);
 	CHECK(!statx(AT_FDCWD, "/dev/vfio/devices/vfio0", 0, STATX_BASIC_STATS, &stx));
-	CHECK(S_ISCHR(stx.stx_mode) && makedev(stx.stx_rdev_major, stx.stx_rdev_minor) == st.st_rdev);
+	CHECK(S_ISCHR(stx.stx_mode) &&
+		makedev(stx.stx_rdev_major, stx.stx_rdev_minor) == st.st_rdev);
 	CHECK(stat("/dev/vfio/devices/vfio99", &st) == -1 && errno == ENOENT);
 	CHECK(open("/dev/vfio/devices/vfio99", O_RDWR) == -1 && errno == ENOENT);
 	return 0;
@@ -99,7 +101,7 @@ static int test_sysfs_write(void)
 static int test_foreign(void)
 {
 	char name[] = "/tmp/swtio-foreign-XXXXXX", text[8] = "";
-	struct iommu_destroy call = { .size = sizeof(call), .id = 1 };
+	struct iommu_destroy call = {.size = sizeof(call), .id = 1};
 	struct stat st;
 	int fd = mkstemp(name), host = iommu_open(), n = -1, ends[2];
 
@@ -109,7 +111,8 @@ static int test_foreign(void)
 	CHECK(pread(fd, text, 1, 0) == 1 && text[0] == 'a' && lseek(fd, 0, SEEK_CUR) == 4);
 	CHECK(!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size == 6);
 	CHECK(ioctl(fd, IOMMU_DESTROY, &call) == -1 && errno == ENOTTY);
-	CHECK(!pipe(ends) && write(ends[1], "xyz", 3) == 3 && !ioctl(ends[0], FIONREAD, &n) && n == 3);
+	CHECK(!pipe(ends) && write(ends[1], "xyz", 3) == 3 && !ioctl(ends[0], FIONREAD, &n) &&
+		n == 3);
 	CHECK(!ioctl(host, FIOCLEX) && fcntl(host, F_GETFD) == FD_CLOEXEC);
 	CHECK(!ioctl(host, FIONCLEX) && fcntl(host, F_GETFD) == 0);
 	errno = 7;
@@ -120,14 +123,24 @@ static int test_foreign(void)
 
 static int test_eventfd(void)
 {
-	struct { struct vfio_irq_set set; int32_t fd; } irqs = {
-		.set = { .argsz = sizeof(irqs), .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1,
-			 .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER },
+	struct {
+		struct vfio_irq_set set;
+		int32_t fd;
+	} irqs = {
+		.set = {.argsz = sizeof(irqs),
+			.index = VFIO_PCI_MSIX_IRQ_INDEX,
+			.count = 1,
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER},
 		.fd = eventfd(0, EFD_NONBLOCK),
 	};
-	struct { struct vfio_irq_set set; uint8_t on; } fire = {
-		.set = { .argsz = sizeof(fire.set) + 1, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1,
-			 .flags = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER },
+	struct {
+		struct vfio_irq_set set;
+		uint8_t on;
+	} fire = {
+		.set = {.argsz = sizeof(fire.set) + 1,
+			.index = VFIO_PCI_MSIX_IRQ_INDEX,
+			.count = 1,
+			.flags = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER},
 		.on = 1,
 	};
 	int fd = iommu_open(), dev = vfio_bound(fd), mine = irqs.fd;
@@ -157,7 +170,7 @@ static int test_eventfd(void)
 /* Two processes and the device's own file see one BAR. */
 static int test_bar(void)
 {
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = 2 };
+	struct vfio_region_info info = {.argsz = sizeof(info), .index = 2};
 	int fd = iommu_open(), dev = vfio_bound(fd), turn[2];
 	volatile uint32_t *bar;
 	uint32_t value = 0;
@@ -165,11 +178,13 @@ static int test_bar(void)
 
 	CHECK(dev >= 0 && !ioctl(dev, VFIO_DEVICE_GET_REGION_INFO, &info));
 	CHECK(info.flags & VFIO_REGION_INFO_FLAG_MMAP && info.size >= 0x1000);
-	CHECK(mmap(NULL, 0x1000, PROT_READ, MAP_PRIVATE, dev, (off_t)info.offset) == MAP_FAILED && errno == EINVAL);
+	CHECK(mmap(NULL, 0x1000, PROT_READ, MAP_PRIVATE, dev, (off_t)info.offset) == MAP_FAILED &&
+		errno == EINVAL);
 	CHECK(!pipe(turn));
 	child = fork();
 	if (!child) {
-		bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev, (off_t)info.offset);
+		bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev,
+			(off_t)info.offset);
 		if (bar == MAP_FAILED || read(turn[0], &value, 1) != 1 || bar[4] != 0x12345678)
 			_exit(1);
 		bar[5] = 0x9abcdef0;
@@ -188,13 +203,14 @@ static int test_bar(void)
 int main(void)
 {
 	static const struct client_test tests[] = {
-		{ "R6.1 stat of nodes, by path and by descriptor, says what sysfs says", test_stat },
-		{ "R6.1 access to nodes", test_access },
-		{ "R6.1 sysfs by read, stdio and readlink", test_sysfs },
-		{ "R6.1 writing sysfs connects and disconnects", test_sysfs_write },
-		{ "R6.1 files of others are as they were", test_foreign },
-		{ "R6.1 an interrupt signals a real eventfd, from another process too", test_eventfd },
-		{ "R6.1 BAR memory is one for all processes", test_bar },
+		{"R6.1 stat of nodes, by path and by descriptor, says what sysfs says", test_stat},
+		{"R6.1 access to nodes", test_access},
+		{"R6.1 sysfs by read, stdio and readlink", test_sysfs},
+		{"R6.1 writing sysfs connects and disconnects", test_sysfs_write},
+		{"R6.1 files of others are as they were", test_foreign},
+		{"R6.1 an interrupt signals a real eventfd, from another process too",
+			test_eventfd},
+		{"R6.1 BAR memory is one for all processes", test_bar},
 	};
 
 	if (access("/dev/iommu", R_OK) || access("/dev/vfio/devices/vfio0", R_OK))

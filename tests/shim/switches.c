@@ -8,7 +8,8 @@
 
 static int tsm_op(void)
 {
-	struct iommu_vdevice_tsm_op op = { .size = sizeof(op), .type = IOMMU_VDEVICE_TSM_BIND, .vdevice_id = 9 };
+	struct iommu_vdevice_tsm_op op = {
+		.size = sizeof(op), .type = IOMMU_VDEVICE_TSM_BIND, .vdevice_id = 9};
 
 	return ioctl(iommu_open(), IOMMU_VDEVICE_TSM_OP, &op) ? errno : 0;
 }
@@ -61,7 +62,10 @@ static int our_kvm(void)
 int main(int argc, char **argv)
 {
 	static const struct client_test tests[] = {
-		{ "strict", strict }, { "extensions", extensions }, { "real-kvm", real_kvm }, { "our-kvm", our_kvm },
+		{"strict", strict},
+		{"extensions", extensions},
+		{"real-kvm", real_kvm},
+		{"our-kvm", our_kvm},
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(tests) / sizeof(tests[0]); i++)
