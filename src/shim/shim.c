@@ -206,7 +206,6 @@ static void attach(void)
 	strcpy(files_path, files);
 	task_hooks_set(&hooks);
 	attached = 1;
-	shim_inherit();
 }
 
 /* The image's own descriptor is its maker's: it is opened again for each mapping a client makes. */
