@@ -77,7 +77,7 @@ static int64_t tdcm_exit(const struct vmm_call *call)
 static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope, uint64_t *first)
 {
 	struct vmm_device *device = vmm_device_of(call);
-	uint8_t in[4], *out = malloc(TDCM_BUFFER_MAX);
+	uint8_t in[4], *out = calloc(1, TDCM_BUFFER_MAX);
 	struct iommu_vdevice_tsm_req cmd = {
 		.size = sizeof(cmd), .scope = scope, .req_len = sizeof(in), .resp_len = TDCM_BUFFER_MAX - TDCM_HEADER,
 		.req_uptr = (uint64_t)(uintptr_t)in, .resp_uptr = (uint64_t)(uintptr_t)out,
