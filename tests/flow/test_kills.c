@@ -221,7 +221,7 @@ static uint8_t tdi_state(void)
 	struct tdi_view view;
 
 	assert_int_equal(device_tdi_view(VF, &view), 0);
-	return view.state;
+	return (uint8_t)view.state;
 }
 
 static void test_r3_3_killed_between_lock_and_its_answer(void **state)
