@@ -22,9 +22,16 @@ struct canvas {
 };
 
 static const char *const short_names[LANE_MAX] = {
-	[LANE_GUEST] = "Guest", [LANE_GUEST_TSM] = "GstTSM", [LANE_VMM] = "VMM", [LANE_VFIO] = "VFIO",
-	[LANE_IOMMUFD] = "IOMMU", [LANE_TSM] = "hstTSM", [LANE_KVM] = "KVM", [LANE_FIRMWARE] = "Firmw.",
-	[LANE_HARDWARE] = "Hardw.", [LANE_DEVICE] = "Device",
+	[LANE_GUEST] = "Guest",
+	[LANE_GUEST_TSM] = "GstTSM",
+	[LANE_VMM] = "VMM",
+	[LANE_VFIO] = "VFIO",
+	[LANE_IOMMUFD] = "IOMMU",
+	[LANE_TSM] = "hstTSM",
+	[LANE_KVM] = "KVM",
+	[LANE_FIRMWARE] = "Firmw.",
+	[LANE_HARDWARE] = "Hardw.",
+	[LANE_DEVICE] = "Device",
 };
 
 static const char *const legend[] = {
@@ -38,8 +45,8 @@ static const char *const legend[] = {
 
 static void lanes_choose(struct canvas *canvas)
 {
-	static const enum lane seed[] = { LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO, LANE_IOMMUFD,
-					  LANE_TSM, LANE_KVM, LANE_FIRMWARE, LANE_DEVICE };
+	static const enum lane seed[] = { LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO,
+		LANE_IOMMUFD, LANE_TSM, LANE_KVM, LANE_FIRMWARE, LANE_DEVICE };
 
 	for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
 		if (canvas->options->all_lanes || seed[i] < LANE_FIRMWARE)
@@ -136,7 +143,8 @@ static void label_result(const struct trace_event *event, char *text, size_t len
 }
 
 /* Name, then as many arguments as fit, then the result, which always does. */
-static void make_label(const struct trace_event *event, unsigned int repeats, char *label, size_t room)
+static void make_label(
+	const struct trace_event *event, unsigned int repeats, char *label, size_t room)
 {
 	char result[64], times[16] = "";
 	size_t n, tail;
@@ -148,8 +156,9 @@ static void make_label(const struct trace_event *event, unsigned int repeats, ch
 	n = (size_t)snprintf(label, room, "%s", event->name);
 	for (unsigned int i = 0; i < event->nargs && n < room; i++) {
 		char arg[40];
-		int len = snprintf(arg, sizeof(arg), event->args[i].value > 9 ? " %s=%#llx" : " %s=%llu",
-				   event->args[i].key, (unsigned long long)event->args[i].value);
+		int len = snprintf(arg, sizeof(arg),
+			event->args[i].value > 9 ? " %s=%#llx" : " %s=%llu", event->args[i].key,
+			(unsigned long long)event->args[i].value);
 
 		if (n + (size_t)len + tail >= room)
 			break;
@@ -185,7 +194,8 @@ static void print_step(struct canvas *canvas, uint32_t step)
 		print_title(canvas, ++canvas->step);
 }
 
-static void print_event(struct canvas *canvas, const struct trace_event *event, unsigned int repeats)
+static void print_event(
+	struct canvas *canvas, const struct trace_event *event, unsigned int repeats)
 {
 	char row[WIDTH_MAX + 1], label[WIDTH_MAX];
 	unsigned int end = lanes_end(canvas);
@@ -257,8 +267,8 @@ static void print_rows(struct canvas *canvas, const struct rows *rows)
 		} else {
 			for (unsigned int i = 0; i < period; i++)
 				print_event(canvas, rows->event[at + i], 1);
-			fprintf(canvas->out, "%*s  ... these %u rows %u times in all\n", (int)lanes_end(canvas), "",
-				period, repeats);
+			fprintf(canvas->out, "%*s  ... these %u rows %u times in all\n",
+				(int)lanes_end(canvas), "", period, repeats);
 		}
 		at += period * repeats;
 	}

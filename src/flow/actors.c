@@ -39,7 +39,8 @@ static ssize_t do_pwrite(void *ctx, int fd, const void *from, size_t len, uint64
 	return sys_pwrite(ctx, fd, from, len, offset);
 }
 
-static int do_mmap(void *ctx, uint64_t len, int prot, int flags, int fd, uint64_t offset, uint64_t *address)
+static int do_mmap(
+	void *ctx, uint64_t len, int prot, int flags, int fd, uint64_t offset, uint64_t *address)
 {
 	return sys_mmap(ctx, len, prot, flags, fd, offset, address);
 }
@@ -86,9 +87,17 @@ static bool vmm_sys_of(unsigned int instance, struct vmm_sys *sys)
 	task = flow_task(FLOW_VMM, instance);
 	image_leave();
 	*sys = (struct vmm_sys){
-		.open = do_open, .close = do_close, .ioctl = do_ioctl, .pread = do_pread, .pwrite = do_pwrite,
-		.mmap = do_mmap, .munmap = do_munmap, .memfd = do_memfd, .eventfd = do_eventfd,
-		.load = do_load, .store = do_store,
+		.open = do_open,
+		.close = do_close,
+		.ioctl = do_ioctl,
+		.pread = do_pread,
+		.pwrite = do_pwrite,
+		.mmap = do_mmap,
+		.munmap = do_munmap,
+		.memfd = do_memfd,
+		.eventfd = do_eventfd,
+		.load = do_load,
+		.store = do_store,
 	};
 	/* ctx is only ever handed back to the functions above */
 	memcpy(&sys->ctx, &task, sizeof(task));
@@ -119,7 +128,8 @@ void flow_vmm_run(const struct flow_action *action, struct flow_result *result)
 		return;
 	}
 	for (unsigned int i = 0; i < action->nargs; i++) {
-		arg[i] = (struct vmm_arg){ .key = action->args[i].key, .text = action->args[i].value };
+		arg[i] = (struct vmm_arg){ .key = action->args[i].key,
+			.text = action->args[i].value };
 		flow_arg_number(action, action->args[i].key, &arg[i].value);
 	}
 	result->rc = vmm_verb(vmm, &sys, action->verb, &args);
@@ -140,15 +150,16 @@ static uint32_t vm_number(unsigned int instance, const struct vmm *vmm)
 }
 
 /* Runs the vCPU until the posted verb is done, or the guest waits for the VMM's answer. */
-static void guest_settle(const struct flow_action *action, struct vmm *vmm, const struct vmm_sys *sys,
-			 struct flow_result *result)
+static void guest_settle(const struct flow_action *action, struct vmm *vmm,
+	const struct vmm_sys *sys, struct flow_result *result)
 {
 	uint32_t vm = vm_number(action->instance, vmm);
 	uint64_t status = 0;
 	int exit;
 
 	for (unsigned int rounds = 0; rounds < IDLE_ROUNDS; rounds++) {
-		if (guest_progress(vm, &result->rc, &status, result->text, sizeof(result->text)) != GUEST_RUNNING)
+		if (guest_progress(vm, &result->rc, &status, result->text, sizeof(result->text)) !=
+			GUEST_RUNNING)
 			return;
 		exit = vmm_run(vmm, sys);
 		if (exit == VMM_EXIT_IDLE)

@@ -91,7 +91,8 @@ static void inject_tdx(const struct flow_action *action, struct flow_result *res
 #include "firmware/tdx/status.def"
 #undef TDX_STATUS
 	};
-	const char *leaf_name = flow_arg_text(action, "leaf"), *status = flow_arg_text(action, "status");
+	const char *leaf_name = flow_arg_text(action, "leaf"),
+		   *status = flow_arg_text(action, "status");
 
 	result->rc = -EDOM;
 	for (uint64_t leaf = 0; leaf_name && status && leaf < 0x1000; leaf++) {
@@ -102,7 +103,7 @@ static void inject_tdx(const struct flow_action *action, struct flow_result *res
 		for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 			if (!strcmp(statuses[i].name, status))
 				result->rc = tdx_inject((enum tdx_leaf)leaf, statuses[i].status,
-							(unsigned int)act_number(action, "count", 1));
+					(unsigned int)act_number(action, "count", 1));
 	}
 }
 
@@ -123,8 +124,9 @@ static void inject_device(const struct flow_action *action, struct flow_result *
 	const char *fault = flow_arg_text(action, "fault");
 	int number = fault ? device_fault_by_name(fault) : -EINVAL;
 
-	result->rc = number < 0 ? number : device_inject(act_rid(action), (enum device_fault)number,
-							   (unsigned int)act_number(action, "count", 1));
+	result->rc = number < 0 ? number
+				: device_inject(act_rid(action), (enum device_fault)number,
+					  (unsigned int)act_number(action, "count", 1));
 }
 
 static void stream_fail(const struct flow_action *action, struct flow_result *result)
@@ -141,7 +143,8 @@ static void act_config_write(const struct flow_action *action, struct flow_resul
 {
 	result->rc = 0;
 	config_write(act_rid(action), (unsigned int)act_number(action, "offset", 0),
-		     (unsigned int)act_number(action, "size", 4), (uint32_t)act_number(action, "value", 0));
+		(unsigned int)act_number(action, "size", 4),
+		(uint32_t)act_number(action, "value", 0));
 }
 
 static void act_reset(const struct flow_action *action, struct flow_result *result)

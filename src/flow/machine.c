@@ -14,8 +14,14 @@
 int machine_boot(const struct kernel_options *options)
 {
 	static int (*const rooms[])(void) = {
-		phys_power_on, function_power_on, iommu_power_on, device_power_on, device_machine_default,
-		tdx_power_on, kernel_power_on, check_power_on,
+		phys_power_on,
+		function_power_on,
+		iommu_power_on,
+		device_power_on,
+		device_machine_default,
+		tdx_power_on,
+		kernel_power_on,
+		check_power_on,
 	};
 	int rc = trace_power_on(0);
 
@@ -47,9 +53,18 @@ static int hash_object(const void *object, void *arg)
 uint64_t flow_platform_hash(void)
 {
 	static const enum image_type types[] = {
-		IMAGE_TYPE_FUNCTION, IMAGE_TYPE_IDE, IMAGE_TYPE_IOMMU_DOMAIN, IMAGE_TYPE_TDI, IMAGE_TYPE_TDX,
-		IMAGE_TYPE_IOMMUFD_OBJ, IMAGE_TYPE_IOPT_AREA, IMAGE_TYPE_VFIO_DEVICE, IMAGE_TYPE_DMABUF,
-		IMAGE_TYPE_DMABUF_ATTACH, IMAGE_TYPE_KVM_SLOT, IMAGE_TYPE_TSM,
+		IMAGE_TYPE_FUNCTION,
+		IMAGE_TYPE_IDE,
+		IMAGE_TYPE_IOMMU_DOMAIN,
+		IMAGE_TYPE_TDI,
+		IMAGE_TYPE_TDX,
+		IMAGE_TYPE_IOMMUFD_OBJ,
+		IMAGE_TYPE_IOPT_AREA,
+		IMAGE_TYPE_VFIO_DEVICE,
+		IMAGE_TYPE_DMABUF,
+		IMAGE_TYPE_DMABUF_ATTACH,
+		IMAGE_TYPE_KVM_SLOT,
+		IMAGE_TYPE_TSM,
 	};
 	XXH3_state_t *state = XXH3_createState();
 	uint64_t hash = 0;

@@ -33,7 +33,8 @@ struct line {
 	bool quoted[WORDS];
 };
 
-static const char *const actor_names[FLOW_ACTORS] = { "admin", "vmm", "guest", "adversary", "probe" };
+static const char *const actor_names[FLOW_ACTORS] = { "admin", "vmm", "guest", "adversary",
+	"probe" };
 
 const char *flow_actor_name(uint8_t actor)
 {
@@ -108,7 +109,8 @@ int flow_number(const char *text, uint64_t *value)
 	char *end;
 	int used = 0;
 
-	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &segment, &bus, &dev, &fn, &used) == 4 && !text[used]) {
+	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &segment, &bus, &dev, &fn, &used) == 4 &&
+		!text[used]) {
 		*value = (uint64_t)(segment << 16 | bus << 8 | (dev & 31) << 3 | (fn & 7));
 		return 0;
 	}
@@ -174,8 +176,8 @@ static int choose(struct line *line, const char *const *names, uint8_t *value)
 			*value = i;
 			return 0;
 		}
-	return fail(line, "%s: '%s' is none of the choices; the first is '%s'", line->word[0], line->word[1],
-		    names[0]);
+	return fail(line, "%s: '%s' is none of the choices; the first is '%s'", line->word[0],
+		line->word[1], names[0]);
 }
 
 /* 1: a setting, taken; 0: not a setting. */
@@ -183,7 +185,8 @@ static int parse_setting(struct line *line)
 {
 	static const char *const policies[] = { "blocked", "breaks", NULL };
 	/* What an included flow says about the machine is checked, and then the including one decides. */
-	struct flow_settings other = { 0 }, *settings = line->source->depth ? &other : &line->program->settings;
+	struct flow_settings other = { 0 },
+			     *settings = line->source->depth ? &other : &line->program->settings;
 	const char *name = line->word[0], *value = line->words > 1 ? line->word[1] : "";
 	int rc = 0;
 
@@ -192,13 +195,17 @@ static int parse_setting(struct line *line)
 	else if (!strcmp(name, "platform"))
 		snprintf(settings->platform, sizeof(settings->platform), "%s", value);
 	else if (!strcmp(name, "seed"))
-		rc = flow_number(value, &settings->seed) ? fail(line, "seed: '%s' is not a number", value) : 0;
+		rc = flow_number(value, &settings->seed)
+			     ? fail(line, "seed: '%s' is not a number", value)
+			     : 0;
 	else if (!strcmp(name, "policy"))
 		rc = choose(line, policies, &settings->policy);
 	else if (!strcmp(name, "private-for-life"))
 		settings->private_for_life = true;
 	else if (!strcmp(name, "mutant"))
-		rc = mutant_bit(value, &settings->mutants) ? fail(line, "no mutant is called '%s'", value) : 0;
+		rc = mutant_bit(value, &settings->mutants)
+			     ? fail(line, "no mutant is called '%s'", value)
+			     : 0;
 	else
 		return 0;
 	return rc ? rc : 1;
@@ -218,8 +225,8 @@ static int parse_step(struct line *line)
 	if (program->steps == FLOW_STEPS_MAX)
 		return fail(line, "more than %u steps", FLOW_STEPS_MAX);
 	if (program->steps && program->step[program->steps - 1].number >= number)
-		return fail(line, "step %lu comes after step %u: numbers go up", (unsigned long)number,
-			    program->step[program->steps - 1].number);
+		return fail(line, "step %lu comes after step %u: numbers go up",
+			(unsigned long)number, program->step[program->steps - 1].number);
 	step = &program->step[program->steps++];
 	step->number = (uint32_t)number;
 	step->first = program->actions;
@@ -243,7 +250,9 @@ static int parse_actor(struct line *line, const char *word, struct flow_action *
 		action->actor = i;
 		return 0;
 	}
-	return fail(line, "'%s' is neither a setting nor an actor (admin, vmm, guest, adversary, probe)", word);
+	return fail(line,
+		"'%s' is neither a setting nor an actor (admin, vmm, guest, adversary, probe)",
+		word);
 }
 
 static int parse_during(struct line *line, unsigned int *at, struct flow_action *action)
@@ -302,11 +311,13 @@ static int parse_argument(struct line *line, unsigned int at, struct flow_action
 	equals = line->quoted[at] ? NULL : strchr(word, '=');
 	key = equals ? (size_t)(equals - word) : 0;
 	if (key >= sizeof(arg->key))
-		return fail(line, "the name of an argument is longer than %zu characters", sizeof(arg->key) - 1);
+		return fail(line, "the name of an argument is longer than %zu characters",
+			sizeof(arg->key) - 1);
 	memcpy(arg->key, word, key);
 	word += key + (equals != NULL);
 	if (strlen(word) >= sizeof(arg->value))
-		return fail(line, "an argument is longer than %zu characters", sizeof(arg->value) - 1);
+		return fail(
+			line, "an argument is longer than %zu characters", sizeof(arg->value) - 1);
 	strcpy(arg->value, word);
 	return 0;
 }
@@ -379,11 +390,13 @@ static int include_find(struct line *line, struct source *source)
 	int rc;
 
 	if (line->words != 2 && line->words != 4)
-		return fail(line, "include: a file is wanted, then nothing or 'through' and a step");
+		return fail(
+			line, "include: a file is wanted, then nothing or 'through' and a step");
 	if (line->words == 4) {
-		if (strcmp(line->word[2], "through") || flow_number(line->word[3], &through) || !through ||
-		    through > UINT32_MAX)
-			return fail(line, "include: 'through' and a step are wanted after the file");
+		if (strcmp(line->word[2], "through") || flow_number(line->word[3], &through) ||
+			!through || through > UINT32_MAX)
+			return fail(
+				line, "include: 'through' and a step are wanted after the file");
 		source->through = (uint32_t)through;
 	}
 	source->depth = line->source->depth + 1;
@@ -393,12 +406,15 @@ static int include_find(struct line *line, struct source *source)
 		return fail(line, "include: only a flow that is a file can include another");
 	rc = flow_tree_resolve(line->source->path, line->word[1], source->path);
 	if (rc)
-		return fail(line, "include: '%.80s' %s", line->word[1], rc == -EXDEV ? "is outside the flows' folder" :
-			    rc == -EINVAL ? "is not a relative path" : "is too long a path");
+		return fail(line, "include: '%.80s' %s", line->word[1],
+			rc == -EXDEV	? "is outside the flows' folder"
+			: rc == -EINVAL ? "is not a relative path"
+					: "is too long a path");
 	if (line->program->files == FLOW_FILES_MAX)
 		return fail(line, "include: more than %u files", FLOW_FILES_MAX - 1);
 	source->file = (uint8_t)line->program->files++;
-	snprintf(line->program->file[source->file].name, sizeof(line->program->file[0].name), "%s", source->path);
+	snprintf(line->program->file[source->file].name, sizeof(line->program->file[0].name), "%s",
+		source->path);
 	return 0;
 }
 
@@ -462,7 +478,8 @@ static int parse_text(struct line *line, const char *text)
 	return rc;
 }
 
-int flow_parse(const char *text, const char *path, struct flow_program *program, struct flow_error *error)
+int flow_parse(
+	const char *text, const char *path, struct flow_program *program, struct flow_error *error)
 {
 	struct line *line = calloc(1, sizeof(*line));
 	struct source source = { 0 };

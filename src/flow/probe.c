@@ -15,8 +15,8 @@
 #include "vmm/vmm.h"
 
 static const char *const tdi_states[] = { "UNLOCKED", "LOCKED", "RUN", "ERROR" };
-static const char *const sept_states[] = { "FREE", "MAPPED", "PENDING", "BLOCKED", "MMIO_PENDING", "MMIO_MAPPED",
-					   "MMIO_BLOCKED" };
+static const char *const sept_states[] = { "FREE", "MAPPED", "PENDING", "BLOCKED", "MMIO_PENDING",
+	"MMIO_MAPPED", "MMIO_BLOCKED" };
 static const char *const dmar_states[] = { "FREE", "PENDING", "PRESENT", "BLOCKED" };
 
 static uint16_t probe_rid(const struct flow_action *action)
@@ -63,7 +63,8 @@ static void probe_dmar(const struct flow_action *action, struct flow_result *res
 {
 	struct tdx_tdi_view view;
 
-	set_text(result, tdx_tdi_view(probe_rid(action), &view) ? "FREE" : dmar_states[view.dmar & 3]);
+	set_text(result,
+		tdx_tdi_view(probe_rid(action), &view) ? "FREE" : dmar_states[view.dmar & 3]);
 }
 
 /* owned: pages of the function's MMIO mapped in an S-EPT; -ENOENT when there is no TDI. */
@@ -90,7 +91,9 @@ static void probe_stream(const struct flow_action *action, struct flow_result *r
 	if (stream < 0)
 		result->rc = stream;
 	else
-		set_text(result, ide_secure(probe_rid(action) & 0xfff8, (uint8_t)stream) ? "SECURE" : "INSECURE");
+		set_text(result, ide_secure(probe_rid(action) & 0xfff8, (uint8_t)stream)
+					 ? "SECURE"
+					 : "INSECURE");
 }
 
 static void probe_bound(const struct flow_action *action, struct flow_result *result)
@@ -142,8 +145,16 @@ static void probe_hpa(const struct flow_action *action, struct flow_result *resu
 static bool kept(unsigned int type)
 {
 	static const enum image_type types[] = {
-		IMAGE_TYPE_IDTABLE, IMAGE_TYPE_IDNODE, IMAGE_TYPE_TASK, IMAGE_TYPE_ROOT, IMAGE_TYPE_TRACE,
-		IMAGE_TYPE_LOCK, IMAGE_TYPE_IOMMU_DOMAIN, IMAGE_TYPE_VMM, IMAGE_TYPE_FLOW, IMAGE_TYPE_CHECK,
+		IMAGE_TYPE_IDTABLE,
+		IMAGE_TYPE_IDNODE,
+		IMAGE_TYPE_TASK,
+		IMAGE_TYPE_ROOT,
+		IMAGE_TYPE_TRACE,
+		IMAGE_TYPE_LOCK,
+		IMAGE_TYPE_IOMMU_DOMAIN,
+		IMAGE_TYPE_VMM,
+		IMAGE_TYPE_FLOW,
+		IMAGE_TYPE_CHECK,
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)

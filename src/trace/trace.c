@@ -19,9 +19,17 @@ static uint8_t depth;			/* process-local: nesting of the calls on this stack */
 static bool disabled;
 
 static const char *const lane_names[LANE_MAX] = {
-	[LANE_GUEST] = "Guest", [LANE_GUEST_TSM] = "Guest TSM", [LANE_VMM] = "VMM", [LANE_VFIO] = "VFIO",
-	[LANE_IOMMUFD] = "IOMMUFD", [LANE_TSM] = "host TSM", [LANE_KVM] = "KVM", [LANE_FIRMWARE] = "firmware",
-	[LANE_HARDWARE] = "hardware", [LANE_DEVICE] = "device", [LANE_ADMIN] = "admin",
+	[LANE_GUEST] = "Guest",
+	[LANE_GUEST_TSM] = "Guest TSM",
+	[LANE_VMM] = "VMM",
+	[LANE_VFIO] = "VFIO",
+	[LANE_IOMMUFD] = "IOMMUFD",
+	[LANE_TSM] = "host TSM",
+	[LANE_KVM] = "KVM",
+	[LANE_FIRMWARE] = "firmware",
+	[LANE_HARDWARE] = "hardware",
+	[LANE_DEVICE] = "device",
+	[LANE_ADMIN] = "admin",
 	[LANE_ADVERSARY] = "adversary",
 };
 
@@ -42,7 +50,8 @@ int trace_power_on(uint32_t events)
 	if (!root)
 		return -ENOMEM;
 	root->events = events;
-	root->ring = image_bulk_alloc((uint64_t)events * sizeof(struct trace_event), IMAGE_TYPE_TRACE);
+	root->ring =
+		image_bulk_alloc((uint64_t)events * sizeof(struct trace_event), IMAGE_TYPE_TRACE);
 	if (!root->ring)
 		return -ENOMEM;
 	image_root_set(IMAGE_ROOT_TRACE, root);
@@ -133,7 +142,8 @@ struct trace_call trace_call(enum lane from, enum lane to, enum trace_kind kind,
 	return (struct trace_call){ seq };
 }
 
-void trace_return_as(const struct trace_call *call, enum trace_result kind, int64_t result, const char *text)
+void trace_return_as(
+	const struct trace_call *call, enum trace_result kind, int64_t result, const char *text)
 {
 	struct trace_event *event = call->seq ? event_write(call->seq) : NULL;
 
@@ -164,8 +174,8 @@ void trace_arg_add(const struct trace_call *call, const char *key, uint64_t valu
 	arg->value = value;
 }
 
-void trace_event_done(enum lane from, enum lane to, enum trace_kind kind, const char *name, unsigned int nargs,
-		      const struct trace_arg *args)
+void trace_event_done(enum lane from, enum lane to, enum trace_kind kind, const char *name,
+	unsigned int nargs, const struct trace_arg *args)
 {
 	struct trace_call call = trace_call(from, to, kind, name, nargs, args);
 

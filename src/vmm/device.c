@@ -12,13 +12,15 @@
 #define BAR_GPA_DEVICE 0x4000000ull
 #define BAR_GPA_BAR 0x400000ull
 
-static int64_t region_query(const struct vmm_call *call, struct vmm_device *device, unsigned int bar)
+static int64_t region_query(
+	const struct vmm_call *call, struct vmm_device *device, unsigned int bar)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = bar };
 	long rc = vmm_ioctl(call, device->fd, VFIO_DEVICE_GET_REGION_INFO, &info);
 
 	device->bar[bar].size = rc ? 0 : info.size;
-	device->bar[bar].gpa = BAR_GPA_BASE + (uint64_t)(device - call->vmm->device) * BAR_GPA_DEVICE +
+	device->bar[bar].gpa = BAR_GPA_BASE +
+			       (uint64_t)(device - call->vmm->device) * BAR_GPA_DEVICE +
 			       bar * BAR_GPA_BAR;
 	return rc;
 }
@@ -56,7 +58,9 @@ static int64_t bind_iommufd(const struct vmm_call *call)
 static int64_t attach(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
-	struct vfio_device_attach_iommufd_pt cmd = { .argsz = offsetof(struct vfio_device_attach_iommufd_pt, pasid) };
+	struct vfio_device_attach_iommufd_pt cmd = {
+		.argsz = offsetof(struct vfio_device_attach_iommufd_pt, pasid)
+	};
 	long rc;
 
 	if (!device)
@@ -71,7 +75,9 @@ static int64_t attach(const struct vmm_call *call)
 static int64_t detach(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
-	struct vfio_device_detach_iommufd_pt cmd = { .argsz = offsetof(struct vfio_device_detach_iommufd_pt, pasid) };
+	struct vfio_device_detach_iommufd_pt cmd = {
+		.argsz = offsetof(struct vfio_device_detach_iommufd_pt, pasid)
+	};
 
 	if (!device)
 		return -EDOM;
@@ -154,8 +160,8 @@ static int64_t mmap_bar(const struct vmm_call *call)
 		return -EDOM;
 	bar->mapping_offset = vmm_arg_or(call, "offset", 0);
 	bar->mapping_len = vmm_arg_or(call, "length", bar->size);
-	rc = call->sys->mmap(call->sys->ctx, bar->mapping_len, PROT_READ | PROT_WRITE, MAP_SHARED, device->fd,
-			     REGION_OFFSET(bar - device->bar) + bar->mapping_offset, &bar->mapping);
+	rc = call->sys->mmap(call->sys->ctx, bar->mapping_len, PROT_READ | PROT_WRITE, MAP_SHARED,
+		device->fd, REGION_OFFSET(bar - device->bar) + bar->mapping_offset, &bar->mapping);
 	if (rc)
 		bar->mapping = 0;
 	return rc;
@@ -183,8 +189,8 @@ static int64_t mapping_access(const struct vmm_call *call, bool write)
 
 	if (!bar || !bar->mapping)
 		return -EDOM;
-	rc = write ? call->sys->store(call->sys->ctx, bar->mapping + offset, &value, sizeof(value)) :
-		     call->sys->load(call->sys->ctx, bar->mapping + offset, &value, sizeof(value));
+	rc = write ? call->sys->store(call->sys->ctx, bar->mapping + offset, &value, sizeof(value))
+		   : call->sys->load(call->sys->ctx, bar->mapping + offset, &value, sizeof(value));
 	if (rc)
 		return rc;
 	return write ? 0 : (int64_t)value;
@@ -202,7 +208,8 @@ static int64_t store(const struct vmm_call *call)
 
 /* -- interrupts --------------------------------------------------------------------------------- */
 
-static int64_t irq_route(const struct vmm_call *call, struct vmm_device *device, unsigned int vector)
+static int64_t irq_route(
+	const struct vmm_call *call, struct vmm_device *device, unsigned int vector)
 {
 	struct kvm_irqfd irqfd = { .gsi = vector };
 

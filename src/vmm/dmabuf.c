@@ -20,7 +20,8 @@
 struct span { uint64_t offset, len; };
 struct spans { unsigned int n; struct span span[RANGES]; };
 
-static uint32_t config_get(const struct vmm_call *call, const struct vmm_device *device, uint32_t at, uint32_t size)
+static uint32_t config_get(
+	const struct vmm_call *call, const struct vmm_device *device, uint32_t at, uint32_t size)
 {
 	uint32_t value = 0;
 
@@ -47,7 +48,8 @@ static void spans_cut(struct spans *spans, uint64_t offset, uint64_t len)
 
 	for (unsigned int i = 0; i < spans->n; i++) {
 		uint64_t start = spans->span[i].offset, end = start + spans->span[i].len;
-		uint64_t left = offset < end ? offset : end, right = offset + len > start ? offset + len : start;
+		uint64_t left = offset < end ? offset : end,
+			 right = offset + len > start ? offset + len : start;
 
 		if (left > start && out.n < RANGES)
 			out.span[out.n++] = (struct span){ start, left - start };
@@ -68,14 +70,15 @@ static void msix_cut(const struct vmm_call *call, const struct vmm_device *devic
 	table = config_get(call, device, cap + 4, 4);
 	pba = config_get(call, device, cap + 8, 4);
 	if ((table & 7) == bar)
-		spans_cut(spans, table & ~7u & ~(uint32_t)(PAGE - 1), (vectors * 16 + PAGE - 1) & ~(PAGE - 1));
+		spans_cut(spans, table & ~7u & ~(uint32_t)(PAGE - 1),
+			(vectors * 16 + PAGE - 1) & ~(PAGE - 1));
 	if ((pba & 7) == bar)
 		spans_cut(spans, pba & ~7u & ~(uint32_t)(PAGE - 1), PAGE);
 }
 
 /* What VFIO says is of this kind now. */
-static int64_t layout_query(const struct vmm_call *call, const struct vmm_device *device, unsigned int bar,
-			    uint32_t kind, struct spans *spans)
+static int64_t layout_query(const struct vmm_call *call, const struct vmm_device *device,
+	unsigned int bar, uint32_t kind, struct spans *spans)
 {
 	struct {
 		struct vfio_device_feature feature;
@@ -159,8 +162,8 @@ static int64_t dmabuf_close(const struct vmm_call *call)
 	return vmm_close(call, &bar->dmabuf[kind]);
 }
 
-static long slot_set(const struct vmm_call *call, unsigned int number, const struct vmm_slot *slot, int fd,
-		     uint64_t offset)
+static long slot_set(const struct vmm_call *call, unsigned int number, const struct vmm_slot *slot,
+	int fd, uint64_t offset)
 {
 	struct kvm_userspace_memory_region2 region = {
 		.slot = number, .guest_phys_addr = slot->gpa, .memory_size = slot->len,
@@ -180,7 +183,8 @@ static int64_t slots_del(const struct vmm_call *call, uint8_t device, uint8_t ba
 		struct kvm_userspace_memory_region2 region = { .slot = i };
 		long rc;
 
-		if (!slot->used || !i || slot->device != device || slot->bar != bar || slot->is_private != is_private)
+		if (!slot->used || !i || slot->device != device || slot->bar != bar ||
+			slot->is_private != is_private)
 			continue;
 		region.guest_phys_addr = slot->gpa;
 		rc = vmm_ioctl(call, call->vmm->vm, KVM_SET_USER_MEMORY_REGION2, &region);
@@ -208,9 +212,12 @@ static int64_t slot_add(const struct vmm_call *call)
 	for (unsigned int i = 0; i < bar->ranges[kind] && !rc; i++) {
 		int number = vmm_slot_find(call->vmm);
 		struct vmm_slot slot = {
-			.used = true, .is_private = as ? !strcmp(as, "private") : kind == VMM_PRIVATE,
-			.device = (uint8_t)(device - call->vmm->device), .bar = (uint8_t)(bar - device->bar),
-			.gpa = bar->gpa + bar->range[kind][i].offset, .len = bar->range[kind][i].len,
+			.used = true,
+			.is_private = as ? !strcmp(as, "private") : kind == VMM_PRIVATE,
+			.device = (uint8_t)(device - call->vmm->device),
+			.bar = (uint8_t)(bar - device->bar),
+			.gpa = bar->gpa + bar->range[kind][i].offset,
+			.len = bar->range[kind][i].len,
 		};
 
 		if (number < 0)
@@ -250,9 +257,13 @@ static int64_t ioas_map_bar(const struct vmm_call *call)
 	for (unsigned int i = 0; i < bar->ranges[kind] && !rc; i++) {
 		struct iommu_ioas_map_file cmd = {
 			.size = sizeof(cmd),
-			.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE,
-			.ioas_id = call->vmm->ioas, .fd = bar->dmabuf[kind], .start = start,
-			.length = bar->range[kind][i].len, .iova = bar->gpa + bar->range[kind][i].offset,
+			.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
+				 IOMMU_IOAS_MAP_READABLE,
+			.ioas_id = call->vmm->ioas,
+			.fd = bar->dmabuf[kind],
+			.start = start,
+			.length = bar->range[kind][i].len,
+			.iova = bar->gpa + bar->range[kind][i].offset,
 		};
 
 		rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_MAP_FILE, &cmd);

@@ -33,7 +33,8 @@ static int64_t ioas_map(const struct vmm_call *call)
 {
 	struct iommu_ioas_map_file cmd = {
 		.size = sizeof(cmd),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_READABLE,
 		.ioas_id = call->vmm->ioas,
 		.fd = call->vmm->ram,
 		.start = vmm_arg_or(call, "start", 0),
@@ -100,7 +101,8 @@ static int64_t viommu_alloc(const struct vmm_call *call)
 static int64_t vdevice_alloc(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
-	struct iommu_vdevice_alloc cmd = { .size = sizeof(cmd), .virt_id = vmm_arg_or(call, "vbdf", 0x10) };
+	struct iommu_vdevice_alloc cmd = { .size = sizeof(cmd),
+		.virt_id = vmm_arg_or(call, "vbdf", 0x10) };
 	long rc;
 
 	if (!device)
@@ -119,14 +121,17 @@ static int64_t vdevice_alloc(const struct vmm_call *call)
 static int64_t destroy(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
-	struct iommu_destroy cmd = { .size = sizeof(cmd), .id = (uint32_t)vmm_arg_or(call, "id", 0) };
+	struct iommu_destroy cmd = { .size = sizeof(cmd),
+		.id = (uint32_t)vmm_arg_or(call, "id", 0) };
 	const char *what = vmm_text(call, "what");
 
 	if (!device)
 		return -EDOM;
 	if (what)
-		cmd.id = !strcmp(what, "vdevice") ? device->vdevice : !strcmp(what, "viommu") ? device->viommu :
-			 !strcmp(what, "hwpt") ? device->hwpt : call->vmm->ioas;
+		cmd.id = !strcmp(what, "vdevice")  ? device->vdevice
+			 : !strcmp(what, "viommu") ? device->viommu
+			 : !strcmp(what, "hwpt")   ? device->hwpt
+						   : call->vmm->ioas;
 	return vmm_ioctl(call, call->vmm->iommu, IOMMU_DESTROY, &cmd);
 }
 

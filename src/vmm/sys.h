@@ -17,7 +17,8 @@ struct vmm_sys {
 	long (*ioctl)(void *ctx, int fd, unsigned int cmd, void *arg);
 	ssize_t (*pread)(void *ctx, int fd, void *to, size_t len, uint64_t offset);
 	ssize_t (*pwrite)(void *ctx, int fd, const void *from, size_t len, uint64_t offset);
-	int (*mmap)(void *ctx, uint64_t len, int prot, int flags, int fd, uint64_t offset, uint64_t *address);
+	int (*mmap)(void *ctx, uint64_t len, int prot, int flags, int fd, uint64_t offset,
+		uint64_t *address);
 	int (*munmap)(void *ctx, uint64_t address, uint64_t len);
 	int (*memfd)(void *ctx, const char *name, uint64_t size);
 	int (*eventfd)(void *ctx);

@@ -34,7 +34,8 @@ static void put32(uint8_t *to, uint32_t value)
 }
 
 /* Answers the guest: error, length, data, and only then the status the guest polls. */
-static int64_t answer(const struct vmm_call *call, uint32_t error, const uint8_t *data, uint32_t len)
+static int64_t answer(
+	const struct vmm_call *call, uint32_t error, const uint8_t *data, uint32_t len)
 {
 	const struct vmm_sys *sys = call->sys;
 	struct vmm *vmm = call->vmm;
@@ -79,8 +80,12 @@ static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope,
 	struct vmm_device *device = vmm_device_of(call);
 	uint8_t in[4], *out = calloc(1, TDCM_BUFFER_MAX);
 	struct iommu_vdevice_tsm_req cmd = {
-		.size = sizeof(cmd), .scope = scope, .req_len = sizeof(in), .resp_len = TDCM_BUFFER_MAX - TDCM_HEADER,
-		.req_uptr = (uint64_t)(uintptr_t)in, .resp_uptr = (uint64_t)(uintptr_t)out,
+		.size = sizeof(cmd),
+		.scope = scope,
+		.req_len = sizeof(in),
+		.resp_len = TDCM_BUFFER_MAX - TDCM_HEADER,
+		.req_uptr = (uint64_t)(uintptr_t)in,
+		.resp_uptr = (uint64_t)(uintptr_t)out,
 	};
 	int64_t rc = -ENOMEM;
 
@@ -101,7 +106,13 @@ out:
 }
 
 /* The operations of a guest request, common to all platforms (the layout of the request's body). */
-enum { REQUEST_REPORT = 1, REQUEST_MEASUREMENTS, REQUEST_CERTIFICATES, REQUEST_START, REQUEST_STATE };
+enum {
+	REQUEST_REPORT = 1,
+	REQUEST_MEASUREMENTS,
+	REQUEST_CERTIFICATES,
+	REQUEST_START,
+	REQUEST_STATE
+};
 
 static int64_t tsm_report(const struct vmm_call *call)
 {

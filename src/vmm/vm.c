@@ -33,8 +33,8 @@ static int64_t vcpu_create(const struct vmm_call *call)
 	rc = vmm->tdx ? vmm_ioctl(call, vmm->vcpu, KVM_MEMORY_ENCRYPT_OP, &cmd) : 0;
 	if (rc)
 		return rc;
-	return call->sys->mmap(call->sys->ctx, RUN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, vmm->vcpu, 0,
-			       &vmm->run_address);
+	return call->sys->mmap(call->sys->ctx, RUN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		vmm->vcpu, 0, &vmm->run_address);
 }
 
 /* vm-create [type=tdx|plain]: the VM, its vCPU, and the KVM side of VFIO. */
@@ -87,8 +87,8 @@ static int64_t vm_ram(const struct vmm_call *call)
 	vmm->ram = call->sys->memfd(call->sys->ctx, "ram", gmem.size);
 	if (vmm->ram < 0)
 		return vmm->ram;
-	rc = call->sys->mmap(call->sys->ctx, gmem.size, PROT_READ | PROT_WRITE, MAP_SHARED, vmm->ram, 0,
-			     &vmm->ram_address);
+	rc = call->sys->mmap(call->sys->ctx, gmem.size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		vmm->ram, 0, &vmm->ram_address);
 	if (rc)
 		return rc;
 	vmm->ram_size = gmem.size;
@@ -145,7 +145,8 @@ static int run_load(const struct vmm *vmm, const struct vmm_sys *sys, struct kvm
 
 static int run_store(const struct vmm *vmm, const struct vmm_sys *sys, const struct kvm_run *run)
 {
-	return sys->store(sys->ctx, vmm->run_address, run, offsetof(struct kvm_run, kvm_valid_regs));
+	return sys->store(
+		sys->ctx, vmm->run_address, run, offsetof(struct kvm_run, kvm_valid_regs));
 }
 
 /* The BAR page an emulated access hits: pages no slot covers are the MSI-X table and PBA. */
@@ -171,7 +172,8 @@ static int exit_tdx(struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *
 		run->tdx.unknown.ret = KVM_TDX_RET_SUCCESS;
 	if (run_store(vmm, sys, run) || run->tdx.unknown.ret)
 		return VMM_EXIT_IDLE;
-	vmm->exit_op = word[0] | (uint32_t)word[1] << 8 | (uint32_t)word[2] << 16 | (uint32_t)word[3] << 24;
+	vmm->exit_op = word[0] | (uint32_t)word[1] << 8 | (uint32_t)word[2] << 16 |
+		       (uint32_t)word[3] << 24;
 	vmm->exit_reason = VMM_EXIT_TDCM;
 	return VMM_EXIT_TDCM;
 }

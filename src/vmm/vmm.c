@@ -20,7 +20,8 @@ bool vmm_verb_known(const char *name)
 	return verb_find(name) != NULL;
 }
 
-int64_t vmm_verb(struct vmm *vmm, const struct vmm_sys *sys, const char *name, const struct vmm_args *args)
+int64_t vmm_verb(
+	struct vmm *vmm, const struct vmm_sys *sys, const char *name, const struct vmm_args *args)
 {
 	const struct vmm_call call = { vmm, sys, args };
 	const struct vmm_verb *verb = verb_find(name);
@@ -31,7 +32,8 @@ int64_t vmm_verb(struct vmm *vmm, const struct vmm_sys *sys, const char *name, c
 void vmm_init(struct vmm *vmm)
 {
 	memset(vmm, 0, sizeof(*vmm));
-	vmm->iommu = vmm->kvm = vmm->vm = vmm->vcpu = vmm->vfio_dev = vmm->ram = vmm->guest_memfd = -1;
+	vmm->iommu = vmm->kvm = vmm->vm = vmm->vcpu = vmm->vfio_dev = vmm->ram = vmm->guest_memfd =
+		-1;
 	for (unsigned int i = 0; i < VMM_DEVICES; i++) {
 		struct vmm_device *device = &vmm->device[i];
 

@@ -57,7 +57,8 @@ struct vmm_arg { const char *key; uint64_t value; const char *text; };
 struct vmm_args { unsigned int n; const struct vmm_arg *arg; };
 
 /* Result >= 0, or -errno. An unknown verb is -ENOSYS, a missing or wrong argument -EDOM. */
-int64_t vmm_verb(struct vmm *vmm, const struct vmm_sys *sys, const char *verb, const struct vmm_args *args);
+int64_t vmm_verb(
+	struct vmm *vmm, const struct vmm_sys *sys, const char *verb, const struct vmm_args *args);
 bool vmm_verb_known(const char *verb);
 void vmm_init(struct vmm *vmm);
 
