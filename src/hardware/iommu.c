@@ -221,7 +221,7 @@ int iommu_did_alloc(void)
 
 void iommu_did_free(int did)
 {
-	if (did > 0 && (unsigned int)did < DIDS)
+	if (did > 0 && did < (int)DIDS)
 		hw_set(&iommu()->did_used[did], 0);
 }
 
