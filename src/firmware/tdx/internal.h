@@ -207,10 +207,14 @@ bool sept_iotlb_tracked(const struct tdx_td *td, const struct sept_ref *ref);
 /* MAP operand of a private GPA: 0 or a status; levels allowed [first, last]. */
 uint64_t sept_operand(uint64_t operand, unsigned int first, unsigned int last, uint64_t *gpa,
 		      unsigned int *level);
-/* MAP and TDR operands together, walked to the entry; refusals fill rcx and rdx. */
+/* MAP and TDR operands together, levels allowed [first, last], walked to the entry; refusals fill
+ * rcx and rdx. */
 struct sept_target { const struct tdx_td *td; uint64_t gpa; struct sept_ref ref; };
-uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int last,
-		     struct sept_target *target);
+uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int first,
+		     unsigned int last, struct sept_target *target);
+/* Blocks the leaf the operands name, which must be in one of the first two states. */
+uint64_t sept_range_block(struct tdx_args *args, enum sept_state pending, enum sept_state mapped,
+			  enum sept_state blocked);
 uint64_t sept_refuse(struct tdx_args *args, const struct sept_ref *ref, uint64_t status);
 /* The module writes into accepted private memory of a TD. false: not there. */
 bool sept_private_write(const struct tdx_td *td, uint64_t gpa, const void *from, size_t len);

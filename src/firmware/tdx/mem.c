@@ -5,59 +5,47 @@
 static uint64_t mem_sept_add(struct tdx_args *args)
 {
 	const struct sept_page *table;
-	struct sept_ref ref;
-	const struct tdx_td *td;
-	unsigned int level;
-	uint64_t gpa, status;
+	struct sept_target at;
+	uint64_t status = sept_target(args, TD_INITIALIZED, 1, SEPT_TOP_LEVEL, &at);
 
-	status = sept_operand(args->rcx, 1, SEPT_TOP_LEVEL, &gpa, &level);
 	if (status)
 		return status;
-	td = td_get(args->rdx, TD_INITIALIZED, TD_FINALIZED, &status);
-	if (!td)
-		return status | TDX_RDX;
-	if (sept_find(td, gpa, level, &ref))
-		return sept_refuse(args, &ref, TDX_EPT_WALK_FAILED);
-	if (ref.entry)
-		return sept_refuse(args, &ref, TDX_EPT_ENTRY_STATE_INCORRECT);
-	table = sept_page_new(args->r8, gpa, level - 1);
+	if (at.ref.entry)
+		return sept_refuse(args, &at.ref, TDX_EPT_ENTRY_STATE_INCORRECT);
+	table = sept_page_new(args->r8, at.gpa, at.ref.level - 1);
 	if (!table)
 		return TDX_NO_MEMORY;
-	status = pamt_take(args->r8, PHYS_PAGE, td_control_owner(td));
+	status = pamt_take(args->r8, PHYS_PAGE, td_control_owner(at.td));
 	if (status) {
 		image_free(table);
 		return status | TDX_R8;
 	}
-	pamt_zero(args->r8, PHYS_PAGE, td_control_owner(td));
-	sept_child_set(&ref, table);
-	sept_write(td, &ref, args->r8 | SEPT_RWX);
-	td_pages_add(td, 1);
+	pamt_zero(args->r8, PHYS_PAGE, td_control_owner(at.td));
+	sept_child_set(&at.ref, table);
+	sept_write(at.td, &at.ref, args->r8 | SEPT_RWX);
+	td_pages_add(at.td, 1);
 	return TDX_SUCCESS;
 }
 
 static uint64_t mem_sept_remove(struct tdx_args *args)
 {
 	const struct sept_page *table;
-	struct sept_ref ref;
-	const struct tdx_td *td;
-	unsigned int level;
-	uint64_t gpa, status;
+	struct sept_target at;
+	uint64_t status = sept_target(args, TD_INITIALIZED, 1, SEPT_TOP_LEVEL, &at);
 
-	status = sept_operand(args->rcx, 1, SEPT_TOP_LEVEL, &gpa, &level);
 	if (status)
 		return status;
-	td = td_get(args->rdx, TD_INITIALIZED, TD_FINALIZED, &status);
-	if (!td)
-		return status | TDX_RDX;
-	if (sept_find(td, gpa, level, &ref) || !ref.entry)
-		return sept_refuse(args, &ref, TDX_EPT_WALK_FAILED);
-	table = sept_entry_leaf(ref.entry, level) ? NULL : ref.table->slot[ref.index].child;
+	if (!at.ref.entry)
+		return sept_refuse(args, &at.ref, TDX_EPT_WALK_FAILED);
+	table = sept_entry_leaf(at.ref.entry, at.ref.level) ?
+		NULL :
+		at.ref.table->slot[at.ref.index].child;
 	if (!table || table->used)
-		return sept_refuse(args, &ref, TDX_EPT_ENTRY_STATE_INCORRECT);
-	sept_write(td, &ref, 0);
-	sept_child_set(&ref, NULL);
-	pamt_give(table->hpa, PHYS_PAGE, td_control_owner(td));
-	td_pages_add(td, -1);
+		return sept_refuse(args, &at.ref, TDX_EPT_ENTRY_STATE_INCORRECT);
+	sept_write(at.td, &at.ref, 0);
+	sept_child_set(&at.ref, NULL);
+	pamt_give(table->hpa, PHYS_PAGE, td_control_owner(at.td));
+	td_pages_add(at.td, -1);
 	args->rcx = table->hpa;
 	image_free(table);
 	return TDX_SUCCESS;
@@ -67,7 +55,7 @@ static uint64_t mem_page_add(struct tdx_args *args)
 {
 	uint8_t content[PHYS_PAGE];
 	struct sept_target at;
-	uint64_t status = sept_target(args, TD_INITIALIZED, 0, &at);
+	uint64_t status = sept_target(args, TD_INITIALIZED, 0, 0, &at);
 
 	if (status)
 		return status;
@@ -89,7 +77,7 @@ static uint64_t mem_page_add(struct tdx_args *args)
 static uint64_t mem_page_aug(struct tdx_args *args)
 {
 	struct sept_target at;
-	uint64_t status = sept_target(args, TD_FINALIZED, 1, &at);
+	uint64_t status = sept_target(args, TD_FINALIZED, 0, 1, &at);
 	uint64_t size;
 
 	if (status)
@@ -107,18 +95,7 @@ static uint64_t mem_page_aug(struct tdx_args *args)
 
 static uint64_t mem_range_block(struct tdx_args *args)
 {
-	struct sept_target at;
-	uint64_t status = sept_target(args, TD_INITIALIZED, 1, &at);
-	enum sept_state state;
-
-	if (status)
-		return status;
-	state = sept_entry_state(at.ref.entry);
-	if (!sept_entry_leaf(at.ref.entry, at.ref.level) ||
-	    (state != SEPT_MAPPED && state != SEPT_PENDING))
-		return sept_refuse(args, &at.ref, TDX_EPT_ENTRY_STATE_INCORRECT);
-	sept_leaf_block(at.td, &at.ref, SEPT_BLOCKED);
-	return TDX_SUCCESS;
+	return sept_range_block(args, SEPT_PENDING, SEPT_MAPPED, SEPT_BLOCKED);
 }
 
 static uint64_t mem_track(struct tdx_args *args)
@@ -146,7 +123,7 @@ static bool td_has_trusted_dma(const struct tdx_td *td)
 static uint64_t mem_page_remove(struct tdx_args *args)
 {
 	struct sept_target at;
-	uint64_t status = sept_target(args, TD_INITIALIZED, 1, &at);
+	uint64_t status = sept_target(args, TD_INITIALIZED, 0, 1, &at);
 	uint64_t size, hpa;
 
 	if (status)

@@ -7,7 +7,7 @@ static uint64_t mmio_map(struct tdx_args *args)
 {
 	const struct tdx_tdi *tdi;
 	struct sept_target at;
-	uint64_t status = sept_target(args, TD_INITIALIZED, 1, &at);
+	uint64_t status = sept_target(args, TD_INITIALIZED, 0, 1, &at);
 	uint64_t size;
 	uint32_t func_id;
 
@@ -35,18 +35,7 @@ static uint64_t mmio_map(struct tdx_args *args)
 
 static uint64_t mmio_block(struct tdx_args *args)
 {
-	struct sept_target at;
-	uint64_t status = sept_target(args, TD_INITIALIZED, 1, &at);
-	enum sept_state state;
-
-	if (status)
-		return status;
-	state = sept_entry_state(at.ref.entry);
-	if (!sept_entry_leaf(at.ref.entry, at.ref.level) ||
-	    (state != SEPT_MMIO_PENDING && state != SEPT_MMIO_MAPPED))
-		return sept_refuse(args, &at.ref, TDX_EPT_ENTRY_STATE_INCORRECT);
-	sept_leaf_block(at.td, &at.ref, SEPT_MMIO_BLOCKED);
-	return TDX_SUCCESS;
+	return sept_range_block(args, SEPT_MMIO_PENDING, SEPT_MMIO_MAPPED, SEPT_MMIO_BLOCKED);
 }
 
 /* CPU and IOMMU share these tables: were a leaf to go while the device may still be trusted, the
@@ -55,7 +44,7 @@ static uint64_t mmio_unmap(struct tdx_args *args)
 {
 	const struct tdx_tdi *tdi;
 	struct sept_target at;
-	uint64_t status = sept_target(args, TD_INITIALIZED, 1, &at);
+	uint64_t status = sept_target(args, TD_INITIALIZED, 0, 1, &at);
 	uint64_t size, hpa;
 
 	if (status)

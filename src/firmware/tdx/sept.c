@@ -137,11 +137,11 @@ uint64_t sept_refuse(struct tdx_args *args, const struct sept_ref *ref, uint64_t
 	return status | TDX_RCX;
 }
 
-uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int last,
-		     struct sept_target *target)
+uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int first,
+		     unsigned int last, struct sept_target *target)
 {
 	unsigned int level;
-	uint64_t status = sept_operand(args->rcx, 0, last, &target->gpa, &level);
+	uint64_t status = sept_operand(args->rcx, first, last, &target->gpa, &level);
 
 	if (status)
 		return status;
@@ -150,6 +150,22 @@ uint64_t sept_target(struct tdx_args *args, enum td_state state, unsigned int la
 		return status | TDX_RDX;
 	if (sept_find(target->td, target->gpa, level, &target->ref))
 		return sept_refuse(args, &target->ref, TDX_EPT_WALK_FAILED);
+	return TDX_SUCCESS;
+}
+
+uint64_t sept_range_block(struct tdx_args *args, enum sept_state pending, enum sept_state mapped,
+			  enum sept_state blocked)
+{
+	struct sept_target at;
+	uint64_t status = sept_target(args, TD_INITIALIZED, 0, 1, &at);
+	enum sept_state state;
+
+	if (status)
+		return status;
+	state = sept_entry_state(at.ref.entry);
+	if (!sept_entry_leaf(at.ref.entry, at.ref.level) || (state != pending && state != mapped))
+		return sept_refuse(args, &at.ref, TDX_EPT_ENTRY_STATE_INCORRECT);
+	sept_leaf_block(at.td, &at.ref, blocked);
 	return TDX_SUCCESS;
 }
 
