@@ -31,7 +31,7 @@ enum trace_kind {
 enum trace_result { TRACE_RESULT_ERRNO, TRACE_RESULT_TDX, TRACE_RESULT_TDISP, TRACE_RESULT_TLP };
 
 #define TRACE_NAME 40
-#define TRACE_KEY 12
+#define TRACE_KEY 16		/* so that an argument has no padding: it is copied into the image whole */
 #define TRACE_ARGS 6
 #define TRACE_PENDING INT64_MIN
 

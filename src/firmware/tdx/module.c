@@ -158,7 +158,7 @@ unsigned int tdx_trace_operands(const char *const names[TDX_TRACED], const struc
 uint64_t tdx_seamcall(enum lane from, enum tdx_leaf leaf, struct tdx_args *args)
 {
 	const struct tdx_leaf_row *row = leaf_find(leaf);
-	struct trace_arg named[TRACE_ARGS];
+	struct trace_arg named[TRACE_ARGS] = { 0 };
 	struct trace_call call;
 	uint64_t status;
 

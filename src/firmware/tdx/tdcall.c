@@ -274,7 +274,7 @@ static const struct tdcall_row *row_find(enum tdcall_leaf leaf)
 static struct trace_call call_traced(enum tdcall_leaf leaf, const struct tdcall_row *row,
 				     const struct tdx_args *args)
 {
-	struct trace_arg named[TRACE_ARGS];
+	struct trace_arg named[TRACE_ARGS] = { 0 };
 
 	if (leaf == TDG_VP_VMCALL)
 		return TRACE_CALL(LANE_GUEST_TSM, LANE_KVM, "TDG.VP.VMCALL", A("fn", args->r11),
