@@ -95,13 +95,13 @@ static bool emulated(const struct vcpu_hw *vcpu, const struct guest_access *a)
 static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 {
 	struct pt_leaf leaf;
-	uint32_t owner = 0;
+	uint32_t owner = a->is_private ? vcpu->tee_owner : 0;
 	int rc = -ENOENT;
 
 	if (emulated(vcpu, a))
 		return 0;
 	if (a->is_private)
-		rc = trusted_walk(vcpu->sept_root, a->gpa, &leaf, &owner);
+		rc = trusted_walk(vcpu->tee_root, a->gpa, &leaf, &owner);
 	else if (vcpu->ept)
 		rc = pt_walk(vcpu->ept, a->gpa, &leaf);
 	if (rc || !(leaf.prot & (a->write ? PT_W : PT_R)))

@@ -39,8 +39,9 @@ struct vcpu_hw {
 	uint32_t tee_owner;	/* phys owner number, 0: ordinary VM */
 	uint64_t tdr;		/* TDX: HPA of the TD root page, else 0 */
 	const struct pt *ept;	/* the shared (or only) second stage; KVM owns it */
-	uint64_t sept_root;	/* TDX: HPA of the S-EPT's top page, walked by trusted_walk() */
-	uint8_t gpa_bits;	/* bit gpa_bits-1 of a GPA is SHARED on TDX */
+	/* of the private second stage, for trusted_walk(): HPA of its top table (S-EPT, NPT, RTT) */
+	uint64_t tee_root;
+	uint8_t gpa_bits;	/* bit gpa_bits-1 of a GPA is SHARED: TDX's bit, vTOM, the unprotected half */
 	uint64_t interrupts;	/* a bit per GSI: raised by KVM, taken by the guest */
 	struct cpu_exit_info exit;
 };

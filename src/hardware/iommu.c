@@ -37,7 +37,7 @@ struct iommu_pasid {
 struct iommu_requester {
 	struct iommu_context context;
 	const struct iommu_pasid *pasids;
-	uint64_t sept_root;
+	uint64_t root;		/* of the trusted second stage */
 	uint32_t owner;
 	uint32_t generation;	/* of its trusted entries */
 	bool trusted;
@@ -241,7 +241,7 @@ void iommu_iotlb_flush_all(void)
 		hw_set(&mmu->all_generation, mmu->all_generation + 1);
 }
 
-int iommu_trusted_set(uint16_t rid, uint64_t sept_root, uint32_t owner, bool present)
+int iommu_trusted_set(uint16_t rid, uint64_t root, uint32_t owner, bool present)
 {
 	const struct iommu_requester *r = requester_get(rid);
 	struct iommu_requester *w;
@@ -249,9 +249,9 @@ int iommu_trusted_set(uint16_t rid, uint64_t sept_root, uint32_t owner, bool pre
 	if (!r)
 		return -ENOMEM;
 	w = image_write(r);
-	w->sept_root = sept_root;
+	w->root = root;
 	w->owner = owner;
-	w->trusted = present && sept_root;
+	w->trusted = present && root;
 	return 0;
 }
 
@@ -354,7 +354,7 @@ static unsigned int translate_trusted(const struct iommu *mmu, const struct tlp 
 	}
 	statistics.misses++;
 	*owner = r->owner;
-	if (trusted_walk(r->sept_root, tlp->address, leaf, owner))
+	if (trusted_walk(r->root, tlp->address, leaf, owner))
 		return denied(tlp);
 	statistics.walk_reads += leaf->reads;
 	tlb_fill(e, tlp->address >> 12, key, generation, leaf, *owner);

@@ -28,14 +28,17 @@ void iommu_did_free(int did);
 void iommu_iotlb_flush(uint16_t did, uint64_t first, uint64_t last);
 void iommu_iotlb_flush_all(void);
 
-/* Trusted context: firmware only. `sept_root` is the S-EPT, walked by trusted_walk(), which knows
- * the state bits of its leaves. A zero root disables it. 0 or -ENOMEM. */
-int iommu_trusted_set(uint16_t rid, uint64_t sept_root, uint32_t owner, bool present);
+/* Trusted context: firmware only. `root` is what trusted_walk() walks (the S-EPT's top page,
+ * or a platform's own). A zero root disables it. 0 or -ENOMEM. */
+int iommu_trusted_set(uint16_t rid, uint64_t root, uint32_t owner, bool present);
 uint64_t iommu_trusted_epoch(void);		/* completed trusted IOTLB invalidations */
 void iommu_trusted_flush(uint16_t rid);
 
-/* Firmware defines how a trusted second stage is walked: 0, -ENOENT absent or not mapped. */
+/* How this platform walks a trusted second stage: 0, -ENOENT absent or not mapped. *owner says who
+ * asks (a vCPU's or a TDI's owner number), and then whose memory it is. */
 int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner);
+/* ... of which TDX's is defined by the module, which knows the state bits of its leaves. */
+int tdx_trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner);
 
 struct iommu_stats { uint64_t hits, misses, faults, walk_reads; };
 void iommu_stats(struct iommu_stats *stats);

@@ -208,7 +208,7 @@ void image_random(void *buf, size_t len);	/* deterministic from the seed: no sec
 /* 64 bytes of header other lanes may keep unlogged counters in, restored by snapshots only:
  * trace head, statistics. */
 enum image_counter { IMAGE_COUNTER_TRACE, IMAGE_COUNTER_TLP_REFUSED, IMAGE_COUNTER_DMA_BYTES,
-	IMAGE_COUNTER_STEP, IMAGE_COUNTER_MUTANTS, IMAGE_COUNTER_SPARE2, IMAGE_COUNTER_SPARE3,
+	IMAGE_COUNTER_STEP, IMAGE_COUNTER_MUTANTS, IMAGE_COUNTER_PLATFORM, IMAGE_COUNTER_SPARE3,
 	IMAGE_COUNTER_SPARE4, IMAGE_COUNTER_MAX };
 uint64_t *image_counter(enum image_counter counter);
 

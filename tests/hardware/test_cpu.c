@@ -21,8 +21,8 @@ static void vcpu_setup(uint32_t owner)
 	vcpu->ept = ept;
 	vcpu->tee_owner = owner;
 	vcpu->gpa_bits = 48;
-	vcpu->sept_root = 0x010000100000ull;
-	trusted_root = vcpu->sept_root;
+	vcpu->tee_root = 0x010000100000ull;
+	trusted_root = vcpu->tee_root;
 	trusted_gpa = 0x5000;
 	trusted_hpa = phys_of(ram) + 0x3000;
 	trusted_owner = owner;

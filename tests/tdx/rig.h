@@ -392,7 +392,7 @@ MAYBE_UNUSED static const struct vcpu_hw *rig_vcpu(void)
 
 	assert_non_null(w);
 	*w = (struct vcpu_hw){ .vm = 1, .tee_owner = rig.td * 2, .tdr = rig.tdr,
-			       .sept_root = rig.sept, .gpa_bits = 48 };
+			       .tee_root = rig.sept, .gpa_bits = 48 };
 	vcpu = w;
 	return vcpu;
 }

@@ -14,9 +14,12 @@
 
 #include "swtio/uapi/iommufd.h"
 
-/* vIOMMU of a TDX VM: the top bit marks types that are ours. ENODEV when no KVM has been told to
- * the device (KVM_DEV_VFIO_FILE), EINVAL when that VM is not a TD. It holds the VM's file. */
+/* vIOMMU of a confidential VM: the top bit marks types that are ours. EOPNOTSUPP for another
+ * platform's; ENODEV when no KVM has been told to the device (KVM_DEV_VFIO_FILE), EINVAL when that
+ * VM is not a confidential one. It holds the VM's file. */
 #define IOMMU_VIOMMU_TYPE_TDX 0x80000001u
+#define IOMMU_VIOMMU_TYPE_SEV 0x80000002u
+#define IOMMU_VIOMMU_TYPE_CCA 0x80000003u
 
 #define IOMMUFD_CMD_VDEVICE_TSM_OP 0x95
 #define IOMMUFD_CMD_VDEVICE_TSM_REQ 0x96

@@ -202,7 +202,7 @@ static int shared_walk(uint64_t top, uint64_t gpa, struct pt_leaf *leaf)
 }
 
 /* What the CPU and the trusted IOMMU do: reads the tables, believes nothing else. */
-int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner)
+int tdx_trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner)
 {
 	uint32_t control = root < PHYS_END ? phys_owner(root) : 0;
 	uint64_t table = root, entry;

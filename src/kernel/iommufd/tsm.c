@@ -7,6 +7,7 @@
  * A bind cannot be undone by the log, since firmware and device take part. vdev->tsm says what was
  * asked last and is committed before it is asked: whoever comes after a kill knows what to unwind.
  */
+#include "hardware/platform.h"
 #include "kernel/iommufd/private.h"
 #include "kernel/kvm/kvm.h"
 #include "kernel/tsm/tsm.h"
@@ -146,6 +147,14 @@ static const uint8_t op_scope[] = {
 	[IOMMU_VDEVICE_TSM_REQ_INFO] = TSM_SCOPE_INFO,
 	[IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO] = TSM_SCOPE_STATE_CHANGE,
 	[IOMMU_VDEVICE_TSM_REQ_SET_STATE] = TSM_SCOPE_STATE_CHANGE,
+	[IOMMU_VDEVICE_TSM_REQ_SEV_ENABLE_DMA] = TSM_SCOPE_STATE_CHANGE,
+	[IOMMU_VDEVICE_TSM_REQ_SEV_DISABLE_DMA] = TSM_SCOPE_STATE_CHANGE,
+};
+
+static const uint32_t request_archs[PLATFORMS] = {
+	[PLATFORM_TDX] = IOMMU_VDEVICE_TSM_ARCH_TDX,
+	[PLATFORM_SEV] = IOMMU_VDEVICE_TSM_ARCH_SEV,
+	[PLATFORM_CCA] = IOMMU_VDEVICE_TSM_ARCH_CCA,
 };
 
 static int request_v5(const struct iommu_vdevice_tsm_req *args, struct request *request)
@@ -163,7 +172,9 @@ static int request_2026_06(const struct iommu_vdevice_tsm_req_2026_06 *args,
 {
 	if (!args->op || args->op >= sizeof(op_scope))
 		return -EOPNOTSUPP;
-	if (args->tvm_arch != IOMMU_VDEVICE_TSM_ARCH_TDX)
+	if (args->op >= IOMMU_VDEVICE_TSM_REQ_SEV_ENABLE_DMA && machine_platform() != PLATFORM_SEV)
+		return -EOPNOTSUPP;
+	if (args->tvm_arch != request_archs[machine_platform()])
 		return -EINVAL;
 	*request = (struct request){ .vdevice_id = args->vdevice_id, .scope = op_scope[args->op],
 				     .req_len = args->req_len, .resp_len = args->resp_len,

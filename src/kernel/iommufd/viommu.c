@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * vIOMMUs and vDEVICEs. The IOMMU here gives a guest no slice of its own, so that Linux would
- * refuse every type; the one type there is, an extension, stands for the trusted half that belongs
+ * refuse every type; the one type a machine has, an extension, stands for the trusted half that belongs
  * to a confidential VM.
  */
+#include "hardware/platform.h"
 #include "kernel/iommufd/private.h"
 #include "kernel/kvm/kvm.h"
 #include "kernel/vfio/vfio.h"
@@ -24,6 +25,12 @@ static void users_add(const struct idobject *object, int n)
 
 	w->users += (uint32_t)n;
 }
+
+static const uint32_t viommu_types[PLATFORMS] = {
+	[PLATFORM_TDX] = IOMMU_VIOMMU_TYPE_TDX,
+	[PLATFORM_SEV] = IOMMU_VIOMMU_TYPE_SEV,
+	[PLATFORM_CCA] = IOMMU_VIOMMU_TYPE_CCA,
+};
 
 /* -- vIOMMU ----------------------------------------------------------------------------------- */
 
@@ -51,7 +58,7 @@ int iommufd_ioctl_viommu_alloc(struct iommufd_cmd *cmd)
 	idev = device_find(cmd, args->dev_id);
 	if (!idev)
 		return -ENOENT;
-	if (args->type != IOMMU_VIOMMU_TYPE_TDX || !kernel_options()->extensions)
+	if (args->type != viommu_types[machine_platform()] || !kernel_options()->extensions)
 		return -EOPNOTSUPP;
 	hwpt = (const struct iommufd_hwpt *)iommufd_find(cmd->ctx, args->hwpt_id,
 							 IOMMUFD_HWPT_PAGING);

@@ -52,7 +52,7 @@ struct kvm_vcpu {
 	struct vcpu_hw hw;
 	const void *platform;		/* kvm_platform's own */
 };
-enum kvm_pending { KVM_PENDING_NONE, KVM_PENDING_MMIO, KVM_PENDING_TDX, KVM_PENDING_HYPERCALL };
+enum kvm_pending { KVM_PENDING_NONE, KVM_PENDING_MMIO, KVM_PENDING_VMCALL, KVM_PENDING_HYPERCALL };
 
 struct kvm_vfio_file { const struct kvm_vfio_file *next; const struct file *file; };
 struct kvm_device {			/* KVM_DEV_TYPE_VFIO */
@@ -107,6 +107,10 @@ struct kvm_platform {
 	int (*shared_mapped)(const struct kvm *kvm, uint64_t gpa);
 	int (*shared_unmapping)(const struct kvm *kvm, uint64_t gpa, uint64_t len);
 	void (*shared_unmapped)(const struct kvm *kvm);
+	/* What the guest asks of the host (CPU_EXIT_VMCALL): 1 to go on in it, 0 or -errno to return
+	 * to the client. What the client answered to a KVM_PENDING_VMCALL. */
+	int (*vmcall)(const struct kvm_vcpu *vcpu);
+	uint64_t (*vmcall_answer)(const struct kvm_run *run);
 	bool private_memory;		/* has the PRIVATE attribute and guest_memfd of that kind */
 	uint64_t shared_bit;		/* of a GPA, 0: none */
 };
@@ -144,6 +148,11 @@ int kvm_zap_shared(const struct kvm *kvm, uint64_t gpa, uint64_t len);
 int kvm_zap_private(const struct kvm *kvm, uint64_t gpa, uint64_t len);
 
 /* -- vcpu.c, vfio.c, irqfd.c -- */
+/* Back to the client with a reason and its part of the run page; 0. */
+int kvm_exit_ask(const struct kvm_vcpu *vcpu, uint32_t reason, const struct kvm_run *run,
+		 enum kvm_pending pending);
+/* ... with KVM_HC_MAP_GPA_RANGE: it decides on a conversion. */
+int kvm_exit_map_gpa(const struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t len, bool is_private);
 long kvm_create_vcpu(const struct kvm *kvm, uint64_t id);
 long kvm_create_device(const struct kvm *kvm, uint64_t arg);
 long kvm_irqfd_set(const struct kvm *kvm, uint64_t arg);

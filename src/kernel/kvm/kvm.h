@@ -16,7 +16,6 @@ void kvm_file_put(const struct file *vm);
 uint32_t kvm_number(const struct kvm *kvm);
 bool kvm_is_confidential(const struct kvm *kvm);
 uint64_t kvm_tdx_tdr(const struct kvm *kvm);		/* TDX: HPA of the TDR, 0 otherwise */
-uint64_t kvm_sept_root(const struct kvm *kvm);
 const struct vcpu_hw *kvm_vcpu_hw(const struct kvm *kvm, unsigned int index);
 
 /* Drops shared and private mappings of [gpa, +len) of the second stages. Private MMIO: BLOCK,

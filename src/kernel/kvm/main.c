@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "hardware/platform.h"
 #include "kernel/kvm/internal.h"
 
 struct kvm_root {
@@ -15,17 +16,20 @@ struct kvm_root {
 
 static const struct kvm_platform ordinary = { .name = "ordinary" };
 
-static const struct { uint32_t type; const struct kvm_platform *platform; } kvm_platforms[] = {
-	{ KVM_X86_DEFAULT_VM, &ordinary },
-	{ KVM_X86_TDX_VM, &kvm_tdx_platform },
+/* The ordinary kind of VM, and each machine's confidential one. */
+static const struct kvm_kind { uint32_t type; const struct kvm_platform *platform; }
+ordinary_kind = { KVM_X86_DEFAULT_VM, &ordinary },
+confidential_kinds[PLATFORMS] = {
+	[PLATFORM_TDX] = { KVM_X86_TDX_VM, &kvm_tdx_platform },
 };
 
 static const struct kvm_platform *platform_of_type(uint64_t type)
 {
-	for (size_t i = 0; i < sizeof(kvm_platforms) / sizeof(kvm_platforms[0]); i++)
-		if (kvm_platforms[i].type == type)
-			return kvm_platforms[i].platform;
-	return NULL;
+	const struct kvm_kind *kind = &confidential_kinds[machine_platform()];
+
+	if (type == ordinary_kind.type)
+		return ordinary_kind.platform;
+	return kind->platform && kind->type == type ? kind->platform : NULL;
 }
 
 const struct kvm_platform *kvm_platform(const struct kvm *kvm)
@@ -75,13 +79,13 @@ const struct vcpu_hw *kvm_vcpu_hw(const struct kvm *kvm, unsigned int index)
 
 /* -- capabilities ----------------------------------------------------------------------------- */
 
+/* A bit a type; an extension's type has none. */
 static int vm_types(void)
 {
-	int types = 0;
+	const struct kvm_kind *kind = &confidential_kinds[machine_platform()];
+	int types = 1 << ordinary_kind.type;
 
-	for (size_t i = 0; i < sizeof(kvm_platforms) / sizeof(kvm_platforms[0]); i++)
-		types |= 1 << kvm_platforms[i].type;
-	return types;
+	return kind->platform && kind->type < 31 ? types | 1 << kind->type : types;
 }
 
 static long check_extension(const struct kvm *kvm, uint64_t cap)

@@ -9,11 +9,6 @@ uint64_t kvm_tdx_tdr(const struct kvm *kvm)
 	return kvm->type == KVM_X86_TDX_VM && kvm_tdx(kvm)->state ? kvm_tdx(kvm)->tdr : 0;
 }
 
-uint64_t kvm_sept_root(const struct kvm *kvm)
-{
-	return kvm->type == KVM_X86_TDX_VM ? kvm_tdx(kvm)->sept_root : 0;
-}
-
 /* A call with its first result. */
 uint64_t kvm_tdx_call(enum tdx_leaf leaf, struct tdx_args args, uint64_t *result)
 {
@@ -202,7 +197,7 @@ static int td_vcpu_create(const struct kvm_vcpu *vcpu)
 	w->platform = tv;
 	w->hw.tdr = td->tdr;
 	w->hw.tee_owner = 2 * td->number;
-	w->hw.sept_root = td->sept_root;
+	w->hw.tee_root = td->sept_root;
 	return 0;
 }
 
@@ -394,6 +389,8 @@ const struct kvm_platform kvm_tdx_platform = {
 	.shared_mapped = tdx_shared_mapped,
 	.shared_unmapping = tdx_shared_unmapping,
 	.shared_unmapped = tdx_shared_unmapped,
+	.vmcall = tdx_vmcall,
+	.vmcall_answer = tdx_vmcall_answer,
 	.private_memory = true,
 	.shared_bit = TDX_SHARED_BIT,
 };

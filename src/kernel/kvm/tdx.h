@@ -37,6 +37,10 @@ static inline const struct kvm_tdx *kvm_tdx(const struct kvm *kvm) { return kvm-
 
 void kvm_tdx_destroy(const struct kvm *kvm);	/* the TD; its object is as new */
 
+/* -- tdx_vmcall.c -- */
+int tdx_vmcall(const struct kvm_vcpu *vcpu);
+uint64_t tdx_vmcall_answer(const struct kvm_run *run);
+
 /* -- tdx_sept.c -- */
 int tdx_private_map(const struct kvm *kvm, const struct pt_leaf *leaf);
 int tdx_private_unmap(const struct kvm *kvm, uint64_t gpa, uint64_t end);

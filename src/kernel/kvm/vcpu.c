@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "kernel/kvm/internal.h"
-#include "swtio/uapi/ghci.h"
 
 #define RUN_BYTES (3 * KVM_PAGE)	/* kvm_run, and the two pages Linux maps after it */
 #define SAME_FAULT_MAX 64u	/* EPT violations at one address that mapping does not cure */
@@ -117,6 +116,14 @@ static void set_pending(const struct kvm_vcpu *vcpu, enum kvm_pending pending)
 	w->pending = (uint8_t)pending;
 }
 
+int kvm_exit_ask(const struct kvm_vcpu *vcpu, uint32_t reason, const struct kvm_run *run,
+		 enum kvm_pending pending)
+{
+	run_exit(vcpu, reason, run);
+	set_pending(vcpu, pending);
+	return 0;
+}
+
 /* -- what the client answered ----------------------------------------------------------------- */
 
 static void complete_pending(const struct kvm_vcpu *vcpu)
@@ -137,7 +144,9 @@ static void complete_pending(const struct kvm_vcpu *vcpu)
 			exit->data = get_le64(&data);
 		return;
 	}
-	exit->ret[0] = pending == KVM_PENDING_TDX ? run.tdx.unknown.ret : run.hypercall.ret;
+	exit->ret[0] = pending == KVM_PENDING_VMCALL ?
+			       kvm_platform(vcpu->kvm)->vmcall_answer(&run) :
+			       run.hypercall.ret;
 	exit->ret[1] = 0;
 }
 
@@ -153,9 +162,7 @@ static int exit_mmio(const struct kvm_vcpu *vcpu)
 	run.mmio.len = exit->len < sizeof(run.mmio.data) ? exit->len : sizeof(run.mmio.data);
 	if (exit->write)
 		put_le64(&data, exit->data);
-	run_exit(vcpu, KVM_EXIT_MMIO, &run);
-	set_pending(vcpu, KVM_PENDING_MMIO);
-	return 0;
+	return kvm_exit_ask(vcpu, KVM_EXIT_MMIO, &run, KVM_PENDING_MMIO);
 }
 
 static int exit_memory_fault(const struct kvm_vcpu *vcpu, int error)
@@ -214,57 +221,23 @@ static int exit_shutdown(const struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-static int vmcall_tdcm(const struct kvm_vcpu *vcpu)
+int kvm_exit_map_gpa(const struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t len, bool is_private)
 {
-	const struct cpu_exit_info *exit = &vcpu->hw.exit;
-	struct kvm_run run = { .tdx = { .nr = exit->fn,
-					.unknown = { .ret = KVM_TDX_RET_UNSUPPORTED } } };
-
-	memcpy(run.tdx.unknown.data, exit->args, 4 * sizeof(run.tdx.unknown.data[0]));
-	run_exit(vcpu, KVM_EXIT_TDX, &run);
-	set_pending(vcpu, KVM_PENDING_TDX);
-	return 0;
-}
-
-/* The guest asks for a conversion, by the SHARED bit of the address: the client decides. */
-static int vmcall_mapgpa(const struct kvm_vcpu *vcpu)
-{
-	uint64_t shared = kvm_platform(vcpu->kvm)->shared_bit, gpa = vcpu->hw.exit.args[0];
-	uint64_t len = vcpu->hw.exit.args[1], end;
 	struct kvm_run run = { .hypercall = { .nr = KVM_HC_MAP_GPA_RANGE,
-					      .args = { gpa & ~shared, len / KVM_PAGE,
-							gpa & shared ?
-								KVM_MAP_GPA_RANGE_DECRYPTED :
-								KVM_MAP_GPA_RANGE_ENCRYPTED } } };
-	struct cpu_exit_info *exit;
-	uint64_t ret = KVM_TDX_RET_SUCCESS;
+					      .args = { gpa, len / KVM_PAGE,
+							is_private ? KVM_MAP_GPA_RANGE_ENCRYPTED :
+								     KVM_MAP_GPA_RANGE_DECRYPTED } } };
 
-	if (!(vcpu->kvm->hypercall_exits >> KVM_HC_MAP_GPA_RANGE & 1))
-		ret = KVM_TDX_RET_UNSUPPORTED;
-	else if (!len || (gpa | len) & (KVM_PAGE - 1) ||
-		 __builtin_add_overflow(gpa & ~shared, len, &end) || end > shared)
-		ret = KVM_TDX_RET_INVALID;
-	if (ret) {
-		exit = image_write(&vcpu->hw.exit);
-		exit->ret[0] = ret;
-		return 1;
-	}
-	run_exit(vcpu, KVM_EXIT_HYPERCALL, &run);
-	set_pending(vcpu, KVM_PENDING_HYPERCALL);
-	return 0;
+	return kvm_exit_ask(vcpu, KVM_EXIT_HYPERCALL, &run, KVM_PENDING_HYPERCALL);
 }
 
+/* A call of an ordinary guest, which no one answers. */
 static int exit_vmcall(const struct kvm_vcpu *vcpu)
 {
-	static const struct { uint64_t fn; int (*handle)(const struct kvm_vcpu *vcpu); } calls[] = {
-		{ GHCI_VMCALL_TDCM, vmcall_tdcm },
-		{ GHCI_VMCALL_MAPGPA, vmcall_mapgpa },
-	};
 	struct cpu_exit_info *exit;
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i].fn == vcpu->hw.exit.fn && kvm_platform(vcpu->kvm)->shared_bit)
-			return calls[i].handle(vcpu);
+	if (kvm_platform(vcpu->kvm)->vmcall)
+		return kvm_platform(vcpu->kvm)->vmcall(vcpu);
 	exit = image_write(&vcpu->hw.exit);
 	exit->ret[0] = KVM_TDX_RET_UNSUPPORTED;
 	return 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The TSM core. Nothing here knows a platform; the driver is found through tsm_drivers[]. */
+/* The TSM core. Nothing here knows a platform; its driver is a row of tsm_drivers[]. */
 #include <string.h>
 
+#include "hardware/platform.h"
 #include "kernel/kvm/kvm.h"
 #include "kernel/tsm/internal.h"
 #include "kernel/vfio/vfio.h"
@@ -12,11 +13,12 @@
 struct tsm_root {
 	/* pci_tsm_rwsem: connect and disconnect write, the rest read */
 	struct klock rwsem;
-	uint32_t driver;		/* index in tsm_drivers[] */
 	const void *platform;		/* the driver's own */
 };
 
-static const struct pci_tsm_ops *const tsm_drivers[] = { &tdx_tsm_ops };
+static const struct pci_tsm_ops *const tsm_drivers[PLATFORMS] = {
+	[PLATFORM_TDX] = &tdx_tsm_ops,
+};
 
 static const struct tsm_root *tsm_root(void)
 {
@@ -25,7 +27,7 @@ static const struct tsm_root *tsm_root(void)
 
 const struct pci_tsm_ops *tsm_ops(void)
 {
-	return tsm_drivers[tsm_root()->driver];
+	return tsm_drivers[machine_platform()];
 }
 
 const void *tsm_platform(void)

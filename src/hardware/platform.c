@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Platforms by name, and which of them walks a trusted second stage. */
+#include "hardware/platform.h"
+#include "hardware/iommu.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const names[PLATFORMS] = {
+	[PLATFORM_TDX] = "tdx", [PLATFORM_SEV] = "sev", [PLATFORM_CCA] = "cca",
+};
+
+const char *platform_name(enum platform platform)
+{
+	return platform < PLATFORMS ? names[platform] : "?";
+}
+
+int platform_by_name(const char *name)
+{
+	for (int i = 0; i < PLATFORMS; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return -EINVAL;
+}
+
+int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner)
+{
+	static int (*const walks[PLATFORMS])(uint64_t root, uint64_t gpa, struct pt_leaf *leaf,
+					     uint32_t *owner) = {
+		[PLATFORM_TDX] = tdx_trusted_walk,
+	};
+	enum platform platform = machine_platform();
+
+	return walks[platform] ? walks[platform](root, gpa, leaf, owner) : -ENOENT;
+}

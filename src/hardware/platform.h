@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which platform the machine is. Decided at power-on and kept once, in the image: what differs by
+ * platform is a row of a static table, indexed by it.
+ */
+#ifndef SWTIO_HARDWARE_PLATFORM_H
+#define SWTIO_HARDWARE_PLATFORM_H
+
+#include "image/image.h"
+
+enum platform {
+	PLATFORM_TDX,			/* Intel TDX Connect */
+	PLATFORM_SEV,			/* AMD SEV-TIO */
+	PLATFORM_CCA,			/* Arm CCA device assignment */
+	PLATFORMS
+};
+
+static inline enum platform machine_platform(void)
+{
+	uint64_t platform = *image_counter(IMAGE_COUNTER_PLATFORM);
+
+	return platform < PLATFORMS ? (enum platform)platform : PLATFORM_TDX;
+}
+
+static inline void machine_platform_set(enum platform platform)
+{
+	*image_counter(IMAGE_COUNTER_PLATFORM) = platform;
+}
+
+const char *platform_name(enum platform platform);	/* "tdx", as flows say it */
+int platform_by_name(const char *name);			/* enum platform, or -EINVAL */
+
+#endif
