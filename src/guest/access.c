@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses: memory, BARs, TDCALLs, and accepting private memory before it is touched. */
+/* Accesses: memory and BARs, and accepting private memory before it is touched. */
 #include "guest/internal.h"
 
 #include <stdio.h>
@@ -39,20 +39,18 @@ void guest_accepted(const struct guest *guest, uint64_t first, uint64_t end)
 	*w = (struct guest_extent){ w->end == first && w->first != w->end ? w->first : first, end };
 }
 
-int guest_tdcall(const struct guest_call *call, enum tdcall_leaf leaf, struct tdx_args *args)
+int guest_refused(const struct guest_call *call, uint64_t status, const char *text)
 {
-	struct guest_outcome *outcome;
-	bool exits;
-	uint64_t status = tdx_tdcall(call->vcpu, leaf, args, &exits);
+	struct guest_outcome *outcome = image_write(&call->guest->outcome);
 
-	if (exits && tdx_class(status) == TDX_INTERRUPTED_RESUMABLE)
-		return -EAGAIN;
-	if (!tdx_class(status))
-		return 0;
-	outcome = image_write(&call->guest->outcome);
 	outcome->status = status;
-	snprintf(outcome->text, sizeof(outcome->text), "%s", tdx_status_name(status));
+	snprintf(outcome->text, sizeof(outcome->text), "%s", text);
 	return -EACCES;
+}
+
+void guest_refusal_forget(const struct guest_call *call)
+{
+	memset(image_write(&call->guest->outcome), 0, sizeof(call->guest->outcome));
 }
 
 int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, unsigned int level)
@@ -60,15 +58,14 @@ int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, un
 	uint64_t size = (uint64_t)PHYS_PAGE << (9 * level);
 
 	for (uint64_t at = gpa; at < gpa + pages * PHYS_PAGE; at += size) {
-		struct tdx_args args = { .rcx = tdx_map(at, level) };
+		bool already = false;
 		int rc;
 
 		if (extent_has(call->guest, at))
 			continue;
-		rc = guest_tdcall(call, TDG_MEM_PAGE_ACCEPT, &args);
-		if (rc == -EACCES &&
-		    tdx_class(call->guest->outcome.status) == TDX_PAGE_ALREADY_ACCEPTED) {
-			memset(image_write(&call->guest->outcome), 0, sizeof(call->guest->outcome));
+		rc = guest_platform()->page_accept(call, at, level, &already);
+		if (rc && already) {
+			guest_refusal_forget(call);
 			rc = 0;
 		}
 		if (rc)
@@ -82,7 +79,7 @@ static int touch(const struct guest_call *call, uint64_t gpa, bool shared, uint6
 {
 	uint64_t first = gpa & ~(uint64_t)(PHYS_PAGE - 1);
 
-	if (shared || !call->vcpu->tdr || !len)
+	if (shared || !call->vcpu->tee_owner || !len)
 		return 0;
 	return guest_accept(call, first, (gpa + len - first + PHYS_PAGE - 1) / PHYS_PAGE, 0);
 }

@@ -50,7 +50,7 @@ struct guest_verb {			/* one line of a script, in the image */
 
 int guest_create(uint32_t vm);				/* 0, -EEXIST, -ENOMEM */
 void guest_destroy(uint32_t vm);
-bool guest_verb_known(const char *name);
+bool guest_verb_known(const char *name);	/* on any platform: a flow may be read before its machine is */
 /* Appends; 0, -EINVAL unknown verb or argument, -ENOSPC. */
 int guest_post(uint32_t vm, const struct guest_verb *verb);
 enum guest_progress { GUEST_IDLE, GUEST_RUNNING, GUEST_DONE };

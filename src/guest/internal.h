@@ -3,8 +3,6 @@
 #ifndef SWTIO_GUEST_INTERNAL_H
 #define SWTIO_GUEST_INTERNAL_H
 
-#include "firmware/tdx/operands.h"
-#include "firmware/tdx/tdx.h"
 #include "guest/guest.h"
 #include "image/bytes.h"
 #include "spdm/pcisig.h"
@@ -72,7 +70,21 @@ struct guest_verb_row {
 	const char *keys;		/* arguments it takes, separated by spaces */
 	guest_stage stages[6];
 };
-const struct guest_verb_row *guest_verb_find(const char *name);		/* verbs.c */
+
+/* What is the platform's own in a guest; a row of platforms[] (verbs.c). */
+struct guest_platform {
+	/* One page of private memory. 0, -EAGAIN, -errno; *already: refused since it is accepted. */
+	int (*page_accept)(const struct guest_call *call, uint64_t gpa, unsigned int level,
+			   bool *already);
+	/* A conversion, asked of the VMM: a stage of its own. */
+	int64_t (*map_gpa)(const struct guest_call *call, uint64_t gpa, uint64_t len, bool shared);
+	const struct guest_verb_row *verbs;	/* the guest TSM's; the last has no name */
+};
+extern const struct guest_platform guest_tdx;
+
+/* -- verbs.c: those common to all platforms, and this machine's -- */
+const struct guest_verb_row *guest_verb_find(const char *name);
+const struct guest_platform *guest_platform(void);
 
 /* -- guest.c --------------------------------------------------------------------------------- */
 bool guest_arg(const struct guest_call *call, const char *key, uint64_t *value);
@@ -97,8 +109,9 @@ void guest_accepted(const struct guest *guest, uint64_t first, uint64_t end);
 int guest_accept(const struct guest_call *call, uint64_t gpa, uint64_t pages, unsigned int level);
 /* What was accepted: a conversion undid some of it. */
 void guest_forget(const struct guest_call *call);
-/* A TDCALL; a refusal is -EACCES with the status as the verb's outcome. */
-int guest_tdcall(const struct guest_call *call, enum tdcall_leaf leaf, struct tdx_args *args);
+/* The platform's refusal as the verb's outcome; -EACCES. */
+int guest_refused(const struct guest_call *call, uint64_t status, const char *text);
+void guest_refusal_forget(const struct guest_call *call);
 uint64_t guest_splitmix(uint64_t *seed);
 
 /* -- stages, by file ------------------------------------------------------------------------- */
@@ -115,19 +128,9 @@ int64_t stage_mem_write(const struct guest_call *call);
 int64_t stage_mem_check(const struct guest_call *call);
 int64_t stage_page_accept(const struct guest_call *call);
 int64_t stage_map_gpa(const struct guest_call *call);
-int64_t stage_tdcm(const struct guest_call *call);
-int64_t stage_tdcm_check(const struct guest_call *call);
-int64_t stage_tdcm_bind(const struct guest_call *call);
-int64_t stage_tdcm_unbind(const struct guest_call *call);
-int64_t stage_tdcm_report(const struct guest_call *call);
-int64_t stage_tdcm_start(const struct guest_call *call);
-int64_t stage_tdcm_info(const struct guest_call *call);
 int64_t stage_report_parse(const struct guest_call *call);
-int64_t stage_attest(const struct guest_call *call);
-int64_t stage_must_be_locked(const struct guest_call *call);
-int64_t stage_mmio_accept(const struct guest_call *call);
-int64_t stage_dmar_accept(const struct guest_call *call);
-int64_t stage_tdi_start(const struct guest_call *call);
-int64_t stage_tdi_state(const struct guest_call *call);
+/* A range's place in its BAR, and the largest leaf that fits. */
+uint64_t guest_range_offset(const struct guest *guest, uint32_t index);
+unsigned int guest_range_level(uint64_t gpa, uint64_t pages);
 
 #endif

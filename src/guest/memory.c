@@ -124,9 +124,9 @@ int64_t stage_page_accept(const struct guest_call *call)
 		return -EINVAL;
 	size = (uint64_t)PHYS_PAGE << (9 * level);
 	for (uint64_t at = call->guest->now.at; at < pages; at += size / PHYS_PAGE) {
-		struct tdx_args args = { .rcx = tdx_map(gpa + at * PHYS_PAGE,
-							(unsigned int)level) };
-		int rc = guest_tdcall(call, TDG_MEM_PAGE_ACCEPT, &args);
+		bool already;
+		int rc = guest_platform()->page_accept(call, gpa + at * PHYS_PAGE,
+						       (unsigned int)level, &already);
 
 		if (rc)
 			return rc;
@@ -138,17 +138,11 @@ int64_t stage_page_accept(const struct guest_call *call)
 
 int64_t stage_map_gpa(const struct guest_call *call)
 {
-	uint64_t gpa = guest_arg_or(call, "gpa", 0), shared = guest_arg_or(call, "shared", 0);
-	struct tdx_args args = { .r11 = GHCI_VMCALL_MAPGPA,
-				 .r13 = guest_arg_or(call, "len", PHYS_PAGE),
-				 .r12 = gpa | (shared ? guest_shared_bit(call->vcpu) : 0) };
-	int rc;
+	int64_t rc = guest_platform()->map_gpa(call, guest_arg_or(call, "gpa", 0),
+					       guest_arg_or(call, "len", PHYS_PAGE),
+					       guest_arg_or(call, "shared", 0));
 
-	if (call->guest->now.phase) {
+	if (rc != -EAGAIN)
 		guest_forget(call);
-		return call->vcpu->exit.ret[0] ? -EIO : 0;
-	}
-	rc = guest_tdcall(call, TDG_VP_VMCALL, &args);
-	guest_phase(call, 1);
-	return rc ? rc : -EAGAIN;
+	return rc;
 }

@@ -3,7 +3,7 @@
  * TDCM: the guest TSM's requests to the VMM through a shared buffer. The VMM is not trusted: an
  * answer's length is read once, and what it says is only data until the module confirms it.
  */
-#include "guest/internal.h"
+#include "guest/tdx.h"
 
 #define POLLS_MAX 1000u		/* of 10 ms each */
 #define BUFFER_SIZE 16384u
