@@ -164,7 +164,7 @@ static void guest_settle(const struct flow_action *action, struct vmm *vmm,
 		exit = vmm_run(vmm, sys);
 		if (exit == VMM_EXIT_IDLE)
 			continue;
-		if (exit == VMM_EXIT_TDCM) {
+		if (exit == VMM_EXIT_GUEST) {
 			result->rc = 0;
 			snprintf(result->text, sizeof(result->text), "exit");
 			return;

@@ -30,6 +30,38 @@ static inline long vmm_ioctl(const struct vmm_call *call, int fd, unsigned int c
 	return call->sys->ioctl(call->sys->ctx, fd, cmd, arg);
 }
 
+/* What a VMM does for one platform's confidential VMs; a row of platforms[] (vmm.c). Results are 0
+ * or -errno. */
+struct kvm_run;
+struct vmm_platform {
+	const char *name;		/* vm-create type= */
+	uint32_t vm_type, viommu_type;
+	long (*create)(const struct vmm_call *call);		/* after KVM_CREATE_VM */
+	long (*vcpu_create)(const struct vmm_call *call);	/* after KVM_CREATE_VCPU */
+	long (*finalize)(const struct vmm_call *call);
+	/* An exit of this platform's own: VMM_EXIT_GUEST when the guest asked for something and
+	 * waits, with exit_op and the rest filled, VMM_EXIT_IDLE when it was answered here,
+	 * VMM_EXIT_OTHER, or -errno. */
+	int (*exit)(struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *run);
+	/* The answer to what the guest asked. */
+	int (*answer)(const struct vmm_call *call, uint32_t error, const uint8_t *data,
+		      uint32_t len);
+	/* More of the guest's RAM into the IOAS than its memfd holds; may be NULL. */
+	long (*ioas_map)(const struct vmm_call *call);
+};
+extern const struct vmm_platform vmm_tdx;
+const struct vmm_platform *vmm_platform_find(const char *name);
+const struct vmm_platform *vmm_platform(const struct vmm *vmm);	/* of its VM; NULL: ordinary */
+
+#define VMM_SHARED_BIT (1ull << 47)	/* of a GPA */
+int vmm_run_store(const struct vmm *vmm, const struct vmm_sys *sys, const struct kvm_run *run);
+
+static inline void vmm_put32(uint8_t *to, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		to[i] = (uint8_t)(value >> (8 * i));
+}
+
 /* Closes *fd when it is open. */
 int vmm_close(const struct vmm_call *call, int *fd);
 /* Finds a free slot number, -ENOSPC when all are used. */

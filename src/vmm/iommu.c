@@ -81,9 +81,12 @@ static int64_t hwpt_alloc(const struct vmm_call *call)
 static int64_t viommu_alloc(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
+	const struct vmm_platform *platform = vmm_platform(call->vmm);
 	struct iommu_viommu_alloc cmd = {
 		.size = sizeof(cmd),
-		.type = (uint32_t)vmm_arg_or(call, "type", IOMMU_VIOMMU_TYPE_TDX),
+		.type = (uint32_t)vmm_arg_or(call, "type",
+					     platform ? platform->viommu_type :
+							IOMMU_VIOMMU_TYPE_TDX),
 		.hwpt_id = call->vmm->parent_hwpt,
 	};
 	long rc;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bind, unbind and guest requests: what a VMM does when the guest asks through TDCM. */
+/* Bind, unbind and guest requests: what a VMM does when the guest asks. */
 #include <stdlib.h>
 
-#include "swtio/uapi/ghci.h"
 #include "swtio/uapi/tsm.h"
 #include "vmm/internal.h"
+
+#define REQUEST_ANSWER_MAX 65520u
 
 static int64_t tsm_op(const struct vmm_call *call, uint32_t type)
 {
@@ -27,50 +28,29 @@ static int64_t tsm_unbind(const struct vmm_call *call)
 	return tsm_op(call, IOMMU_VDEVICE_TSM_UNBIND);
 }
 
-static void put32(uint8_t *to, uint32_t value)
-{
-	for (int i = 0; i < 4; i++)
-		to[i] = (uint8_t)(value >> (8 * i));
-}
-
-/* Answers the guest: error, length, data, and only then the status the guest polls. */
 static int64_t answer(
 	const struct vmm_call *call, uint32_t error, const uint8_t *data, uint32_t len)
 {
-	const struct vmm_sys *sys = call->sys;
 	struct vmm *vmm = call->vmm;
-	uint64_t at = vmm->ram_address + vmm->exit_gpa;
-	uint8_t head[8], status[4];
 	int rc;
 
-	if (vmm->exit_reason != VMM_EXIT_TDCM)
+	if (vmm->exit_reason != VMM_EXIT_GUEST)
 		return -ENOMSG;
-	if (len > vmm->exit_size - TDCM_HEADER) {
-		len = 0;
-		error = ENOSPC;
-	}
-	put32(head, error);
-	put32(head + 4, len);
-	put32(status, TDCM_COMPLETED);
-	rc = len ? sys->store(sys->ctx, at + TDCM_HEADER, data, len) : 0;
-	if (!rc)
-		rc = sys->store(sys->ctx, at + 8, head, sizeof(head));
-	if (!rc)
-		rc = sys->store(sys->ctx, at + 4, status, sizeof(status));
+	rc = vmm_platform(vmm)->answer(call, error, data, len);
 	vmm->exit_reason = 0;
 	return rc;
 }
 
-/* tdcm-complete [error=]: the answer without data. */
-static int64_t tdcm_complete(const struct vmm_call *call)
+/* complete [error=]: the answer without data; as tdcm-complete. */
+static int64_t complete(const struct vmm_call *call)
 {
 	return answer(call, (uint32_t)vmm_arg_or(call, "error", 0), NULL, 0);
 }
 
 /* exit: the operation the guest asked for, if one waits. */
-static int64_t tdcm_exit(const struct vmm_call *call)
+static int64_t guest_exit(const struct vmm_call *call)
 {
-	return call->vmm->exit_reason == VMM_EXIT_TDCM ? (int64_t)call->vmm->exit_op : -ENOMSG;
+	return call->vmm->exit_reason == VMM_EXIT_GUEST ? (int64_t)call->vmm->exit_op : -ENOMSG;
 }
 
 /* One guest request, carried to the TSM through the vDEVICE; the answer goes back to the guest, when
@@ -78,12 +58,12 @@ static int64_t tdcm_exit(const struct vmm_call *call)
 static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope, uint64_t *first)
 {
 	struct vmm_device *device = vmm_device_of(call);
-	uint8_t in[4], *out = calloc(1, TDCM_BUFFER_MAX);
+	uint8_t in[4], *out = calloc(1, REQUEST_ANSWER_MAX);
 	struct iommu_vdevice_tsm_req cmd = {
 		.size = sizeof(cmd),
 		.scope = scope,
 		.req_len = sizeof(in),
-		.resp_len = TDCM_BUFFER_MAX - TDCM_HEADER,
+		.resp_len = REQUEST_ANSWER_MAX,
 		.req_uptr = (uint64_t)(uintptr_t)in,
 		.resp_uptr = (uint64_t)(uintptr_t)out,
 	};
@@ -91,12 +71,12 @@ static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope,
 
 	if (!device || !out)
 		goto out;
-	put32(in, op);
+	vmm_put32(in, op);
 	cmd.vdevice_id = device->vdevice;
 	rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_REQ, &cmd);
 	if (rc >= 0)
 		rc = (int64_t)cmd.resp_len - rc;
-	if (call->vmm->exit_reason == VMM_EXIT_TDCM)
+	if (call->vmm->exit_reason == VMM_EXIT_GUEST)
 		answer(call, rc < 0 ? (uint32_t)-rc : 0, out, rc < 0 ? 0 : (uint32_t)rc);
 	for (unsigned int i = 0; first && rc >= 8 && i < 8; i++)
 		*first |= (uint64_t)out[i] << (8 * i);
@@ -151,7 +131,8 @@ const struct vmm_verb vmm_tsm_verbs[] = {
 	{ "tsm-certificates", tsm_certificates },
 	{ "tsm-start", tsm_start },
 	{ "tsm-state", tsm_state },
-	{ "tdcm-complete", tdcm_complete },
-	{ "exit", tdcm_exit },
+	{ "complete", complete },
+	{ "tdcm-complete", complete },
+	{ "exit", guest_exit },
 	{ NULL, NULL },
 };

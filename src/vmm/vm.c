@@ -4,57 +4,48 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#include "swtio/uapi/ghci.h"
 #include "swtio/uapi/kvm.h"
 #include "vmm/internal.h"
 
-#define SHARED_BIT (1ull << 47)
 #define RUN_SIZE 4096u
-
-static int64_t vm_create_tdx(const struct vmm_call *call)
-{
-	struct { struct kvm_tdx_init_vm init; struct kvm_cpuid_entry2 entry[1]; } params = { 0 };
-	struct kvm_tdx_cmd cmd = { .id = KVM_TDX_INIT_VM, .data = (uint64_t)(uintptr_t)&params };
-	long rc = vmm_ioctl(call, call->vmm->vm, KVM_MEMORY_ENCRYPT_OP, &cmd);
-
-	call->vmm->tdx = !rc;
-	return rc;
-}
 
 static int64_t vcpu_create(const struct vmm_call *call)
 {
-	struct kvm_tdx_cmd cmd = { .id = KVM_TDX_INIT_VCPU };
+	const struct vmm_platform *platform = vmm_platform(call->vmm);
 	struct vmm *vmm = call->vmm;
 	long rc = call->sys->ioctl(call->sys->ctx, vmm->vm, KVM_CREATE_VCPU, NULL);
 
 	if (rc < 0)
 		return rc;
 	vmm->vcpu = (int)rc;
-	rc = vmm->tdx ? vmm_ioctl(call, vmm->vcpu, KVM_MEMORY_ENCRYPT_OP, &cmd) : 0;
+	rc = platform && platform->vcpu_create ? platform->vcpu_create(call) : 0;
 	if (rc)
 		return rc;
 	return call->sys->mmap(call->sys->ctx, RUN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		vmm->vcpu, 0, &vmm->run_address);
 }
 
-/* vm-create [type=tdx|plain]: the VM, its vCPU, and the KVM side of VFIO. */
+/* vm-create [type=tdx|sev|cca|plain]: the VM, its vCPU, and the KVM side of VFIO. */
 static int64_t vm_create(const struct vmm_call *call)
 {
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
 	const char *type = vmm_text(call, "type");
-	bool tdx = !type || !strcmp(type, "tdx");
+	const struct vmm_platform *platform = vmm_platform_find(type ? type : "tdx");
 	struct vmm *vmm = call->vmm;
 	long rc;
 
+	if (!platform && strcmp(type, "plain"))
+		return -EDOM;
 	vmm->kvm = call->sys->open(call->sys->ctx, "/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vmm->kvm < 0)
 		return vmm->kvm;
+	vmm->vm_type = platform ? platform->vm_type : KVM_X86_DEFAULT_VM;
 	rc = call->sys->ioctl(call->sys->ctx, vmm->kvm, KVM_CREATE_VM,
-			      (void *)(uintptr_t)(tdx ? KVM_X86_TDX_VM : KVM_X86_DEFAULT_VM));
+			      (void *)(uintptr_t)vmm->vm_type);
 	if (rc < 0)
 		return rc;
 	vmm->vm = (int)rc;
-	rc = tdx ? vm_create_tdx(call) : 0;
+	rc = platform && platform->create ? platform->create(call) : 0;
 	if (!rc)
 		rc = vcpu_create(call);
 	if (!rc)
@@ -93,7 +84,7 @@ static int64_t vm_ram(const struct vmm_call *call)
 		return rc;
 	vmm->ram_size = gmem.size;
 	region.userspace_addr = vmm->ram_address;
-	if (vmm->tdx) {
+	if (vmm_platform(vmm)) {
 		rc = vmm_ioctl(call, vmm->vm, KVM_CREATE_GUEST_MEMFD, &gmem);
 		if (rc < 0)
 			return rc;
@@ -103,7 +94,7 @@ static int64_t vm_ram(const struct vmm_call *call)
 	}
 	vmm->slot[0] = (struct vmm_slot){ .used = true, .len = gmem.size };
 	rc = vmm_ioctl(call, vmm->vm, KVM_SET_USER_MEMORY_REGION2, &region);
-	return rc || !vmm->tdx ? rc : ram_attributes(call, gmem.size - shared);
+	return rc || !vmm_platform(vmm) ? rc : ram_attributes(call, gmem.size - shared);
 }
 
 /* kvm-add-device dev=, kvm-del-device dev=: which device is this VM's. */
@@ -131,9 +122,9 @@ static int64_t kvm_del_device(const struct vmm_call *call)
 
 static int64_t vm_finalize(const struct vmm_call *call)
 {
-	struct kvm_tdx_cmd cmd = { .id = KVM_TDX_FINALIZE_VM };
+	const struct vmm_platform *platform = vmm_platform(call->vmm);
 
-	return call->vmm->tdx ? vmm_ioctl(call, call->vmm->vm, KVM_MEMORY_ENCRYPT_OP, &cmd) : 0;
+	return platform && platform->finalize ? platform->finalize(call) : 0;
 }
 
 /* -- the vCPU ---------------------------------------------------------------------------------- */
@@ -143,7 +134,7 @@ static int run_load(const struct vmm *vmm, const struct vmm_sys *sys, struct kvm
 	return sys->load(sys->ctx, vmm->run_address, run, offsetof(struct kvm_run, kvm_valid_regs));
 }
 
-static int run_store(const struct vmm *vmm, const struct vmm_sys *sys, const struct kvm_run *run)
+int vmm_run_store(const struct vmm *vmm, const struct vmm_sys *sys, const struct kvm_run *run)
 {
 	return sys->store(
 		sys->ctx, vmm->run_address, run, offsetof(struct kvm_run, kvm_valid_regs));
@@ -152,30 +143,17 @@ static int run_store(const struct vmm *vmm, const struct vmm_sys *sys, const str
 /* The BAR page an emulated access hits: pages no slot covers are the MSI-X table and PBA. */
 static void mmio_emulate(struct vmm *vmm, struct kvm_run *run)
 {
-	vmm_msix_access(vmm, run->mmio.phys_addr & ~SHARED_BIT, run->mmio.data, run->mmio.len,
+	vmm_msix_access(vmm, run->mmio.phys_addr & ~VMM_SHARED_BIT, run->mmio.data, run->mmio.len,
 			run->mmio.is_write);
 }
 
-static int exit_tdx(struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *run)
+/* An exit that only this kind of VM has, or one the VMM has no answer to. */
+static int exit_other(struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *run, long rc)
 {
-	uint8_t word[4];
+	const struct vmm_platform *platform = vmm_platform(vmm);
+	int answer = platform ? platform->exit(vmm, sys, run) : VMM_EXIT_OTHER;
 
-	if (run->tdx.nr != GHCI_VMCALL_TDCM)
-		return VMM_EXIT_OTHER;
-	vmm->exit_device = run->tdx.unknown.data[0];
-	vmm->exit_gpa = run->tdx.unknown.data[1] & ~SHARED_BIT;
-	vmm->exit_size = run->tdx.unknown.data[2];
-	run->tdx.unknown.ret = KVM_TDX_RET_INVALID;
-	if (vmm->exit_size >= TDCM_HEADER && vmm->exit_size <= TDCM_BUFFER_MAX &&
-	    vmm->exit_gpa < vmm->ram_size && vmm->exit_size <= vmm->ram_size - vmm->exit_gpa &&
-	    !sys->load(sys->ctx, vmm->ram_address + vmm->exit_gpa, word, sizeof(word)))
-		run->tdx.unknown.ret = KVM_TDX_RET_SUCCESS;
-	if (run_store(vmm, sys, run) || run->tdx.unknown.ret)
-		return VMM_EXIT_IDLE;
-	vmm->exit_op = word[0] | (uint32_t)word[1] << 8 | (uint32_t)word[2] << 16 |
-		       (uint32_t)word[3] << 24;
-	vmm->exit_reason = VMM_EXIT_TDCM;
-	return VMM_EXIT_TDCM;
+	return rc && answer == VMM_EXIT_OTHER ? (int)rc : answer;
 }
 
 int vmm_run(struct vmm *vmm, const struct vmm_sys *sys)
@@ -194,15 +172,14 @@ int vmm_run(struct vmm *vmm, const struct vmm_sys *sys)
 		switch (run.exit_reason) {
 		case KVM_EXIT_MMIO:
 			mmio_emulate(vmm, &run);
-			if (run_store(vmm, sys, &run))
+			if (vmm_run_store(vmm, sys, &run))
 				return -EFAULT;
 			break;
-		case KVM_EXIT_TDX: return exit_tdx(vmm, sys, &run);
 		case KVM_EXIT_HLT:
 		case KVM_EXIT_INTR: return VMM_EXIT_IDLE;
 		case KVM_EXIT_MEMORY_FAULT: return VMM_EXIT_MEMORY_FAULT;
 		case KVM_EXIT_SHUTDOWN: return VMM_EXIT_SHUTDOWN;
-		default: return rc ? (int)rc : VMM_EXIT_OTHER;
+		default: return exit_other(vmm, sys, &run, rc);
 		}
 	}
 }

@@ -6,6 +6,24 @@ static const struct vmm_verb *const tables[] = {
 	vmm_vm_verbs, vmm_iommu_verbs, vmm_device_verbs, vmm_dmabuf_verbs, vmm_tsm_verbs,
 };
 
+static const struct vmm_platform *const platforms[] = { &vmm_tdx };
+
+const struct vmm_platform *vmm_platform_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++)
+		if (!strcmp(platforms[i]->name, name))
+			return platforms[i];
+	return NULL;
+}
+
+const struct vmm_platform *vmm_platform(const struct vmm *vmm)
+{
+	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++)
+		if (platforms[i]->vm_type == vmm->vm_type)
+			return platforms[i];
+	return NULL;
+}
+
 static const struct vmm_verb *verb_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -45,7 +45,7 @@ struct vmm {
 	int ram, guest_memfd;
 	uint64_t ram_size, ram_address, run_address;
 	uint32_t ioas, parent_hwpt;
-	bool tdx;
+	uint32_t vm_type;		/* KVM_CREATE_VM's; 0: an ordinary VM */
 	struct vmm_slot slot[VMM_SLOTS];
 	struct vmm_device device[VMM_DEVICES];
 	/* the exit that waits for an answer */
@@ -64,7 +64,7 @@ void vmm_init(struct vmm *vmm);
 
 /* Runs the vCPU until it leaves for a reason the VMM has no answer of its own for. Returns the
  * reason: VMM_EXIT_*, or -errno of KVM_RUN. */
-enum { VMM_EXIT_IDLE, VMM_EXIT_TDCM, VMM_EXIT_MEMORY_FAULT, VMM_EXIT_SHUTDOWN, VMM_EXIT_OTHER };
+enum { VMM_EXIT_IDLE, VMM_EXIT_GUEST, VMM_EXIT_MEMORY_FAULT, VMM_EXIT_SHUTDOWN, VMM_EXIT_OTHER };
 int vmm_run(struct vmm *vmm, const struct vmm_sys *sys);
 
 #endif
