@@ -37,7 +37,7 @@ static const char *const short_names[LANE_MAX] = {
 static const char *const legend[] = {
 	"Guest    the guest's kernel and device driver    GstTSM   the guest kernel's TSM driver",
 	"VMM      the user-space process                  hstTSM   the host kernel's TSM core and platform driver",
-	"IOMMU    IOMMUFD of the host kernel              Firmw.   the TDX module (PCIe calls it the TSM)",
+	"IOMMU    IOMMUFD of the host kernel              Firmw.   TDX module, PSP or RMM (PCIe: the TSM)",
 	"VFIO     keeps BARs, config space and DOE        Device   the device's security manager (DSM) and its TDIs",
 	"TDI: the assigned interface; UNLOCKED, LOCKED, RUN, ERROR are its states. T=1: a TLP from or to a TEE.",
 	"--> call, and its result;  ~~> event going up;  * state change;  (x3) three in a row;  !! refused",
@@ -103,6 +103,7 @@ static bool failed(const struct trace_event *event)
 	switch (event->result_kind) {
 	case TRACE_RESULT_TDX: return (uint64_t)event->result >> 63;
 	case TRACE_RESULT_TDISP:
+	case TRACE_RESULT_CODE:
 	case TRACE_RESULT_TLP: return event->result != 0;
 	default: return event->result < 0;
 	}

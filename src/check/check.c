@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check/ghost.h"
+#include "hardware/platform.h"
 
 #define CHECKS_MAX 64u
 
@@ -14,17 +15,25 @@ const char *check_kind_name(enum check_kind kind)
 	return kind <= CHECK_CONFLUENCE ? names[kind] : "?";
 }
 
+/* Those of the machine's platform, then those of all. */
 const struct check *check_table(size_t *count)
 {
-	static struct check table[CHECKS_MAX];
-	static size_t used;
+	static const struct { const struct check *checks; const size_t *count; } sets[PLATFORMS] = {
+		[PLATFORM_TDX] = { check_tdx, &check_tdx_count },
+	};
+	static struct check tables[PLATFORMS][CHECKS_MAX];
+	static size_t used[PLATFORMS];
+	enum platform platform = image_present() ? machine_platform() : PLATFORM_TDX;
+	struct check *table = tables[platform];
 
-	if (!used) {
-		memcpy(table, check_tdx, check_tdx_count * sizeof(table[0]));
-		memcpy(table + check_tdx_count, check_all, check_all_count * sizeof(table[0]));
-		used = check_tdx_count + check_all_count;
+	if (!used[platform]) {
+		size_t own = *sets[platform].count;
+
+		memcpy(table, sets[platform].checks, own * sizeof(table[0]));
+		memcpy(table + own, check_all, check_all_count * sizeof(table[0]));
+		used[platform] = own + check_all_count;
 	}
-	*count = used;
+	*count = used[platform];
 	return table;
 }
 

@@ -165,7 +165,7 @@ static int program_check(const char *name)
 	return NOT_RUNNABLE;
 }
 
-static int exec_host(const struct kernel_options *options)
+static int exec_host(enum platform platform, const struct kernel_options *options)
 {
 	struct image_opts opts = {.size = sizeof(opts), .seed = 1};
 	int rc = image_create(&opts);
@@ -173,22 +173,23 @@ static int exec_host(const struct kernel_options *options)
 	if (rc)
 		return cli_cannot("no memory for the host image: %s", strerror(-rc));
 	image_enter();
-	rc = machine_boot(options);
+	rc = machine_boot(platform, options);
 	image_leave();
 	return rc ? cli_cannot("the machine does not start: %s", strerror(-rc)) : CLI_OK;
 }
 
-static int options_read(int argc, char **argv, struct kernel_options *options)
+static int options_read(int argc, char **argv, struct kernel_options *options, int *platform)
 {
 	static const struct option longs[] = {
 		{"extensions", no_argument, NULL, 'e'},
 		{"mock", no_argument, NULL, 'm'},
 		{"kvm", required_argument, NULL, 'k'},
+		{"platform", required_argument, NULL, 'p'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+emk:", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "+emk:p:", longs, NULL)) != -1)
 		switch (c) {
 		case 'e':
 			options->extensions = true;
@@ -202,6 +203,12 @@ static int options_read(int argc, char **argv, struct kernel_options *options)
 				return cli_usage(&cli_exec_command,
 					"--kvm is swtio or host, not %s", optarg);
 			break;
+		case 'p':
+			*platform = machine_platform_find(optarg);
+			if (*platform < 0)
+				return cli_usage(&cli_exec_command, "there is no machine %s",
+					optarg);
+			break;
 		default:
 			return CLI_USAGE;
 		}
@@ -212,7 +219,7 @@ static int exec_run(int argc, char **argv)
 {
 	struct kernel_options options = {0};
 	char path[512];
-	int files, rc = options_read(argc, argv, &options);
+	int files, platform = PLATFORM_TDX, rc = options_read(argc, argv, &options, &platform);
 
 	if (rc)
 		return rc;
@@ -223,7 +230,7 @@ static int exec_run(int argc, char **argv)
 	if (rc)
 		return rc;
 	files = memfd_create("swtio-files", 0);
-	rc = files < 0 ? cli_cannot("memfd_create: %m") : exec_host(&options);
+	rc = files < 0 ? cli_cannot("memfd_create: %m") : exec_host((enum platform)platform, &options);
 	if (rc)
 		return rc;
 	environment_set(files);
@@ -243,7 +250,7 @@ static int exec_run(int argc, char **argv)
 
 const struct cli_command cli_exec_command = {
 	.name = "exec",
-	.arguments = "[--extensions] [--mock] [--kvm swtio|host] -- COMMAND [ARGUMENT]...",
+	.arguments = "[--extensions] [--mock] [--kvm swtio|host] [--platform NAME] -- COMMAND [ARGUMENT]...",
 	.summary = "run an unmodified program on the software host",
 	.help = "Runs COMMAND with /dev/iommu and /dev/vfio/devices/* served by the software host. "
 		"The exit code is\n"
@@ -253,7 +260,8 @@ const struct cli_command cli_exec_command = {
 		"  -m, --mock         IOMMU_TEST_CMD, as a kernel built for its own selftests has "
 		"it\n"
 		"  -k, --kvm WHOSE    /dev/kvm is the software host's (swtio) or the real kernel's "
-		"(host, the default)\n\n"
+		"(host, the default)\n"
+		"  -p, --platform NAME  the machine: tdx (the default), or another that flows name\n\n"
 		"COMMAND and what it starts must be dynamically linked. The exit code is 128 + N "
 		"if signal N ended\n"
 		"it, 127 if it is not there, 126 if it cannot be run or is out of the drop-in's "

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "device/device.h"
-#include "firmware/tdx/tdx.h"
 #include "flow/parse.h"
 #include "hardware/cpu.h"
 #include "hardware/doe.h"
@@ -18,29 +17,13 @@
 #include "kernel/kernel.h"
 #include "kernel/pci/pci.h"
 
-static uint16_t act_rid(const struct flow_action *action)
-{
-	uint64_t rid = 0x101;
-
-	flow_arg_number(action, "rid", &rid);
-	return (uint16_t)rid;
-}
-
-static uint64_t act_number(const struct flow_action *action, const char *key, uint64_t otherwise)
-{
-	uint64_t value = otherwise;
-
-	flow_arg_number(action, key, &value);
-	return value;
-}
-
 /* host-read / host-write bar= offset=: a load or store by a kernel that ignores its own rules. */
 static uint64_t act_hpa(const struct flow_action *action)
 {
-	const struct function *fn = function_find(act_rid(action));
-	uint64_t bar = act_number(action, "bar", 0);
+	const struct function *fn = function_find(flow_rid(action));
+	uint64_t bar = flow_arg_or(action, "bar", 0);
 
-	return fn && bar < FUNCTION_BARS ? fn->bar[bar].hpa + act_number(action, "offset", 0) : 0;
+	return fn && bar < FUNCTION_BARS ? fn->bar[bar].hpa + flow_arg_or(action, "offset", 0) : 0;
 }
 
 static void host_read(const struct flow_action *action, struct flow_result *result)
@@ -54,57 +37,9 @@ static void host_read(const struct flow_action *action, struct flow_result *resu
 
 static void host_write(const struct flow_action *action, struct flow_result *result)
 {
-	uint32_t value = (uint32_t)act_number(action, "value", 0);
+	uint32_t value = (uint32_t)flow_arg_or(action, "value", 0);
 
 	result->rc = cpu_host_write(act_hpa(action), &value, sizeof(value));
-}
-
-/* seamcall leaf= rcx= ...: a call the host's driver would not make now. */
-static void act_seamcall(const struct flow_action *action, struct flow_result *result)
-{
-	struct tdx_args args = {
-		.rcx = act_number(action, "rcx", 0), .rdx = act_number(action, "rdx", 0),
-		.r8 = act_number(action, "r8", 0), .r9 = act_number(action, "r9", 0),
-		.r10 = act_number(action, "r10", 0),
-	};
-	const char *name = flow_arg_text(action, "leaf");
-	uint64_t status;
-
-	for (uint64_t leaf = 0; name && leaf < 0x1000; leaf++) {
-		const char *known = tdx_leaf_name(leaf);
-
-		if (!known || strcmp(known, name))
-			continue;
-		status = tdx_seamcall(LANE_ADVERSARY, (enum tdx_leaf)leaf, &args);
-		snprintf(result->text, sizeof(result->text), "%s", tdx_status_name(status));
-		result->rc = tdx_class(status) >> 63 ? -EIO : 0;
-		return;
-	}
-	result->rc = -EDOM;
-}
-
-/* inject-tdx leaf= status= count=: the module's next answers. */
-static void inject_tdx(const struct flow_action *action, struct flow_result *result)
-{
-	static const struct { const char *name; uint64_t status; } statuses[] = {
-#define TDX_STATUS(id, code, name) { name, (uint64_t)(code) << 32 },
-#include "firmware/tdx/status.def"
-#undef TDX_STATUS
-	};
-	const char *leaf_name = flow_arg_text(action, "leaf"),
-		   *status = flow_arg_text(action, "status");
-
-	result->rc = -EDOM;
-	for (uint64_t leaf = 0; leaf_name && status && leaf < 0x1000; leaf++) {
-		const char *known = tdx_leaf_name(leaf);
-
-		if (!known || strcmp(known, leaf_name))
-			continue;
-		for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-			if (!strcmp(statuses[i].name, status))
-				result->rc = tdx_inject((enum tdx_leaf)leaf, statuses[i].status,
-					(unsigned int)act_number(action, "count", 1));
-	}
 }
 
 static void inject_doe(const struct flow_action *action, struct flow_result *result)
@@ -115,8 +50,8 @@ static void inject_doe(const struct flow_action *action, struct flow_result *res
 	result->rc = -EDOM;
 	for (unsigned int i = 0; fault && i < 5; i++)
 		if (!strcmp(names[i], fault))
-			result->rc = doe_inject(act_rid(action) & 0xfff8, (enum doe_fault)i,
-						(unsigned int)act_number(action, "count", 1));
+			result->rc = doe_inject(flow_rid(action) & 0xfff8, (enum doe_fault)i,
+						(unsigned int)flow_arg_or(action, "count", 1));
 }
 
 static void inject_device(const struct flow_action *action, struct flow_result *result)
@@ -125,31 +60,31 @@ static void inject_device(const struct flow_action *action, struct flow_result *
 	int number = fault ? device_fault_by_name(fault) : -EINVAL;
 
 	result->rc = number < 0 ? number
-				: device_inject(act_rid(action), (enum device_fault)number,
-					  (unsigned int)act_number(action, "count", 1));
+				: device_inject(flow_rid(action), (enum device_fault)number,
+					  (unsigned int)flow_arg_or(action, "count", 1));
 }
 
 static void stream_fail(const struct flow_action *action, struct flow_result *result)
 {
-	int stream = ide_default_stream(act_rid(action) & 0xfff8);
+	int stream = ide_default_stream(flow_rid(action) & 0xfff8);
 
 	result->rc = stream < 0 ? stream : 0;
 	if (stream >= 0)
-		ide_fail(act_rid(action) & 0xfff8, (uint8_t)stream);
+		ide_fail(flow_rid(action) & 0xfff8, (uint8_t)stream);
 }
 
 /* config-write offset= size= value=: straight to the function, past VFIO. */
 static void act_config_write(const struct flow_action *action, struct flow_result *result)
 {
 	result->rc = 0;
-	config_write(act_rid(action), (unsigned int)act_number(action, "offset", 0),
-		(unsigned int)act_number(action, "size", 4),
-		(uint32_t)act_number(action, "value", 0));
+	config_write(flow_rid(action), (unsigned int)flow_arg_or(action, "offset", 0),
+		(unsigned int)flow_arg_or(action, "size", 4),
+		(uint32_t)flow_arg_or(action, "value", 0));
 }
 
 static void act_reset(const struct flow_action *action, struct flow_result *result)
 {
-	const struct function *fn = function_find(act_rid(action));
+	const struct function *fn = function_find(flow_rid(action));
 	const char *kind = flow_arg_text(action, "kind");
 
 	result->rc = fn ? 0 : -ENODEV;
@@ -159,7 +94,7 @@ static void act_reset(const struct flow_action *action, struct flow_result *resu
 
 static void act_unplug(const struct flow_action *action, struct flow_result *result)
 {
-	const struct function *fn = function_find(act_rid(action));
+	const struct function *fn = function_find(flow_rid(action));
 
 	result->rc = fn ? 0 : -ENODEV;
 	if (fn)
@@ -178,18 +113,8 @@ static void act_kill(const struct flow_action *action, struct flow_result *resul
 	result->rc = 0;
 }
 
-/* locked(fn): the verbs that reach below the system calls hold the image's lock as the kernel would. */
-#define BELOW(name) \
-	static void name##_below(const struct flow_action *action, struct flow_result *result) \
-	{ \
-		image_enter(); \
-		name(action, result); \
-		image_leave(); \
-	}
 BELOW(host_read)
 BELOW(host_write)
-BELOW(act_seamcall)
-BELOW(inject_tdx)
 BELOW(inject_doe)
 BELOW(inject_device)
 BELOW(stream_fail)
@@ -200,8 +125,6 @@ BELOW(act_unplug)
 const struct flow_verb flow_adversary_verbs[] = {
 	{ "host-read", host_read_below },
 	{ "host-write", host_write_below },
-	{ "seamcall", act_seamcall_below },
-	{ "inject-tdx", inject_tdx_below },
 	{ "inject-doe", inject_doe_below },
 	{ "inject-device", inject_device_below },
 	{ "stream-fail", stream_fail_below },

@@ -11,7 +11,24 @@
 #include "hardware/iommu.h"
 #include "kernel/kernel.h"
 
-int machine_boot(const struct kernel_options *options)
+/* The firmware of each platform there is. */
+static int (*const firmwares[PLATFORMS])(void) = {
+	[PLATFORM_TDX] = tdx_power_on,
+};
+
+static int firmware_power_on(void)
+{
+	return firmwares[machine_platform()]();
+}
+
+int machine_platform_find(const char *name)
+{
+	int platform = *name ? platform_by_name(name) : PLATFORM_TDX;
+
+	return platform >= 0 && firmwares[platform] ? platform : -EINVAL;
+}
+
+int machine_boot(enum platform platform, const struct kernel_options *options)
 {
 	static int (*const rooms[])(void) = {
 		phys_power_on,
@@ -19,12 +36,13 @@ int machine_boot(const struct kernel_options *options)
 		iommu_power_on,
 		device_power_on,
 		device_machine_default,
-		tdx_power_on,
+		firmware_power_on,
 		kernel_power_on,
 		check_power_on,
 	};
 	int rc = trace_power_on(0);
 
+	machine_platform_set(platform);
 	for (size_t i = 0; !rc && i < sizeof(rooms) / sizeof(rooms[0]); i++)
 		rc = rooms[i]();
 	return rc ? rc : kernel_options_set(options);
@@ -37,9 +55,12 @@ int machine_power_on(const struct flow_settings *settings)
 		.private_for_life = settings->private_for_life,
 		.bound_policy = settings->policy,
 	};
+	int platform = machine_platform_find(settings->platform);
 
+	if (platform < 0)
+		return platform;
 	*image_counter(IMAGE_COUNTER_MUTANTS) = settings->mutants;
-	return machine_boot(&options);
+	return machine_boot((enum platform)platform, &options);
 }
 
 static int hash_object(const void *object, void *arg)

@@ -3,8 +3,12 @@
 #ifndef SWTIO_FLOW_MACHINE_H
 #define SWTIO_FLOW_MACHINE_H
 
+#include "hardware/platform.h"
 #include "kernel/kernel.h"
 
-int machine_boot(const struct kernel_options *options);	/* inside image_enter(); 0 or -errno */
+/* enum platform of a name ("": TDX), -EINVAL there is no such machine */
+int machine_platform_find(const char *name);
+/* inside image_enter(); 0 or -errno */
+int machine_boot(enum platform platform, const struct kernel_options *options);
 
 #endif

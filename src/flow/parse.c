@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow/machine.h"
 #include "flow/parse.h"
 #include "image/mutant.h"
 
@@ -180,6 +181,14 @@ static int choose(struct line *line, const char *const *names, uint8_t *value)
 		line->word[1], names[0]);
 }
 
+static int parse_platform(struct line *line, const char *name, struct flow_settings *settings)
+{
+	if (!*name || machine_platform_find(name) < 0)
+		return fail(line, "platform: there is no machine '%s'", name);
+	snprintf(settings->platform, sizeof(settings->platform), "%s", name);
+	return 0;
+}
+
 /* 1: a setting, taken; 0: not a setting. */
 static int parse_setting(struct line *line)
 {
@@ -193,7 +202,7 @@ static int parse_setting(struct line *line)
 	if (!strcmp(name, "flow"))
 		snprintf(settings->title, sizeof(settings->title), "%s", value);
 	else if (!strcmp(name, "platform"))
-		snprintf(settings->platform, sizeof(settings->platform), "%s", value);
+		rc = parse_platform(line, value, settings);
 	else if (!strcmp(name, "seed"))
 		rc = flow_number(value, &settings->seed)
 			     ? fail(line, "seed: '%s' is not a number", value)

@@ -51,6 +51,7 @@ struct flow_result {
 
 /* One argument of an action, resolved ($variables too); false when it is not there or no number. */
 bool flow_arg_number(const struct flow_action *action, const char *key, uint64_t *value);
+uint64_t flow_arg_or(const struct flow_action *action, const char *key, uint64_t otherwise);
 const char *flow_arg_text(const struct flow_action *action, const char *key);	/* NULL: not there */
 
 /* Verbs by actor: 0 known, -EINVAL. */
@@ -61,6 +62,21 @@ struct flow_verb {
 	void (*run)(const struct flow_action *action, struct flow_result *result);
 };
 extern const struct flow_verb flow_admin_verbs[], flow_adversary_verbs[], flow_probe_verbs[];
+/* ... and each platform's own (tdx.c) */
+extern const struct flow_verb flow_tdx_acts[], flow_tdx_probes[];
+/* Of admin, adversary or probe; NULL: it has none of that name. */
+const struct flow_verb *flow_verb_find(uint8_t actor, const char *name);
+uint16_t flow_rid(const struct flow_action *action);	/* rid=, or the first VF */
+void flow_result_text(struct flow_result *result, const char *text);
+
+/* A verb that reaches below the system calls holds the image's lock as the kernel would. */
+#define BELOW(name) \
+	static void name##_below(const struct flow_action *action, struct flow_result *result) \
+	{ \
+		image_enter(); \
+		name(action, result); \
+		image_leave(); \
+	}
 
 /* The simulated processes: admin and up to two VMMs. */
 const struct task *flow_task(enum flow_actor actor, unsigned int instance);

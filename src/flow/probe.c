@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "device/device.h"
-#include "firmware/tdx/tdx.h"
 #include "flow/parse.h"
 #include "hardware/function.h"
 #include "hardware/ide.h"
@@ -15,11 +14,7 @@
 #include "vmm/vmm.h"
 
 static const char *const tdi_states[] = { "UNLOCKED", "LOCKED", "RUN", "ERROR" };
-static const char *const sept_states[] = { "FREE", "MAPPED", "PENDING", "BLOCKED", "MMIO_PENDING",
-	"MMIO_MAPPED", "MMIO_BLOCKED" };
-static const char *const dmar_states[] = { "FREE", "PENDING", "PRESENT", "BLOCKED" };
-
-static uint16_t probe_rid(const struct flow_action *action)
+uint16_t flow_rid(const struct flow_action *action)
 {
 	uint64_t rid = 0x101;
 
@@ -27,7 +22,7 @@ static uint16_t probe_rid(const struct flow_action *action)
 	return (uint16_t)rid;
 }
 
-static void set_text(struct flow_result *result, const char *text)
+void flow_result_text(struct flow_result *result, const char *text)
 {
 	snprintf(result->text, sizeof(result->text), "%s", text);
 }
@@ -37,103 +32,52 @@ static void probe_tdi(const struct flow_action *action, struct flow_result *resu
 {
 	struct tdi_view view;
 
-	result->rc = device_tdi_view(probe_rid(action), &view);
+	result->rc = device_tdi_view(flow_rid(action), &view);
 	if (!result->rc)
-		set_text(result, tdi_states[view.state & 3]);
-}
-
-/* sept gpa= [vm=]: the leaf's state in the VM's S-EPT. */
-static void probe_sept(const struct flow_action *action, struct flow_result *result)
-{
-	uint64_t gpa, hpa, tdr = 0;
-	unsigned int level;
-	struct tdx_tdi_view view;
-
-	if (!flow_arg_number(action, "gpa", &gpa)) {
-		result->rc = -EDOM;
-		return;
-	}
-	if (!tdx_tdi_view(probe_rid(action), &view))
-		tdr = view.tdr;
-	flow_arg_number(action, "tdr", &tdr);
-	set_text(result, tdr ? sept_states[tdx_sept_state(tdr, gpa, &hpa, &level)] : "FREE");
-}
-
-static void probe_dmar(const struct flow_action *action, struct flow_result *result)
-{
-	struct tdx_tdi_view view;
-
-	set_text(result,
-		tdx_tdi_view(probe_rid(action), &view) ? "FREE" : dmar_states[view.dmar & 3]);
-}
-
-/* owned: pages of the function's MMIO mapped in an S-EPT; -ENOENT when there is no TDI. */
-static void probe_mmio_pages(const struct flow_action *action, struct flow_result *result)
-{
-	struct tdx_tdi_view view;
-	int rc = tdx_tdi_view(probe_rid(action), &view);
-
-	result->rc = rc ? rc : (int64_t)view.mmio_pages;
-}
-
-static void probe_session(const struct flow_action *action, struct flow_result *result)
-{
-	struct tdx_tdi_view view;
-	int rc = tdx_tdi_view(probe_rid(action), &view);
-
-	result->rc = rc ? rc : (int64_t)view.bind_session;
+		flow_result_text(result, tdi_states[view.state & 3]);
 }
 
 static void probe_stream(const struct flow_action *action, struct flow_result *result)
 {
-	int stream = ide_default_stream(probe_rid(action) & 0xfff8);
+	int stream = ide_default_stream(flow_rid(action) & 0xfff8);
 
 	if (stream < 0)
 		result->rc = stream;
 	else
-		set_text(result, ide_secure(probe_rid(action) & 0xfff8, (uint8_t)stream)
+		flow_result_text(result, ide_secure(flow_rid(action) & 0xfff8, (uint8_t)stream)
 					 ? "SECURE"
 					 : "INSECURE");
 }
 
 static void probe_bound(const struct flow_action *action, struct flow_result *result)
 {
-	const struct pci_dev *pdev = pci_dev_find(probe_rid(action));
+	const struct pci_dev *pdev = pci_dev_find(flow_rid(action));
 	const char *cause = NULL;
 
 	if (!pdev)
 		result->rc = -ENODEV;
 	else if (pci_tsm_quarantined(pdev, &cause))
-		set_text(result, "QUARANTINED");
+		flow_result_text(result, "QUARANTINED");
 	else
-		set_text(result, pci_tsm_bound(pdev) ? "BOUND" : "UNBOUND");
+		flow_result_text(result, pci_tsm_bound(pdev) ? "BOUND" : "UNBOUND");
 }
 
 /* cause: why the function is quarantined; -ENOENT when it is not. */
 static void probe_cause(const struct flow_action *action, struct flow_result *result)
 {
-	const struct pci_dev *pdev = pci_dev_find(probe_rid(action));
+	const struct pci_dev *pdev = pci_dev_find(flow_rid(action));
 	const char *cause = NULL;
 
 	if (pdev && pci_tsm_quarantined(pdev, &cause) && cause)
-		set_text(result, cause);
+		flow_result_text(result, cause);
 	else
 		result->rc = pdev ? -ENOENT : -ENODEV;
-}
-
-/* tdr: the root page of the TD that has the TDI, as SEAMCALLs name it. */
-static void probe_tdr(const struct flow_action *action, struct flow_result *result)
-{
-	struct tdx_tdi_view view;
-	int rc = tdx_tdi_view(probe_rid(action), &view);
-
-	result->rc = rc ? rc : (int64_t)view.tdr;
 }
 
 /* hpa bar= [offset=]: where a BAR is in the host's physical memory. */
 static void probe_hpa(const struct flow_action *action, struct flow_result *result)
 {
-	const struct function *fn = function_find(probe_rid(action));
+	const struct function *fn = function_find(flow_rid(action));
 	uint64_t bar = 0, offset = 0;
 
 	flow_arg_number(action, "bar", &bar);
@@ -174,7 +118,7 @@ static void probe_mark(const struct flow_action *action, struct flow_result *res
 static void probe_leaked(const struct flow_action *action, struct flow_result *result)
 {
 	(void)action;
-	set_text(result, "none");
+	flow_result_text(result, "none");
 	for (unsigned int type = 1; type < IMAGE_TYPE_MAX; type++) {
 		uint64_t more = kept(type) ? 0 : flow_live_more((enum image_type)type);
 
@@ -206,14 +150,9 @@ static void probe_refused(const struct flow_action *action, struct flow_result *
 
 const struct flow_verb flow_probe_verbs[] = {
 	{ "tdi", probe_tdi },
-	{ "sept", probe_sept },
-	{ "dmar", probe_dmar },
-	{ "mmio-pages", probe_mmio_pages },
-	{ "session", probe_session },
 	{ "stream", probe_stream },
 	{ "bound", probe_bound },
 	{ "cause", probe_cause },
-	{ "tdr", probe_tdr },
 	{ "hpa", probe_hpa },
 	{ "live", probe_live },
 	{ "mark", probe_mark },

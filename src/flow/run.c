@@ -147,6 +147,14 @@ bool flow_arg_number(const struct flow_action *action, const char *key, uint64_t
 	return !flow_number(text, value);
 }
 
+uint64_t flow_arg_or(const struct flow_action *action, const char *key, uint64_t otherwise)
+{
+	uint64_t value = otherwise;
+
+	flow_arg_number(action, key, &value);
+	return value;
+}
+
 /* -- actors ------------------------------------------------------------------------------------ */
 
 const struct task *flow_task(enum flow_actor actor, unsigned int instance)
@@ -223,25 +231,21 @@ struct vmm *flow_vmm(unsigned int instance)
 	return vmm;
 }
 
-static void run_verb(const struct flow_verb *verbs, const struct flow_action *action, struct flow_result *result)
-{
-	for (; verbs->name; verbs++)
-		if (!strcmp(verbs->name, action->verb)) {
-			verbs->run(action, result);
-			return;
-		}
-	result->rc = -ENOSYS;
-}
-
 static void dispatch(const struct flow_action *action, struct flow_result *result)
 {
+	const struct flow_verb *verb;
+
 	memset(result, 0, sizeof(*result));
-	switch (action->actor) {
-	case FLOW_ADMIN: run_verb(flow_admin_verbs, action, result); break;
-	case FLOW_VMM: flow_vmm_run(action, result); break;
-	case FLOW_GUEST: flow_guest_run(action, result); break;
-	case FLOW_ADVERSARY: run_verb(flow_adversary_verbs, action, result); break;
-	default: run_verb(flow_probe_verbs, action, result); break;
+	if (action->actor == FLOW_VMM) {
+		flow_vmm_run(action, result);
+	} else if (action->actor == FLOW_GUEST) {
+		flow_guest_run(action, result);
+	} else {
+		verb = flow_verb_find(action->actor, action->verb);
+		if (verb)
+			verb->run(action, result);
+		else
+			result->rc = -ENOSYS;
 	}
 }
 

@@ -7,12 +7,19 @@
 #include "guest/guest.h"
 #include "vmm/vmm.h"
 
-static bool listed(const struct flow_verb *verbs, const char *name)
+static const struct flow_verb *const tables[FLOW_ACTORS][4] = {
+	[FLOW_ADMIN] = { flow_admin_verbs },
+	[FLOW_ADVERSARY] = { flow_adversary_verbs, flow_tdx_acts },
+	[FLOW_PROBE] = { flow_probe_verbs, flow_tdx_probes },
+};
+
+const struct flow_verb *flow_verb_find(uint8_t actor, const char *name)
 {
-	for (; verbs->name; verbs++)
-		if (!strcmp(verbs->name, name))
-			return true;
-	return false;
+	for (unsigned int i = 0; i < 4 && tables[actor][i]; i++)
+		for (const struct flow_verb *verb = tables[actor][i]; verb->name; verb++)
+			if (!strcmp(verb->name, name))
+				return verb;
+	return NULL;
 }
 
 int flow_verb_check(const struct flow_action *action)
@@ -20,12 +27,10 @@ int flow_verb_check(const struct flow_action *action)
 	bool known;
 
 	switch (action->actor) {
-	case FLOW_ADMIN: known = listed(flow_admin_verbs, action->verb); break;
-	case FLOW_ADVERSARY: known = listed(flow_adversary_verbs, action->verb); break;
-	case FLOW_PROBE: known = listed(flow_probe_verbs, action->verb); break;
 	case FLOW_VMM: known = vmm_verb_known(action->verb); break;
-	default: known = !strcmp(action->verb, "wait") || !strcmp(action->verb, "value") ||
+	case FLOW_GUEST: known = !strcmp(action->verb, "wait") || !strcmp(action->verb, "value") ||
 			 guest_verb_known(action->verb); break;
+	default: known = flow_verb_find(action->actor, action->verb); break;
 	}
 	return known ? 0 : -EINVAL;
 }

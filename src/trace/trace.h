@@ -28,7 +28,10 @@ enum trace_kind {
 	TRACE_KIND_NOTE		/* a no-op made visible, a section title */
 };
 
-enum trace_result { TRACE_RESULT_ERRNO, TRACE_RESULT_TDX, TRACE_RESULT_TDISP, TRACE_RESULT_TLP };
+enum trace_result {
+	TRACE_RESULT_ERRNO, TRACE_RESULT_TDX, TRACE_RESULT_TDISP, TRACE_RESULT_TLP,
+	TRACE_RESULT_CODE	/* a firmware's or guest request's code: 0 is success */
+};
 
 #define TRACE_NAME 40
 #define TRACE_KEY 16		/* so that an argument has no padding: it is copied into the image whole */

@@ -22,7 +22,7 @@ static int setup(void **state)
 	const struct kernel_options options = { .extensions = true };
 
 	(void)state;
-	if (image_create(&opts) || image_enter() || machine_boot(&options))
+	if (image_create(&opts) || image_enter() || machine_boot(PLATFORM_TDX, &options))
 		return -1;
 	task = task_create("test", 0);
 	image_leave();
