@@ -8,6 +8,7 @@
 static const struct pt_ops *const formats[PT_FORMAT_MAX] = {
 	[PT_VTD_SS] = &pt_vtd_ss_ops,
 	[PT_EPT] = &pt_ept_ops,
+	[PT_MOCK] = &pt_mock_ops,
 };
 
 static const struct pt_ops *ops_of(const struct pt *pt)
@@ -17,7 +18,12 @@ static const struct pt_ops *ops_of(const struct pt *pt)
 
 static uint64_t pt_span(const struct pt *pt)
 {
-	return 1ull << (12 + 9 * pt->levels);
+	return 1ull << (ops_of(pt)->page_shift + 9 * pt->levels);
+}
+
+uint64_t pt_page(const struct pt *pt)
+{
+	return 1ull << ops_of(pt)->page_shift;
 }
 
 uint64_t pt_page_alloc(const struct pt *pt)
@@ -53,7 +59,9 @@ int pt_init(const struct pt *pt, enum pt_format format, unsigned int levels)
 	    levels > formats[format]->levels_max)
 		return -EINVAL;
 	new = image_write(pt);
-	*new = (struct pt){ .format = (uint8_t)format, .levels = (uint8_t)levels };
+	*new = (struct pt){ .format = (uint8_t)format,
+			    .levels = (uint8_t)levels,
+			    .leaf_level_max = formats[format]->leaf_level_max };
 	root = pt_page_alloc(pt);
 	if (!root)
 		return -ENOMEM;
@@ -71,7 +79,7 @@ void pt_destroy(const struct pt *pt)
 
 int pt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, uint8_t prot)
 {
-	if (!pt->root || !len || (address | hpa | len) % PHYS_PAGE || address >= pt_span(pt) ||
+	if (!pt->root || !len || (address | hpa | len) % pt_page(pt) || address >= pt_span(pt) ||
 	    len > pt_span(pt) - address || hpa >= PHYS_END || len > PHYS_END - hpa)
 		return -EINVAL;
 	return ops_of(pt)->map(pt, address, hpa, len, prot);
@@ -81,7 +89,7 @@ uint64_t pt_unmap(const struct pt *pt, uint64_t address, uint64_t len)
 {
 	uint64_t end = pt_span(pt);
 
-	if (!pt->root || !len || (address | len) % PHYS_PAGE || address >= end)
+	if (!pt->root || !len || (address | len) % pt_page(pt) || address >= end)
 		return 0;
 	if (len < end - address)
 		end = address + len;
@@ -98,7 +106,7 @@ int pt_walk(const struct pt *pt, uint64_t address, struct pt_leaf *leaf)
 int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address,
 		 struct pt_leaf *leaf)
 {
-	if (address >> (12 + 9 * levels))
+	if (address >> (formats[format]->page_shift + 9 * levels))
 		return -ENOENT;
 	return formats[format]->walk(root, levels, address, leaf);
 }
@@ -112,6 +120,21 @@ uint64_t pt_next_mapped(const struct pt *pt, uint64_t address)
 
 uint64_t pt_page_sizes(enum pt_format format)
 {
-	(void)format;	/* both have all three */
-	return PHYS_PAGE | PHYS_2M | PHYS_1G;
+	uint64_t sizes = 0;
+
+	for (unsigned int level = 0; level <= formats[format]->leaf_level_max; level++)
+		sizes |= 1ull << (formats[format]->page_shift + 9 * level);
+	return sizes;
+}
+
+void pt_dirty_read(const struct pt *pt, uint64_t first, uint64_t last, const struct pt_dirty *dirty)
+{
+	if (pt->root && first <= last && last < pt_span(pt))
+		ops_of(pt)->dirty_read(pt, first, last, dirty);
+}
+
+void pt_dirty_set(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address)
+{
+	if (!(address >> (formats[format]->page_shift + 9 * levels)))
+		formats[format]->dirty_set(root, levels, address);
 }

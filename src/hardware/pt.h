@@ -12,6 +12,7 @@
 enum pt_format {
 	PT_VTD_SS,		/* VT-d second stage, 4 or 5 levels */
 	PT_EPT,			/* EPT, 4 levels: same shape, other permission bits */
+	PT_MOCK,		/* of the mock IOMMU: pages of 2 KiB */
 	PT_FORMAT_MAX
 };
 
@@ -20,7 +21,7 @@ enum { PT_R = 1, PT_W = 2, PT_X = 4, PT_UC = 8, PT_SNOOP = 16 }; /* properties o
 struct pt {			/* embed; in the image */
 	uint8_t format;		/* enum pt_format */
 	uint8_t levels;
-	uint8_t dirty_tracking;
+	uint8_t leaf_level_max;	/* no larger leaves than this level's; pt_init(): the format's */
 	uint64_t root;		/* HPA of the top table */
 	uint64_t pages;		/* table pages in use */
 };
@@ -48,5 +49,17 @@ int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint
 		 struct pt_leaf *leaf);
 uint64_t pt_next_mapped(const struct pt *pt, uint64_t address);	/* UINT64_MAX: none */
 uint64_t pt_page_sizes(enum pt_format format);	/* bitmap of sizes */
+uint64_t pt_page(const struct pt *pt);		/* the smallest of them */
+
+/* Dirty leaves of a range, in order: fn hears of the part of each that lies in the range. */
+struct pt_dirty {
+	bool clear;
+	void (*fn)(void *arg, uint64_t first, uint64_t last);	/* NULL: nobody asks */
+	void *arg;
+};
+void pt_dirty_read(const struct pt *pt, uint64_t first, uint64_t last,
+		   const struct pt_dirty *dirty);
+/* What hardware does at a write when it tracks dirty pages. */
+void pt_dirty_set(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address);
 
 #endif

@@ -6,7 +6,7 @@
  *
  * An entry that points to a table counts the entries present in it, in bits 61:52, which both
  * formats have hardware ignore in such entries; so a table that became empty is known at once.
- * Levels count from 0, where leaves are 4 KiB.
+ * Levels count from 0, where leaves are the format's smallest (4 KiB, unless it says otherwise).
  */
 #include "hardware/hardware.h"
 #include "hardware/pt_ops.h"
@@ -17,10 +17,14 @@
 #define COUNT_ONE (1ull << COUNT_SHIFT)
 #define COUNT_OF(e) ((unsigned int)((e) >> COUNT_SHIFT) & 0x3ffu)
 #define LEAF_LEVEL_MAX 2u	/* 1 GiB */
+#ifndef FMT_PAGE_SHIFT
+#define FMT_PAGE_SHIFT 12u
+#endif
+#define FMT_PAGE (1ull << FMT_PAGE_SHIFT)
 
 static inline unsigned int level_shift(unsigned int level)
 {
-	return 12 + 9 * level;
+	return FMT_PAGE_SHIFT + 9 * level;
 }
 
 static inline unsigned int level_index(uint64_t address, unsigned int level)
@@ -60,7 +64,7 @@ struct map_job {
 /* The level of the largest leaf that fits at the job's place. */
 static unsigned int leaf_level(const struct map_job *job)
 {
-	unsigned int level = LEAF_LEVEL_MAX;
+	unsigned int level = job->pt->leaf_level_max;
 
 	for (; level; level--) {
 		uint64_t size = 1ull << level_shift(level);
@@ -172,7 +176,7 @@ static uint64_t table_drop(const struct pt *pt, uint64_t hpa, unsigned int level
 	uint64_t bytes = 0;
 
 	if (!level)
-		bytes = (uint64_t)count * PHYS_PAGE;
+		bytes = (uint64_t)count * FMT_PAGE;
 	for (unsigned int i = 0; level && table && i < PT_ENTRIES; i++) {
 		if (!fmt_present(table[i]))
 			continue;
@@ -211,7 +215,7 @@ static uint64_t unmap_pages(const uint64_t *table, unsigned int first, unsigned 
 		*gone += fmt_present(slots[i]);
 		slots[i] = 0;
 	}
-	return (uint64_t)*gone * PHYS_PAGE;
+	return (uint64_t)*gone * FMT_PAGE;
 }
 
 /* Unmaps [address, last] of a table; *gone counts the entries it lost. */
@@ -320,12 +324,67 @@ static uint64_t fmt_next(const struct pt *pt, uint64_t address)
 	return next_in(table_at(pt->root), pt->levels - 1u, 0, address);
 }
 
+/* -- dirty bits ------------------------------------------------------------------------------- */
+
+/* Hands the dirty leaves of [address, last] to fn, and clears their bits if asked to. */
+static void dirty_in(const uint64_t *table, unsigned int level, uint64_t address, uint64_t last,
+		     const struct pt_dirty *dirty)
+{
+	uint64_t size = 1ull << level_shift(level);
+
+	for (uint64_t next; table && address <= last; address = next) {
+		const uint64_t *slot = table + level_index(address, level);
+		uint64_t to = address | (size - 1);
+
+		next = to + 1;
+		to = to < last ? to : last;
+		if (!fmt_present(*slot))
+			continue;
+		if (!is_leaf(*slot, level)) {
+			dirty_in(table_at(*slot & FMT_ADDRESS), level - 1, address, to, dirty);
+		} else if (*slot & FMT_DIRTY) {
+			if (dirty->clear)
+				entry_set(slot, *slot & ~FMT_DIRTY);
+			if (dirty->fn)
+				dirty->fn(dirty->arg, address, to);
+		}
+	}
+}
+
+static void fmt_dirty_read(const struct pt *pt, uint64_t address, uint64_t last,
+			   const struct pt_dirty *dirty)
+{
+	dirty_in(table_at(pt->root), pt->levels - 1u, address, last, dirty);
+}
+
+/* What hardware does to the leaf of a write. */
+static void fmt_dirty_set(uint64_t root, unsigned int levels, uint64_t address)
+{
+	const uint64_t *table = table_at(root), *slot;
+
+	for (unsigned int level = levels - 1; table; level--) {
+		slot = table + level_index(address, level);
+		if (!fmt_present(*slot))
+			return;
+		if (is_leaf(*slot, level)) {
+			if (!(*slot & FMT_DIRTY))
+				entry_set(slot, *slot | FMT_DIRTY);
+			return;
+		}
+		table = table_at(*slot & FMT_ADDRESS);
+	}
+}
+
 const struct pt_ops PT_OPS = {
 	.levels_min = FMT_LEVELS_MIN,
 	.levels_max = FMT_LEVELS_MAX,
+	.page_shift = FMT_PAGE_SHIFT,
+	.leaf_level_max = LEAF_LEVEL_MAX,
 	.map = fmt_map,
 	.unmap = fmt_unmap,
 	.walk = fmt_walk,
 	.next = fmt_next,
+	.dirty_read = fmt_dirty_read,
+	.dirty_set = fmt_dirty_set,
 	.destroy = fmt_destroy,
 };

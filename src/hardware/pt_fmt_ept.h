@@ -11,6 +11,7 @@
 #define FMT_TYPE_WB 0x0000000000000030ull	/* memory type 6 in bits 5:3; 0 is uncached */
 #define FMT_TYPE_MASK 0x0000000000000038ull
 #define FMT_PAGE_SIZE 0x0000000000000080ull
+#define FMT_DIRTY 0ull		/* dirty flags of EPT are not modelled */
 #define FMT_ADDRESS 0x000ffffffffff000ull
 #define FMT_LEVELS_MIN 4u
 #define FMT_LEVELS_MAX 4u

@@ -8,6 +8,7 @@
 #define FMT_READ 0x0000000000000001ull
 #define FMT_WRITE 0x0000000000000002ull
 #define FMT_PAGE_SIZE 0x0000000000000080ull	/* of a level above the lowest: a leaf */
+#define FMT_DIRTY 0x0000000000000200ull		/* of a leaf */
 #define FMT_SNOOP 0x0000000000000800ull
 #define FMT_ADDRESS 0x000ffffffffff000ull
 #define FMT_LEVELS_MIN 4u

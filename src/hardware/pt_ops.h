@@ -9,14 +9,19 @@
 
 struct pt_ops {
 	uint8_t levels_min, levels_max;
+	uint8_t page_shift;		/* of the smallest leaf */
+	uint8_t leaf_level_max;
 	int (*map)(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, uint8_t prot);
 	uint64_t (*unmap)(const struct pt *pt, uint64_t address, uint64_t last);
 	int (*walk)(uint64_t root, unsigned int levels, uint64_t address, struct pt_leaf *leaf);
 	uint64_t (*next)(const struct pt *pt, uint64_t address);
+	void (*dirty_read)(const struct pt *pt, uint64_t address, uint64_t last,
+			   const struct pt_dirty *dirty);
+	void (*dirty_set)(uint64_t root, unsigned int levels, uint64_t address);
 	void (*destroy)(const struct pt *pt);
 };
 
-extern const struct pt_ops pt_vtd_ss_ops, pt_ept_ops;
+extern const struct pt_ops pt_vtd_ss_ops, pt_ept_ops, pt_mock_ops;
 
 /* A table page: zeroed and accounted, or 0. */
 uint64_t pt_page_alloc(const struct pt *pt);

@@ -4,13 +4,9 @@
  * one page table, since the IOMMU cannot tell them apart. A bound device reaches nothing before it
  * is attached, nor after it is detached.
  */
-#include "kernel/iommufd/private.h"
+#include "kernel/iommufd/driver.h"
 
-/* Interrupt messages: the root complex takes writes there, whatever the tables say. */
-#define MSI_START 0xfee00000ull
-#define MSI_LAST 0xfeefffffull
-
-static const struct iommufd_group *group_find(uint16_t number)
+static const struct iommufd_group *group_find(uint32_t number)
 {
 	const struct iommufd_root *root = iommufd_root();
 
@@ -54,40 +50,39 @@ static void users_add(const struct idobject *object, int n)
 	w->users += (uint32_t)n;
 }
 
-/* -- page tables into the IOMMU ---------------------------------------------------------------- */
-
-static int context_set(const struct pci_dev *pdev, uint32_t pasid, const struct iommufd_hwpt *hwpt)
+static const struct iommufd_driver *driver_of(const struct iommufd_group *group)
 {
-	return iommu_context_set(pdev->rid, pasid, hwpt ? IOMMU_SECOND_STAGE : IOMMU_BLOCK,
-				 hwpt ? &hwpt->pt : NULL, hwpt ? hwpt->did : 0);
+	return iommufd_driver(group->driver);
 }
 
-/* Every function of the group, bound or not: it could be any of them. */
-static int group_set(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
+/* What interrupt messages take of the IOVAs of whoever a device of the group attaches to. */
+static int msi_reserve(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
 {
-	const struct pci_dev *pdev;
-	uint16_t rid = 0;
-	int rc = 0;
+	const struct iommu_iova_range *msi = &driver_of(group)->msi;
 
-	while (!rc && (pdev = pci_dev_next(&rid))) {
-		if (pdev->group == group->number)
-			rc = context_set(pdev, TLP_NO_PASID, hwpt);
-		if (rid++ == UINT16_MAX)
-			break;
-	}
-	return rc;
+	return msi->last ? iopt_reserve(hwpt->ioas, msi->start, msi->last) : 0;
+}
+
+static void msi_unreserve(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
+{
+	const struct iommu_iova_range *msi = &driver_of(group)->msi;
+
+	if (msi->last)
+		iopt_unreserve(hwpt->ioas, msi->start, msi->last);
 }
 
 /* -- binding ---------------------------------------------------------------------------------- */
 
-static struct iommufd_group *group_new(const struct iommufd_ctx *ctx, uint16_t number)
+static struct iommufd_group *group_new(const struct iommufd_ctx *ctx,
+				       const struct iommufd_bind *bind)
 {
 	struct iommufd_root *root = image_write(iommufd_root());
 	struct iommufd_group *group = image_alloc(sizeof(*group), IMAGE_TYPE_IOMMUFD_GROUP);
 
 	if (!group)
 		return NULL;
-	group->number = number;
+	group->number = bind->group;
+	group->driver = bind->driver;
 	group->ctx = ctx;
 	group->next = root->groups;
 	root->groups = group;
@@ -106,47 +101,57 @@ static void group_free(const struct iommufd_group *group)
 	image_free(group);
 }
 
+int iommufd_bind(const struct iommufd_ctx *ctx, const struct iommufd_bind *bind,
+		 const struct iommufd_device **result)
+{
+	const struct iommufd_group *group = group_find(bind->group);
+	struct iommufd_device *idev;
+	struct iommufd_group *w;
+	int rc;
+
+	if (group && group->ctx != ctx)
+		return -EPERM;
+	idev = iommufd_object_new(ctx, sizeof(*idev), IOMMUFD_DEVICE);
+	if (!idev)
+		return -ENOMEM;
+	if (!group)
+		group = group_new(ctx, bind);
+	if (!group)
+		return -ENOMEM;
+	idev->obj.users = 2;		/* the table and the driver */
+	idev->ctx = ctx;
+	idev->pdev = bind->pdev;
+	idev->mock = bind->mock;
+	idev->group = group;
+	idev->group_next = group->devices;
+	rc = group->hwpt ? 0 : driver_of(group)->group_set(group, NULL);
+	if (rc)
+		return rc;
+	w = image_write(group);
+	w->devices = idev;
+	if (!driver_of(group)->in_context)
+		file_get(ctx->file);
+	*result = idev;
+	return 0;
+}
+
 int iommufd_device_bind(const struct iommufd_ctx *ctx, const struct pci_dev *pdev,
 			const struct iommufd_device **result, uint32_t *id)
 {
-	const struct iommufd_group *group = group_find(pdev->group);
+	const struct iommufd_bind bind = { .driver = IOMMUFD_DRIVER_VTD, .group = pdev->group,
+					   .pdev = pdev };
 	struct trace_call call =
 		TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "bind device", A("rid", pdev->rid));
-	struct iommufd_device *idev;
-	struct iommufd_group *w;
-	int rc = -ENOMEM;
+	const struct iommufd_group *group = group_find(pdev->group);
+	int rc = -EBUSY;
 
-	if (group && group->ctx != ctx) {
-		rc = -EPERM;
-		goto out;
+	if ((group && group->ctx != ctx) || !iommufd_device_of(pdev))
+		rc = iommufd_bind(ctx, &bind, result);
+	if (!rc) {
+		idtable_finalize(ctx->objects, &(*result)->obj);
+		*id = (*result)->obj.id;
+		trace_arg_add(&call, "dev", *id);
 	}
-	if (iommufd_device_of(pdev)) {
-		rc = -EBUSY;
-		goto out;
-	}
-	idev = iommufd_object_new(ctx, sizeof(*idev), IOMMUFD_DEVICE);
-	if (!idev)
-		goto out;
-	if (!group)
-		group = group_new(ctx, pdev->group);
-	if (!group)
-		goto out;
-	idev->obj.users = 2;		/* the table and the driver */
-	idev->ctx = ctx;
-	idev->pdev = pdev;
-	idev->group = group;
-	idev->group_next = group->devices;
-	rc = group->hwpt ? 0 : group_set(group, NULL);
-	if (rc)
-		goto out;
-	w = image_write(group);
-	w->devices = idev;
-	file_get(ctx->file);
-	idtable_finalize(ctx->objects, &idev->obj);
-	*result = idev;
-	*id = idev->obj.id;
-	trace_arg_add(&call, "dev", idev->obj.id);
-out:
 	trace_return(&call, rc, NULL);
 	return rc;
 }
@@ -163,15 +168,16 @@ static void group_remove(const struct iommufd_device *idev)
 	*slot = idev->group_next;
 	if (group->devices)
 		return;
-	group_set(group, NULL);
+	driver_of(group)->group_set(group, NULL);
 	group_free(group);
 }
 
 void iommufd_device_unbind(const struct iommufd_device *idev)
 {
 	struct trace_call call = TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "unbind device",
-					    A("rid", idev->pdev->rid), A("dev", idev->obj.id));
-	const struct file *file = idev->ctx->file;
+					    A("rid", idev->pdev ? idev->pdev->rid : 0),
+					    A("dev", idev->obj.id));
+	const struct file *file = driver_of(idev->group)->in_context ? NULL : idev->ctx->file;
 	struct iommufd_device *w = image_write(idev);
 	const struct iommufd_vdevice *vdev = idev->vdevice;
 
@@ -191,7 +197,8 @@ void iommufd_device_unbind(const struct iommufd_device *idev)
 	idtable_remove(idev->ctx->objects, idev->obj.id);
 	image_free(idev);
 	trace_return(&call, 0, NULL);
-	file_put(file);
+	if (file)
+		file_put(file);
 }
 
 /* -- attaching -------------------------------------------------------------------------------- */
@@ -212,11 +219,11 @@ static int group_attach(const struct iommufd_device *idev, const struct iommufd_
 
 	if (group->hwpt && group->hwpt != hwpt)
 		return -EINVAL;
-	rc = iopt_reserve(hwpt->ioas, MSI_START, MSI_LAST);
+	rc = msi_reserve(group, hwpt);
 	if (rc)
 		return rc;
 	if (!group->attached)
-		rc = group_set(group, hwpt);
+		rc = driver_of(group)->group_set(group, hwpt);
 	if (rc)
 		return rc;
 	wg->hwpt = hwpt;
@@ -237,16 +244,16 @@ static int group_replace(const struct iommufd_group *group, const struct iommufd
 	if (old == hwpt)
 		return 0;
 	for (uint32_t i = 0; !rc && i < group->attached; i++)
-		rc = iopt_reserve(hwpt->ioas, MSI_START, MSI_LAST);
+		rc = msi_reserve(group, hwpt);
 	if (!rc)
-		rc = group_set(group, hwpt);
+		rc = driver_of(group)->group_set(group, hwpt);
 	if (rc)
 		return rc;
 	wg->hwpt = hwpt;
 	users_add(&hwpt->obj, (int)group->attached);
 	for (uint32_t i = 0; i < group->attached; i++)
-		iopt_unreserve(old->ioas, MSI_START, MSI_LAST);
-	iommu_iotlb_flush(old->did, 0, UINT64_MAX);
+		msi_unreserve(group, old);
+	iommufd_hwpt_flush(old, 0, UINT64_MAX);
 	for (uint32_t i = group->attached; i-- > 0;)
 		hwpt_put(old);
 	return 0;
@@ -275,17 +282,17 @@ static int pasid_attach(const struct iommufd_device *idev, uint32_t pasid,
 		return -EINVAL;
 	if (old == hwpt)
 		return 0;
-	rc = iopt_reserve(hwpt->ioas, MSI_START, MSI_LAST);
+	rc = msi_reserve(idev->group, hwpt);
 	if (!rc)
-		rc = context_set(idev->pdev, pasid, hwpt);
+		rc = driver_of(idev->group)->pasid_set(idev, pasid, hwpt);
 	if (rc)
 		return rc;
 	users_add(&hwpt->obj, 1);
 	if (old) {
 		entry = image_write(*link);
 		entry->hwpt = hwpt;
-		iopt_unreserve(old->ioas, MSI_START, MSI_LAST);
-		iommu_iotlb_flush(old->did, 0, UINT64_MAX);
+		msi_unreserve(idev->group, old);
+		iommufd_hwpt_flush(old, 0, UINT64_MAX);
 		hwpt_put(old);
 		return 0;
 	}
@@ -315,12 +322,13 @@ static int attach_hwpt(const struct iommufd_device *idev, uint32_t pasid,
 static int attach_ioas(const struct iommufd_device *idev, uint32_t pasid,
 		       const struct iommufd_ioas *ioas, uint32_t *pt_id)
 {
+	const struct iommufd_user_data none = { .len = 0 };
 	const struct iommufd_hwpt *hwpt;
 	struct iommufd_hwpt *w;
 	int rc;
 
 	for (hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next) {
-		if (!hwpt->automatic)
+		if (!hwpt->automatic || hwpt->driver != idev->group->driver)
 			continue;
 		rc = attach_hwpt(idev, pasid, hwpt);
 		if (rc == -EINVAL)
@@ -329,7 +337,7 @@ static int attach_ioas(const struct iommufd_device *idev, uint32_t pasid,
 			*pt_id = hwpt->obj.id;
 		return rc;
 	}
-	rc = iommufd_hwpt_create(ioas, 0, &hwpt);
+	rc = iommufd_hwpt_create(idev, ioas, 0, &none, &hwpt);
 	if (rc)
 		return rc;
 	rc = attach_hwpt(idev, pasid, hwpt);
@@ -373,13 +381,13 @@ static void pasid_detach(const struct iommufd_device *idev, uint32_t pasid)
 	if (!entry)
 		return;
 	hwpt = entry->hwpt;
-	context_set(idev->pdev, pasid, NULL);
-	iommu_iotlb_flush(hwpt->did, 0, UINT64_MAX);
+	driver_of(idev->group)->pasid_set(idev, pasid, NULL);
+	iommufd_hwpt_flush(hwpt, 0, UINT64_MAX);
 	slot = image_write(link);
 	*slot = entry->next;
 	image_free(entry);
 	users_add(&idev->obj, -1);
-	iopt_unreserve(hwpt->ioas, MSI_START, MSI_LAST);
+	msi_unreserve(idev->group, hwpt);
 	hwpt_put(hwpt);
 }
 
@@ -405,11 +413,11 @@ void iommufd_device_detach(const struct iommufd_device *idev, uint32_t pasid)
 	wi->attached = false;
 	wi->obj.users--;
 	if (!--wg->attached) {
-		group_set(group, NULL);
-		iommu_iotlb_flush(hwpt->did, 0, UINT64_MAX);
+		driver_of(group)->group_set(group, NULL);
+		iommufd_hwpt_flush(hwpt, 0, UINT64_MAX);
 		wg->hwpt = NULL;
 	}
-	iopt_unreserve(hwpt->ioas, MSI_START, MSI_LAST);
+	msi_unreserve(group, hwpt);
 	hwpt_put(hwpt);
 	trace_return(&call, 0, NULL);
 }

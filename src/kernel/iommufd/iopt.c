@@ -188,7 +188,7 @@ static void unmap_tables(const struct iommufd_ioas *ioas, uint64_t first, uint64
 {
 	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next) {
 		pt_unmap(&hwpt->pt, first, last - first + 1);
-		iommu_iotlb_flush(hwpt->did, first, last);
+		iommufd_hwpt_flush(hwpt, first, last);
 	}
 }
 
@@ -278,11 +278,14 @@ int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
 /* IOVAs are as finely placed as the coarsest user of the IOAS can; what is mapped must suit it. */
 static int alignment_update(const struct iommufd_ioas *ioas)
 {
-	uint64_t alignment = ioas->hwpts || ioas->small_pages ? PHYS_PAGE : 1;
+	uint64_t alignment = ioas->small_pages ? PHYS_PAGE : 1;
 	struct iommufd_ioas *w = image_write(ioas);
 	struct itree_span span;
 	uint64_t at = 0;
 
+	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next)
+		if (pt_page(&hwpt->pt) > alignment)
+			alignment = pt_page(&hwpt->pt);
 	if (alignment > ioas->alignment)
 		while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {
 			const struct iopt_area *area = span.item;
@@ -386,9 +389,21 @@ bool iopt_hole_next(struct iopt_holes *holes, struct iommu_iova_range *hole)
 
 /* -- HWPTs of an IOAS ------------------------------------------------------------------------- */
 
-static uint64_t highest_iova(const struct iommufd_hwpt *hwpt)
+static int aperture_reserve(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt)
 {
-	return (1ull << (12 + 9 * hwpt->pt.levels)) - 1;
+	struct iommu_iova_range range = iommufd_hwpt_aperture(hwpt);
+	int rc = range.start ? iopt_reserve(ioas, 0, range.start - 1) : 0;
+
+	return rc ? rc : iopt_reserve(ioas, range.last + 1, UINT64_MAX);
+}
+
+static void aperture_unreserve(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt)
+{
+	struct iommu_iova_range range = iommufd_hwpt_aperture(hwpt);
+
+	if (range.start)
+		iopt_unreserve(ioas, 0, range.start - 1);
+	iopt_unreserve(ioas, range.last + 1, UINT64_MAX);
 }
 
 static int hwpt_fill(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt)
@@ -420,7 +435,7 @@ int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hw
 	w->obj.users++;
 	rc = alignment_update(ioas);
 	if (!rc)
-		rc = iopt_reserve(ioas, highest_iova(hwpt) + 1, UINT64_MAX);
+		rc = aperture_reserve(ioas, hwpt);
 	return rc ? rc : hwpt_fill(ioas, hwpt);
 }
 
@@ -436,7 +451,7 @@ void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt
 		link = &(*link)->ioas_next;
 	slot = image_write(link);
 	*slot = hwpt->ioas_next;
-	iopt_unreserve(ioas, highest_iova(hwpt) + 1, UINT64_MAX);
+	aperture_unreserve(ioas, hwpt);
 	w->obj.users--;
 	alignment_update(ioas);
 	if (ioas->hwpts)

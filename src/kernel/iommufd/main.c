@@ -9,8 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "kernel/iommufd/mock.h"
-#include "kernel/iommufd/private.h"
+#include "kernel/iommufd/mock/mock.h"
 
 #define ARGS_MAX 128u
 #define TRACED 3u

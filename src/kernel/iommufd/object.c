@@ -20,6 +20,7 @@ static const struct kind_ops kinds[IOMMUFD_KIND_MAX] = {
 	[IOMMUFD_VIOMMU] = { "viommu", iommufd_viommu_destroy },
 	[IOMMUFD_VDEVICE] = { "vdevice", vdevice_destroy },
 	[IOMMUFD_VEVENTQ] = { "veventq", iommufd_veventq_destroy },
+	[IOMMUFD_SELFTEST] = { "selftest", iommufd_selftest_destroy },
 };
 
 const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id,

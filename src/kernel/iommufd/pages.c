@@ -412,7 +412,7 @@ static void revoke(const void *importer, const struct dmabuf *dmabuf)
 		for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; hwpt;
 		     hwpt = hwpt->ioas_next) {
 			pt_unmap(&hwpt->pt, area->start, area->last - area->start + 1);
-			iommu_iotlb_flush(hwpt->did, area->start, area->last);
+			iommufd_hwpt_flush(hwpt, area->start, area->last);
 		}
 	w = image_write(pages);
 	w->revoked = true;

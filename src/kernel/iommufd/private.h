@@ -22,8 +22,11 @@
 
 enum iommufd_kind {
 	IOMMUFD_ANY, IOMMUFD_DEVICE, IOMMUFD_HWPT_PAGING, IOMMUFD_IOAS, IOMMUFD_FAULT,
-	IOMMUFD_VIOMMU, IOMMUFD_VDEVICE, IOMMUFD_VEVENTQ, IOMMUFD_KIND_MAX
+	IOMMUFD_VIOMMU, IOMMUFD_VDEVICE, IOMMUFD_VEVENTQ, IOMMUFD_ACCESS, IOMMUFD_SELFTEST,
+	IOMMUFD_KIND_MAX
 };
+
+enum iommufd_driver_id { IOMMUFD_DRIVER_VTD, IOMMUFD_DRIVER_MOCK, IOMMUFD_DRIVER_MAX };
 
 #define IOMMUFD_HOLDS 32u
 
@@ -109,10 +112,13 @@ struct iommufd_hwpt {
 	const struct iommufd_hwpt *ioas_next;
 	const struct iommufd_fault *fault;
 	struct pt pt;
-	uint16_t did;
+	uint8_t driver;			/* enum iommufd_driver_id */
+	uint16_t did;			/* VT-d's domain id */
 	bool automatic;			/* made by an attach to the IOAS, goes with the last one */
 	bool nest_parent;
 	bool pasid;
+	bool dirty;			/* made for dirty tracking */
+	bool tracking;			/* and it is on */
 };
 
 /* A piece of what is to be mapped, as MAP, MAP_FILE and COPY make it. */
@@ -167,9 +173,12 @@ uint32_t iopt_pins_of(uint64_t hpa);
 
 /* -- devices ---------------------------------------------------------------------------------- */
 
+#define IOMMUFD_GROUP_MOCK 0x10000u	/* from here on: groups of mock devices */
+
 /* Devices that cannot be told apart: one owner, one page table. */
 struct iommufd_group {
-	uint16_t number;
+	uint32_t number;
+	uint8_t driver;			/* enum iommufd_driver_id */
 	uint32_t attached;		/* of its devices */
 	const struct iommufd_ctx *ctx;
 	const struct iommufd_hwpt *hwpt;
@@ -186,7 +195,8 @@ struct iommufd_pasid {
 struct iommufd_device {
 	struct idobject obj;
 	const struct iommufd_ctx *ctx;
-	const struct pci_dev *pdev;
+	const struct pci_dev *pdev;	/* NULL: a mock device */
+	const struct mock_dev *mock;
 	const struct iommufd_group *group;
 	const struct iommufd_device *group_next;
 	const struct iommufd_pasid *pasids;
@@ -195,6 +205,15 @@ struct iommufd_device {
 	bool leaving;			/* being unbound: no new vDEVICE */
 };
 
+/* Binds a device that does not come from VFIO. As iommufd_device_bind(). */
+struct iommufd_bind {
+	uint8_t driver;			/* enum iommufd_driver_id */
+	uint32_t group;
+	const struct pci_dev *pdev;
+	const struct mock_dev *mock;
+};
+int iommufd_bind(const struct iommufd_ctx *ctx, const struct iommufd_bind *bind,
+		 const struct iommufd_device **idev);
 /* NULL: not bound. */
 const struct iommufd_device *iommufd_device_of(const struct pci_dev *pdev);
 
@@ -297,12 +316,18 @@ int iommufd_ioctl_tsm_req(struct iommufd_cmd *cmd);
 int iommufd_ioctl_test(struct iommufd_cmd *cmd);
 long iommufd_vfio_ioctl(const struct iommufd_ctx *ctx, unsigned int cmd, uint64_t arg);
 
-/* Filled with the areas of the IOAS; its id is not finalized. */
-int iommufd_hwpt_create(const struct iommufd_ioas *ioas, uint32_t flags,
+/* Filled with the areas of the IOAS; its id is not finalized. `data`: of the driver. */
+struct iommufd_user_data;
+int iommufd_hwpt_create(const struct iommufd_device *idev, const struct iommufd_ioas *ioas,
+			uint32_t flags, const struct iommufd_user_data *data,
 			const struct iommufd_hwpt **hwpt);
+struct iommu_iova_range iommufd_hwpt_aperture(const struct iommufd_hwpt *hwpt);
+void iommufd_hwpt_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t last);
 void iommufd_ioas_destroy(const struct idobject *object);
 void iommufd_hwpt_destroy(const struct idobject *object);
 void iommufd_fault_destroy(const struct idobject *object);
+void iommufd_access_destroy(const struct idobject *object);
+void iommufd_selftest_destroy(const struct idobject *object);
 void iommufd_viommu_destroy(const struct idobject *object);
 void iommufd_veventq_destroy(const struct idobject *object);
 

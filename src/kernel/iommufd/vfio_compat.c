@@ -114,6 +114,15 @@ static void caps_fill(struct writer *w, const struct iommufd_ioas *ioas, uint32_
 		w->at = avail + 12;
 }
 
+static uint64_t pgsizes(const struct iommufd_ioas *ioas)
+{
+	uint64_t sizes = UINT64_MAX;
+
+	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next)
+		sizes &= pt_page_sizes((enum pt_format)hwpt->pt.format);
+	return sizes;
+}
+
 static long vfio_info(const struct iommufd_ctx *ctx, uint64_t arg)
 {
 	uint8_t buffer[INFO_BYTES + 16 + 16 + RANGES_MAX * 16];
@@ -132,7 +141,7 @@ static long vfio_info(const struct iommufd_ctx *ctx, uint64_t arg)
 	head = writer_of(buffer, INFO_BYTES);
 	put_le32(&head, total);
 	put_le32(&head, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
-	put_le64(&head, ioas->hwpts ? pt_page_sizes(PT_VTD_SS) : ~(uint64_t)(PHYS_PAGE - 1));
+	put_le64(&head, ioas->hwpts ? pgsizes(ioas) : ~(uint64_t)(PHYS_PAGE - 1));
 	put_le32(&head, argsz < total ? 0 : INFO_BYTES);
 	len = argsz < w.at ? argsz : (uint32_t)w.at;
 	return copy_to_user(arg, buffer, len);

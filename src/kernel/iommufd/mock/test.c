@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations of IOMMU_TEST_CMD that need no mock device: reserved ranges and counting pins. */
-#include "kernel/iommufd/mock.h"
-#include "kernel/iommufd/private.h"
+/* IOMMU_TEST_CMD, and those of its operations that need no mock device. */
+#include "kernel/iommufd/mock/mock.h"
 
 #define MEMORY_LIMIT_MIN 12u
 
-static int test_add_reserved(const struct iommufd_cmd *cmd, const struct iommu_test_cmd *args)
+static int add_reserved(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 {
 	const struct iommufd_ioas *ioas =
 		(const struct iommufd_ioas *)iommufd_find(cmd->ctx, args->id, IOMMUFD_IOAS);
@@ -20,7 +19,7 @@ static int test_add_reserved(const struct iommufd_cmd *cmd, const struct iommu_t
 }
 
 /* Every page of the range is pinned by exactly `refs` mappings: -EIO if not. */
-static int test_check_refs(const struct iommufd_cmd *cmd, const struct iommu_test_cmd *args)
+static int check_refs(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 {
 	uint64_t length = args->check_refs.length, uptr = args->check_refs.uptr, end, run;
 
@@ -39,7 +38,7 @@ static int test_check_refs(const struct iommufd_cmd *cmd, const struct iommu_tes
 }
 
 /* A limit on scratch memory: nothing here needs scratch memory that grows with the request. */
-static int test_memory_limit(const struct iommufd_cmd *cmd, const struct iommu_test_cmd *args)
+static int memory_limit(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 {
 	(void)cmd;
 	return args->memory_limit.limit < MEMORY_LIMIT_MIN ? -EINVAL : 0;
@@ -47,14 +46,24 @@ static int test_memory_limit(const struct iommufd_cmd *cmd, const struct iommu_t
 
 int iommufd_ioctl_test(struct iommufd_cmd *cmd)
 {
-	static int (*const ops[])(const struct iommufd_cmd *, const struct iommu_test_cmd *) = {
-		[IOMMU_TEST_OP_ADD_RESERVED] = test_add_reserved,
-		[IOMMU_TEST_OP_MD_CHECK_REFS] = test_check_refs,
-		[IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT] = test_memory_limit,
+	static mock_op *const ops[IOMMU_TEST_OP_END] = {
+		[IOMMU_TEST_OP_ADD_RESERVED] = add_reserved,
+		[IOMMU_TEST_OP_MOCK_DOMAIN] = mock_domain,
+		[IOMMU_TEST_OP_MD_CHECK_MAP] = mock_check_map,
+		[IOMMU_TEST_OP_MD_CHECK_REFS] = check_refs,
+		[IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT] = memory_limit,
+		[IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE] = mock_domain_replace,
+		[IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS] = mock_domain,
+		[IOMMU_TEST_OP_DIRTY] = mock_dirty,
+		[IOMMU_TEST_OP_DEV_CHECK_CACHE] = mock_dev_check_cache,
+		[IOMMU_TEST_OP_PASID_ATTACH] = mock_pasid_attach,
+		[IOMMU_TEST_OP_PASID_REPLACE] = mock_pasid_replace,
+		[IOMMU_TEST_OP_PASID_DETACH] = mock_pasid_detach,
+		[IOMMU_TEST_OP_PASID_CHECK_HWPT] = mock_pasid_check_hwpt,
 	};
-	const struct iommu_test_cmd *args = cmd->args;
+	struct iommu_test_cmd *args = cmd->args;
 
-	if (args->op >= sizeof(ops) / sizeof(ops[0]) || !ops[args->op])
+	if (args->op >= IOMMU_TEST_OP_END || !ops[args->op])
 		return -EOPNOTSUPP;
 	return ops[args->op](cmd, args);
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the core asks of the driver of an IOMMU: VT-d's (vtd.c), and that of the mock hardware
+ * (mock/). A device names its driver by number, since the image holds no pointers to code. The core
+ * has found the objects and checked what the uAPI says; a driver checks what its hardware can do.
+ * An operation a driver lacks is NULL: -EOPNOTSUPP to the client.
+ */
+#ifndef SWTIO_KERNEL_IOMMUFD_DRIVER_H
+#define SWTIO_KERNEL_IOMMUFD_DRIVER_H
+
+#include "kernel/iommufd/private.h"
+
+/* A driver's structure in the client's memory. */
+struct iommufd_user_data {
+	uint32_t type, len;		/* len 0: none */
+	uint64_t uptr;
+};
+
+struct iommufd_hw_info {
+	uint32_t type;			/* in: IOMMU_HW_INFO_TYPE_DEFAULT or what is asked for */
+	uint32_t len;			/* of data */
+	uint32_t capabilities;		/* enum iommufd_hw_capabilities */
+	uint8_t pasid_log2;
+	uint8_t data[64];
+};
+
+struct iommufd_driver {
+	const char *name;
+	bool in_context;		/* its devices live in the context and do not hold it open */
+	struct iommu_iova_range aperture;
+	struct iommu_iova_range msi;	/* of every device; last 0: none */
+
+	/* Can the device track dirty pages? */
+	bool (*dirty_capable)(const struct iommufd_device *idev);
+	/* hwpt->pt, and whatever else of it is the driver's. -EOPNOTSUPP, -EINVAL, -ENOMEM. */
+	int (*hwpt_init)(const struct iommufd_device *idev, struct iommufd_hwpt *hwpt,
+			 uint32_t flags, const struct iommufd_user_data *data);
+	void (*hwpt_free)(const struct iommufd_hwpt *hwpt);
+	/* The IOMMU's caches forget [first, last] of what the HWPT maps. NULL: it has none. */
+	void (*flush)(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t last);
+	/* What requests go through from now on, with nothing in between; NULL blocks, and cannot
+	 * fail. -EINVAL: the device cannot use it; -ENOENT, -ENOMEM. */
+	int (*group_set)(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt);
+	int (*pasid_set)(const struct iommufd_device *idev, uint32_t pasid,
+			 const struct iommufd_hwpt *hwpt);
+	/* 0, -EOPNOTSUPP no such type. */
+	int (*hw_info)(const struct iommufd_device *idev, struct iommufd_hw_info *info);
+	/* 0 or -EINVAL; the HWPT was made for dirty tracking. */
+	int (*dirty_set)(const struct iommufd_hwpt *hwpt, bool enable);
+};
+
+extern const struct iommufd_driver iommufd_driver_vtd, iommufd_driver_mock;
+const struct iommufd_driver *iommufd_driver(uint8_t id);	/* enum iommufd_driver_id */
+
+/* The extension rule of such structures: 0; -EINVAL another type, shorter than min or longer than
+ * size; -EFAULT. What the client did not give is zero. */
+int iommufd_user_data_copy(void *to, size_t size, size_t min, uint32_t type,
+			   const struct iommufd_user_data *data);
+
+#endif

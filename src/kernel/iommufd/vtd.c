@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The driver of Intel's IOMMU: second-stage tables with a domain id each, for PCI functions. */
+#include <string.h>
+
+#include "kernel/iommufd/driver.h"
+
+/* VT-d 11.4.2 and 11.4.3 */
+#define CAP_SAGAW_5_LEVEL (1ull << 11)
+#define ECAP_DT (1ull << 2)		/* device TLBs: ATS */
+#define ECAP_NEST (1ull << 26)
+#define ECAP_PASID (1ull << 40)
+#define ECAP_PSS_SHIFT 35		/* PASID bits supported, minus one */
+#define ECAP_PSS_MASK 0x1full
+#define ECAP_SSADS (1ull << 45)		/* accessed and dirty bits of the second stage */
+
+static bool vtd_dirty_capable(const struct iommufd_device *idev)
+{
+	(void)idev;
+	return iommu_ecap() & ECAP_SSADS;
+}
+
+static int vtd_hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt *hwpt,
+			 uint32_t flags, const struct iommufd_user_data *data)
+{
+	int did;
+
+	(void)idev;
+	if (data->len)
+		return -EOPNOTSUPP;
+	/* Nesting proper needs a first stage; a vIOMMU of ours only needs the parent. */
+	if (flags & IOMMU_HWPT_ALLOC_NEST_PARENT && !(iommu_ecap() & ECAP_NEST) &&
+	    !kernel_options()->extensions)
+		return -EOPNOTSUPP;
+	if (flags & IOMMU_HWPT_ALLOC_PASID && !(iommu_ecap() & ECAP_PASID))
+		return -EOPNOTSUPP;
+	did = iommu_did_alloc();
+	if (did < 0)
+		return did;
+	hwpt->did = (uint16_t)did;
+	return pt_init(&hwpt->pt, PT_VTD_SS, iommu_cap() & CAP_SAGAW_5_LEVEL ? 5 : 4);
+}
+
+static void vtd_hwpt_free(const struct iommufd_hwpt *hwpt)
+{
+	iommu_did_free(hwpt->did);
+}
+
+static void vtd_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t last)
+{
+	iommu_iotlb_flush(hwpt->did, first, last);
+}
+
+static int context_set(const struct pci_dev *pdev, uint32_t pasid, const struct iommufd_hwpt *hwpt)
+{
+	return iommu_context_set(pdev->rid, pasid, hwpt ? IOMMU_SECOND_STAGE : IOMMU_BLOCK,
+				 hwpt ? &hwpt->pt : NULL, hwpt ? hwpt->did : 0);
+}
+
+/* Every function of the group, bound or not: it could be any of them. */
+static int vtd_group_set(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
+{
+	const struct pci_dev *pdev;
+	uint16_t rid = 0;
+	int rc = 0;
+
+	while (!rc && (pdev = pci_dev_next(&rid))) {
+		if (pdev->group == group->number)
+			rc = context_set(pdev, TLP_NO_PASID, hwpt);
+		if (rid++ == UINT16_MAX)
+			break;
+	}
+	return rc;
+}
+
+static int vtd_pasid_set(const struct iommufd_device *idev, uint32_t pasid,
+			 const struct iommufd_hwpt *hwpt)
+{
+	return context_set(idev->pdev, pasid, hwpt);
+}
+
+static int vtd_hw_info(const struct iommufd_device *idev, struct iommufd_hw_info *info)
+{
+	const struct iommu_hw_info_vtd vtd = { .flags = IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17,
+					       .cap_reg = iommu_cap(), .ecap_reg = iommu_ecap() };
+	const struct function *fn = function_find(idev->pdev->rid);
+
+	if (info->type != IOMMU_HW_INFO_TYPE_DEFAULT && info->type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
+		return -EOPNOTSUPP;
+	info->type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
+	info->len = sizeof(vtd);
+	memcpy(info->data, &vtd, sizeof(vtd));
+	if (!fn || !fn->cap_ats || !(vtd.ecap_reg & ECAP_DT))
+		info->capabilities |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+	if (fn && fn->cap_pasid && vtd.ecap_reg & ECAP_PASID)
+		info->pasid_log2 = (uint8_t)((vtd.ecap_reg >> ECAP_PSS_SHIFT & ECAP_PSS_MASK) + 1);
+	return 0;
+}
+
+const struct iommufd_driver iommufd_driver_vtd = {
+	.name = "VT-d",
+	.aperture = { 0, UINT64_MAX },
+	/* Interrupt messages: the root complex takes writes there, whatever the tables say. */
+	.msi = { 0xfee00000, 0xfeefffff },
+	.dirty_capable = vtd_dirty_capable,
+	.hwpt_init = vtd_hwpt_init,
+	.hwpt_free = vtd_hwpt_free,
+	.flush = vtd_flush,
+	.group_set = vtd_group_set,
+	.pasid_set = vtd_pasid_set,
+	.hw_info = vtd_hw_info,
+};
