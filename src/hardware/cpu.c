@@ -17,8 +17,14 @@ static int access_hpa(uint64_t hpa, uint8_t *data, uint64_t len, bool write, boo
 			   .len = len,
 			   .data = data };
 
-	if (phys_is_mmio(hpa))
+	if (phys_is_mmio(hpa)) {
+		if (phys_owned_by_other(hpa, owner)) {
+			if (!write)
+				memset(data, 0xff, len);
+			return -EACCES;
+		}
 		return tlp_mmio(&tlp) == TLP_SC ? 0 : -EIO;
+	}
 	return write ? phys_write(hpa, data, len, owner) : phys_read(hpa, data, len, owner);
 }
 
@@ -57,6 +63,11 @@ struct guest_access {
 	uint32_t len;		/* within a page */
 	bool write, is_private;
 };
+
+static uint64_t shared_bit(const struct vcpu_hw *vcpu)
+{
+	return vcpu->tee_owner && vcpu->gpa_bits ? 1ull << (vcpu->gpa_bits - 1) : 0;
+}
 
 static int leave(const struct vcpu_hw *vcpu, const struct guest_access *a)
 {
@@ -104,6 +115,10 @@ static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 		rc = trusted_walk(vcpu->tee_root, a->gpa, &leaf, &owner);
 	else if (vcpu->ept)
 		rc = pt_walk(vcpu->ept, a->gpa, &leaf);
+	else if (shared_bit(vcpu))
+		rc = trusted_walk(vcpu->tee_root, a->gpa | shared_bit(vcpu), &leaf, &owner);
+	if (rc == -EACCES)
+		return -EIO;
 	if (rc || !(leaf.prot & (a->write ? PT_W : PT_R)))
 		return leave(vcpu, a);
 	rc = access_hpa(leaf.hpa + (a->gpa - leaf.address), a->data, a->len, a->write,
@@ -114,7 +129,7 @@ static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 static int guest_access(const struct vcpu_hw *vcpu, uint64_t gpa, uint8_t *data, uint64_t len,
 			bool write)
 {
-	uint64_t shared = vcpu->tee_owner && vcpu->gpa_bits ? 1ull << (vcpu->gpa_bits - 1) : 0;
+	uint64_t shared = shared_bit(vcpu);
 	struct guest_access a = { .gpa = gpa & ~shared, .data = data, .write = write,
 				  .is_private = shared && !(gpa & shared) };
 	int result = 0;

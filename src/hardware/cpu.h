@@ -38,7 +38,8 @@ struct vcpu_hw {
 	uint32_t vm;		/* KVM's number of the VM */
 	uint32_t tee_owner;	/* phys owner number, 0: ordinary VM */
 	uint64_t tdr;		/* TDX: HPA of the TD root page, else 0 */
-	const struct pt *ept;	/* the shared (or only) second stage; KVM owns it */
+	/* the shared (or only) second stage; KVM owns it. NULL: tee_root has both halves */
+	const struct pt *ept;
 	/* of the private second stage, for trusted_walk(): HPA of its top table (S-EPT, NPT, RTT) */
 	uint64_t tee_root;
 	uint8_t gpa_bits;	/* bit gpa_bits-1 of a GPA is SHARED: TDX's bit, vTOM, the unprotected half */

@@ -34,7 +34,8 @@ int iommu_trusted_set(uint16_t rid, uint64_t root, uint32_t owner, bool present)
 uint64_t iommu_trusted_epoch(void);		/* completed trusted IOTLB invalidations */
 void iommu_trusted_flush(uint16_t rid);
 
-/* How this platform walks a trusted second stage: 0, -ENOENT absent or not mapped. *owner says who
+/* How this platform walks a trusted second stage: 0, -ENOENT absent or not mapped, -EACCES an abort
+ * that the guest itself takes (no exit). *owner says who
  * asks (a vCPU's or a TDI's owner number), and then whose memory it is. */
 int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner);
 /* ... of which TDX's is defined by the module, which knows the state bits of its leaves. */

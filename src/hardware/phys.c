@@ -39,6 +39,16 @@ int phys_power_on(void)
 
 /* -- owners ---------------------------------------------------------------------------------- */
 
+/* Where the owner of a page is kept: RAM of the image, then MMIO; OWNER_SPAN: nowhere. */
+static uint64_t owner_offset(uint64_t hpa)
+{
+	uint64_t offset = hpa - PHYS_ARENA;
+
+	if (phys_is_mmio(hpa))
+		return IMAGE_SPAN + (hpa - PHYS_MMIO);
+	return offset < IMAGE_SPAN ? offset : OWNER_SPAN;
+}
+
 static const struct owner_gib *gib_of(uint64_t offset)
 {
 	const struct phys_state *phys = phys_state();
@@ -48,8 +58,8 @@ static const struct owner_gib *gib_of(uint64_t offset)
 
 uint32_t phys_owner(uint64_t hpa)
 {
-	uint64_t offset = hpa - PHYS_ARENA;
-	const struct owner_gib *gib = offset < IMAGE_SPAN ? gib_of(offset) : NULL;
+	uint64_t offset = owner_offset(hpa);
+	const struct owner_gib *gib = offset < OWNER_SPAN ? gib_of(offset) : NULL;
 	const struct owner_block *block;
 
 	if (!gib)
@@ -65,8 +75,8 @@ static uint64_t owner_run(uint64_t hpa, uint64_t len)
 	uint64_t at = hpa, end = hpa + len;
 
 	while (at < end && phys_owner(at) == owner) {
-		uint64_t offset = at - PHYS_ARENA;
-		const struct owner_gib *gib = offset < IMAGE_SPAN ? gib_of(offset) : NULL;
+		uint64_t offset = owner_offset(at);
+		const struct owner_gib *gib = offset < OWNER_SPAN ? gib_of(offset) : NULL;
 		uint64_t step = PHYS_1G;
 
 		if (gib)
@@ -163,11 +173,11 @@ static void block_set(const struct owner_gib *gib, const struct owner_block *blo
 
 int phys_owner_set(uint64_t hpa, uint64_t len, uint32_t owner)
 {
-	uint64_t offset = hpa - PHYS_ARENA, end = offset + len;
+	uint64_t offset = owner_offset(hpa), end = offset + len;
+	uint64_t limit = phys_is_mmio(hpa) ? OWNER_SPAN : IMAGE_SPAN;
 	int rc;
 
-	if (!phys_state() || offset >= IMAGE_SPAN || len > IMAGE_SPAN - offset ||
-	    (hpa | len) % PHYS_PAGE)
+	if (!phys_state() || offset >= limit || len > limit - offset || (hpa | len) % PHYS_PAGE)
 		return -EINVAL;
 	rc = owner_prepare(offset, end, owner);
 	if (rc)

@@ -7,8 +7,8 @@
  *	MMIO window	PHYS_MMIO..: BARs, assigned by the power-on enumeration or the OS
  *	client windows	PHYS_CLIENT..: 1 GiB each, pages of a client process, by (owner, address)
  *
- * The memory controller also knows, for each RAM page, which TEE owns it (the platform's PAMT, RMP
- * or GPT says so). That is what stops host CPU accesses and T=0 DMA; see phys_read().
+ * The memory controller also knows, for each page of RAM and MMIO, which TEE owns it (the platform's
+ * PAMT, RMP or GPT says so). That is what stops host CPU accesses and T=0 DMA; see phys_read().
  */
 #ifndef SWTIO_HARDWARE_PHYS_H
 #define SWTIO_HARDWARE_PHYS_H
@@ -50,10 +50,17 @@ static inline const void *phys_ram(uint64_t hpa, uint64_t len)
 	return image_contains(p, len) ? p : NULL;
 }
 
-/* Who owns a RAM page: 0 the host, else a TEE's owner number (TDX: TD id << 1 | 1 for TD control
+/* Who owns a page of RAM or MMIO: 0 the host, else a TEE's owner number (TDX: TD id << 1 | 1 for TD control
  * pages of the module, even for TD private memory; the firmware lane decides). */
 int phys_owner_set(uint64_t hpa, uint64_t len, uint32_t owner);	/* 0, -EINVAL, -ENOMEM */
 uint32_t phys_owner(uint64_t hpa);
+/* What is not owned is there for all. */
+static inline bool phys_owned_by_other(uint64_t hpa, uint32_t owner)
+{
+	uint32_t holder = phys_owner(hpa);
+
+	return holder && holder != owner;
+}
 
 /* A CPU or device access to RAM in the name of `owner` (0: host or T=0). 0; -EFAULT not RAM of the
  * simulated host (freed, MMIO, the simulation's own, and for writes page tables);

@@ -6,6 +6,7 @@
 #include "hardware/hardware.h"
 
 struct owner_gib;
+#define OWNER_SPAN (IMAGE_SPAN + (PHYS_MMIO_END - PHYS_MMIO))	/* of the owner map */
 
 struct client_window {		/* 1 GiB of a client's addresses */
 	uint32_t owner;		/* 0: free */
@@ -13,7 +14,7 @@ struct client_window {		/* 1 GiB of a client's addresses */
 };
 
 struct phys_state {
-	const struct owner_gib *gib[IMAGE_SPAN >> 30];
+	const struct owner_gib *gib[OWNER_SPAN >> 30];
 	const struct client_window *windows;
 	uint32_t window_room, window_count;
 };

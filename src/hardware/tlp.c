@@ -156,7 +156,7 @@ static enum tlp_status run_check(struct dma_run *run, uint32_t owner, bool write
 {
 	if (phys_is_mmio(run->hpa)) {
 		run->ram = NULL;
-		return TLP_SC;
+		return phys_owned_by_other(run->hpa, owner) ? TLP_CA : TLP_SC;
 	}
 	switch (phys_piece(run->hpa, run->len, owner, write, &run->len, &run->ram)) {
 	case 0:

@@ -122,6 +122,28 @@ static void test_R3_5_private_memory(void **state)
 	assert_int_equal(data[0], 0xff);
 }
 
+static void test_R3_5_owned_mmio(void **state)
+{
+	uint8_t data[4];
+
+	(void)state;
+	vcpu_setup(TEE);
+	trusted_hpa = BAR0;
+	stream_up(5);
+	assert_int_equal(phys_owner_set(BAR0, 4096, TEE), 0);
+	assert_int_equal(phys_owner_set(PHYS_MMIO_END - 4096, 8192, TEE), -EINVAL);
+	assert_int_equal(cpu_host_read(BAR0 + 4, data, 4), -EACCES);
+	assert_int_equal(data[0], 0xff);
+	assert_int_equal(cpu_host_write(BAR0 + 4, data, 4), -EACCES);
+	assert_int_equal(seen.mmio, 0);
+	assert_int_equal(cpu_guest_read(vcpu, 0x5004, data, 4), 0);	/* its owner's */
+	assert_int_equal(data[0], 4);
+	assert_int_equal(phys_owner_set(BAR0, 4096, TEE + 1), 0);
+	assert_int_equal(cpu_guest_read(vcpu, 0x5004, data, 4), -EIO);
+	assert_int_equal(phys_owner_set(BAR0, 4096, 0), 0);
+	assert_int_equal(cpu_host_read(BAR0 + 4, data, 4), 0);
+}
+
 static void test_R3_5_private_mmio_is_T1(void **state)
 {
 	uint8_t data[4];
@@ -146,6 +168,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ordinary_guest, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_emulated_device, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_private_memory, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R3_5_owned_mmio, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_private_mmio_is_T1, machine_up,
 						machine_down),
 	};
