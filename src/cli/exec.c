@@ -23,6 +23,7 @@
 #include "cli/cli.h"
 #include "flow/machine.h"
 #include "shim/shim.h"
+#include "shim/tree.h"
 
 #define REAP_INTERVAL_MS 20
 #define NOT_RUNNABLE 126 /* as env(1) and shells say it */
@@ -60,15 +61,16 @@ static bool shim_path(char *path, size_t len)
 	return false;
 }
 
-static void environment_set(int files)
+static void environment_set(int files, const char *tree)
 {
 	const char *preload = getenv("LD_PRELOAD");
 	char shim[512], text[1200];
 
 	snprintf(text, sizeof(text), "/proc/%d/fd/%d", getpid(), image_fd());
-	setenv("SWTIO_IMAGE", text, 1);
+	setenv(shim_value_names[SHIM_IMAGE], text, 1);
 	snprintf(text, sizeof(text), "/proc/%d/fd/%d", getpid(), files);
-	setenv("SWTIO_FILES", text, 1);
+	setenv(shim_value_names[SHIM_FILES], text, 1);
+	setenv(shim_value_names[SHIM_TREE], tree, 1);
 	shim_supervise(text);
 	if (!shim_path(shim, sizeof(shim)))
 		return;
@@ -218,7 +220,7 @@ static int options_read(int argc, char **argv, struct kernel_options *options, i
 static int exec_run(int argc, char **argv)
 {
 	struct kernel_options options = {0};
-	char path[512];
+	char path[512], tree[TREE_PATH];
 	int files, platform = PLATFORM_TDX, rc = options_read(argc, argv, &options, &platform);
 
 	if (rc)
@@ -233,10 +235,16 @@ static int exec_run(int argc, char **argv)
 	rc = files < 0 ? cli_cannot("memfd_create: %m") : exec_host((enum platform)platform, &options);
 	if (rc)
 		return rc;
-	environment_set(files);
+	rc = tree_make(tree);
+	if (rc)
+		return cli_cannot("no directory for the host's paths in TMPDIR or /tmp: %s",
+			strerror(-rc));
+	environment_set(files, tree);
 	child = fork();
-	if (child < 0)
+	if (child < 0) {
+		tree_remove(tree);
 		return cli_cannot("fork: %m");
+	}
 	if (!child) {
 		close(files);
 		execvp(argv[optind], argv + optind);
@@ -245,7 +253,9 @@ static int exec_run(int argc, char **argv)
 	}
 	signal(SIGINT, pass_on);
 	signal(SIGTERM, pass_on);
-	return supervise();
+	rc = supervise();
+	tree_remove(tree);
+	return rc;
 }
 
 const struct cli_command cli_exec_command = {

@@ -349,3 +349,9 @@ void event_signal(const struct event_ref *ref)
 	else if (ref->task && hooks)
 		hooks->event_signal(ref->task, ref->fd);
 }
+
+void file_readable(const struct file *file, bool is)
+{
+	if (hooks && hooks->readable)
+		hooks->readable(file, is);
+}

@@ -38,6 +38,7 @@ struct file {
 	bool client;			/* one reference is real descriptors of client processes */
 	uint32_t releaser;		/* task running release, once refs is 0; reaped if that task dies */
 	uint64_t position;
+	uint64_t node;			/* the drop-in's: inode behind descriptors that can be polled */
 	const void *priv;		/* the room's object */
 	char path[64];			/* for fdinfo and inspection */
 };
@@ -137,7 +138,10 @@ struct task_hooks {
 	int (*event_get)(int fd);		/* a duplicate that stays, or -EBADF, -EINVAL */
 	void (*event_put)(uint32_t task, int fd);
 	void (*event_signal)(uint32_t task, int fd);
+	void (*readable)(const struct file *file, bool is);
 };
+/* A file with a queue says when there begins and ends to be something to read. */
+void file_readable(const struct file *file, bool is);
 void task_hooks_set(const struct task_hooks *hooks);	/* process-local */
 
 /* Mappings of file's [offset, +len) in every task: access gives SIGBUS until restored. */

@@ -7,13 +7,23 @@
 #include "kernel/core.h"
 #include "kernel/pci/pci.h"
 #include "kernel/syscall.h"
+#include "kernel/vfio/vfio.h"
 
 #define SYSFS_TEXT 4096u
 
+#define MISC_MAJOR 10u
+#define IOMMU_MINOR 261u	/* dynamic in Linux */
+#define KVM_MINOR 232u
+
+static bool kvm_there(void)
+{
+	return kernel_options()->kvm;
+}
+
 static const struct path_entry paths[] = {
-	{ "/dev/iommu", iommufd_open },
-	{ "/dev/kvm", kvm_open },
-	{ "/dev/vfio/devices/vfio*", vfio_device_open },
+	{ "/dev/iommu", iommufd_open, MISC_MAJOR, IOMMU_MINOR, NULL },
+	{ "/dev/kvm", kvm_open, MISC_MAJOR, KVM_MINOR, kvm_there },
+	{ "/dev/vfio/devices/vfio*", vfio_device_open, VFIO_MAJOR, 0, NULL },
 };
 
 int path_open(const char *path, int flags, const struct file **file)
@@ -24,6 +34,40 @@ int path_open(const char *path, int flags, const struct file **file)
 	if (!strncmp(path, "/sys/", 5))
 		return sysfs_open(path, flags, file);
 	return -ENOENT;
+}
+
+/* A node for each device bound to vfio-pci. */
+static void device_nodes(const struct path_entry *entry,
+			 void (*each)(const struct path_node *node, void *arg), void *arg)
+{
+	struct path_node node = { .major = entry->major };
+	const struct pci_dev *pdev;
+	uint16_t rid = 0;
+
+	for (; (pdev = pci_dev_next(&rid)); rid++) {
+		if (!pdev->vfio)
+			continue;
+		node.minor = vfio_device_number(vfio_device_of(pdev));
+		snprintf(node.path, sizeof(node.path), "%.*s%u",
+			 (int)strcspn(entry->pattern, "*"), entry->pattern, node.minor);
+		each(&node, arg);
+	}
+}
+
+void path_nodes(void (*each)(const struct path_node *node, void *arg), void *arg)
+{
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct path_node node = { .major = paths[i].major, .minor = paths[i].minor };
+
+		if (paths[i].there && !paths[i].there())
+			continue;
+		if (strchr(paths[i].pattern, '*')) {
+			device_nodes(&paths[i], each, arg);
+			continue;
+		}
+		snprintf(node.path, sizeof(node.path), "%s", paths[i].pattern);
+		each(&node, arg);
+	}
 }
 
 int file_open(const struct task *task, const char *path, int flags, const struct file **file)

@@ -42,6 +42,15 @@ int file_open(const struct task *task, const char *path, int flags, const struct
 struct path_entry {
 	const char *pattern;		/* '*' matches within one component */
 	int (*open)(const char *path, int flags, const struct file **file);	/* -errno */
+	uint32_t major, minor;		/* of the node; with a '*' the minor is what stands for it */
+	bool (*there)(void);		/* NULL: always */
 };
+
+/* The device nodes there are, one call each. */
+struct path_node {
+	char path[48];
+	uint32_t major, minor;
+};
+void path_nodes(void (*each)(const struct path_node *node, void *arg), void *arg);
 
 #endif

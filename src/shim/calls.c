@@ -13,6 +13,7 @@
 #include "kernel/dmabuf/dmabuf.h"
 #include "kernel/syscall.h"
 #include "shim/shim.h"
+#include "shim/tree.h"
 
 #define EXPORT SHIM_EXPORT
 #define IOCTL_TYPE_VFIO 0x3bu /* ';': iommufd and VFIO */
@@ -29,7 +30,7 @@ static mode_t mode_of(int flags, va_list args)
 	{                                                                                          \
 		va_list args;                                                                      \
 		mode_t mode;                                                                       \
-		int fd = shim_path_open(path, flags);                                              \
+		int fd = shim_path_open(AT_FDCWD, path, flags);                                    \
 		if (fd != SHIM_NOT_OURS)                                                           \
 			return fd;                                                                 \
 		va_start(args, flags);                                                             \
@@ -46,7 +47,7 @@ OPEN(open64)
 	{                                                                                          \
 		va_list args;                                                                      \
 		mode_t mode;                                                                       \
-		int fd = shim_path_open(path, flags);                                              \
+		int fd = shim_path_open(dir, path, flags);                                         \
 		if (fd != SHIM_NOT_OURS)                                                           \
 			return fd;                                                                 \
 		va_start(args, flags);                                                             \
@@ -61,7 +62,7 @@ OPENAT(openat64)
 	EXPORT int name(const char *path, int flags);                                              \
 	EXPORT int name(const char *path, int flags)                                               \
 	{                                                                                          \
-		int fd = shim_path_open(path, flags);                                              \
+		int fd = shim_path_open(AT_FDCWD, path, flags);                                    \
 		return fd != SHIM_NOT_OURS ? fd : shim_libc()->open(path, flags);                  \
 	}
 OPEN_2(__open_2)
@@ -71,7 +72,7 @@ OPEN_2(__open64_2)
 	EXPORT int name(int dir, const char *path, int flags);                                     \
 	EXPORT int name(int dir, const char *path, int flags)                                      \
 	{                                                                                          \
-		int fd = shim_path_open(path, flags);                                              \
+		int fd = shim_path_open(dir, path, flags);                                         \
 		return fd != SHIM_NOT_OURS ? fd : shim_libc()->openat(dir, path, flags);           \
 	}
 OPENAT_2(__openat_2)
@@ -95,11 +96,11 @@ EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 
 	if (rc || flags & CLOSE_RANGE_CLOEXEC)
 		return rc;
-	for (unsigned int fd = first; fd <= last && fd < 65536; fd++)
-		if (shim_fd_maybe((int)fd)) {
-			shim_fd_mark((int)fd, false);
-			some = true;
-		}
+	for (unsigned int fd = first; fd <= last && fd < SHIM_FDS; fd++) {
+		some |= shim_fd_maybe((int)fd);
+		shim_fd_mark((int)fd, false);
+		tree_fd_mark((int)fd, false);
+	}
 	if (some)
 		shim_reap();
 	errno = error;
@@ -118,6 +119,7 @@ EXPORT int close(int fd)
 	int error = errno, rc;
 
 	shim_fd_mark(fd, false);
+	tree_fd_mark(fd, false);
 	rc = shim_libc()->close(fd);
 	if (!rc && id) {
 		shim_closed(id, generation);
@@ -128,8 +130,10 @@ EXPORT int close(int fd)
 
 static int copied(int from, int to)
 {
-	if (to >= 0)
+	if (to >= 0) {
 		shim_fd_mark(to, shim_fd_maybe(from));
+		tree_fd_mark(to, tree_fd(from));
+	}
 	return to;
 }
 

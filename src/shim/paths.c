@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Paths: device nodes, and the host's part of sysfs. What the host has hides what is really there
- * under the same name; everything else is libc's.
+ * Paths: device nodes, and the host's part of sysfs, as they are in the tree (tree.h). Everything
+ * else is libc's.
  *
  * A sysfs file opened for reading is a sealed copy of its text as it is now, in a memfd: any way of
  * reading it works, stdio's own included.
@@ -13,153 +13,94 @@
 
 #include "kernel/pci/pci.h"
 #include "kernel/syscall.h"
-#include "kernel/vfio/vfio.h"
 #include "shim/shim.h"
+#include "shim/tree.h"
 
 #define EXPORT SHIM_EXPORT
 #define SYSFS_TEXT 4096u
-#define MISC_MAJOR 10u
-#define IOMMU_MINOR 261u /* dynamic in Linux */
-#define KVM_MINOR 232u
-#define OUR_INODES 0x5357000000ull
 
 struct path_call {
 	const char *path;
 	int flags;
-	bool link; /* of the link itself */
-	struct stat *st;
 	char *text;
 	size_t len;
 	int fd;
 };
 
-bool shim_path_maybe(const char *path)
-{
-	static const char *const prefixes[] = {"/dev/iommu", "/dev/vfio", "/dev/kvm",
-		"/sys/bus/pci", "/sys/class/tsm", "/sys/kernel/iommu_groups"};
+/* -- what is there ------------------------------------------------------------------------------- */
 
-	if (!path || path[0] != '/' || (path[1] != 'd' && path[1] != 's'))
-		return false;
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (!strncmp(path, prefixes[i], strlen(prefixes[i])))
-			return true;
-	return false;
+struct node_call {
+	const char *path;
+	struct path_node node;
+	bool found;
+};
+
+static void node_match(const struct path_node *node, void *arg)
+{
+	struct node_call *call = arg;
+
+	if (strcmp(node->path, call->path))
+		return;
+	call->node = *node;
+	call->found = true;
 }
 
-/* -- what is there -------------------------------------------------------------------------------
- */
-
-static bool vfio_node(const char *path, unsigned int *number)
+static long node_ask(void *arg)
 {
-	const struct pci_dev *pdev;
-	char name[40];
-
-	for (uint16_t rid = 0; (pdev = pci_dev_next(&rid)); rid++) {
-		if (!pdev->vfio)
-			continue;
-		*number = vfio_device_number(vfio_device_of(pdev));
-		snprintf(name, sizeof(name), "/dev/vfio/devices/vfio%u", *number);
-		if (!strcmp(name, path))
-			return true;
-	}
-	return false;
-}
-
-static int sysfs_mode(const char *path, bool link, mode_t *mode)
-{
-	char text[SYSFS_TEXT];
-	int rc = pci_sysfs_read(path, text, sizeof(text));
-
-	if (rc == -EISDIR)
-		*mode = link && pci_sysfs_link(path, text, sizeof(text)) >= 0 ? S_IFLNK | 0777
-									      : S_IFDIR | 0755;
-	else if (rc == -EACCES)
-		*mode = S_IFREG | 0200;
-	else if (rc >= 0)
-		*mode = S_IFREG | 0644;
-	else
-		return rc;
+	path_nodes(node_match, arg);
 	return 0;
 }
 
-/* Mode and device number of a path of ours; -ENOENT. */
-static int node_find(const char *path, bool link, mode_t *mode, dev_t *rdev)
+void shim_place_stat(const struct tree_place *place, struct stat *st)
 {
-	unsigned int number;
+	struct node_call call = {.path = place->path};
+	int error = errno;
 
-	*rdev = 0;
-	*mode = S_IFCHR | 0600;
-	if (!strcmp(path, "/dev/iommu"))
-		*rdev = makedev(MISC_MAJOR, IOMMU_MINOR);
-	else if (!strcmp(path, "/dev/kvm") && kernel_options()->kvm)
-		*rdev = makedev(MISC_MAJOR, KVM_MINOR);
-	else if (!strcmp(path, "/dev/vfio") || !strcmp(path, "/dev/vfio/devices"))
-		*mode = S_IFDIR | 0755;
-	else if (vfio_node(path, &number))
-		*rdev = makedev(VFIO_MAJOR, number);
-	else if (!strncmp(path, "/sys/", 5))
-		return sysfs_mode(path, link, mode);
-	else
-		return -ENOENT;
-	return 0;
-}
-
-static void stat_fill(struct stat *st, const char *path, mode_t mode, dev_t rdev)
-{
-	uint64_t inode = OUR_INODES;
-
-	for (const char *p = path; *p; p++)
-		inode += inode * 31 % 0xffffff + (unsigned char)*p;
-	st->st_ino = inode;
-	st->st_mode = mode;
-	st->st_rdev = rdev;
-	st->st_nlink = S_ISDIR(mode) ? 2 : 1;
+	*st = place->st;
 	st->st_uid = st->st_gid = 0;
-	st->st_size = S_ISREG(mode) ? SYSFS_TEXT : 0;
 	st->st_blocks = 0;
 	st->st_blksize = SYSFS_TEXT;
-}
-
-static long stat_ask(void *arg)
-{
-	const struct path_call *call = arg;
-	mode_t mode;
-	dev_t rdev;
-	int rc = node_find(call->path, call->link, &mode, &rdev);
-
-	if (rc)
-		return rc;
-	memset(call->st, 0, sizeof(*call->st));
-	stat_fill(call->st, call->path, mode, rdev);
-	return 0;
-}
-
-bool shim_path_stat(const char *path, bool link, struct stat *st)
-{
-	struct path_call call = {.path = path, .link = link, .st = st};
-	int error = errno;
-	bool is = shim_path_maybe(path) && shim_ready() && !image_call(stat_ask, &call);
-
+	if (S_ISREG(st->st_mode))
+		st->st_size = SYSFS_TEXT;
+	if (!S_ISFIFO(st->st_mode))
+		return;
+	st->st_mode = S_IFCHR | (st->st_mode & 07777);
+	image_call(node_ask, &call);
+	if (call.found)
+		st->st_rdev = makedev(call.node.major, call.node.minor);
 	errno = error;
-	return is;
 }
 
-void shim_file_stat(const struct file *file, struct stat *st)
+/* 0 and *st, -1 and errno, or SHIM_NOT_OURS. */
+static int path_stat(int dir, const char *path, bool link, struct stat *st)
+{
+	struct tree_place place;
+	int rc = tree_find(dir, path, link, &place);
+
+	if (rc == TREE_NOT_OURS)
+		return SHIM_NOT_OURS;
+	if (!rc)
+		shim_place_stat(&place, st);
+	return (int)shim_as_libc(rc);
+}
+
+/* Mode and number of what is behind a descriptor of ours, over what libc said of it. */
+static void file_stat(const struct file *file, struct stat *st)
 {
 	struct stat node;
 
 	/* What is not a device node has an anonymous inode or one of dma-buf's: as the memfd's. */
-	if (!shim_path_stat(file->path, false, &node))
+	if (file->path[0] != '/' || path_stat(AT_FDCWD, file->path, false, &node))
 		return;
 	st->st_mode = node.st_mode;
 	st->st_rdev = node.st_rdev;
+	st->st_dev = node.st_dev;
 	st->st_ino = node.st_ino;
 	st->st_size = node.st_size;
 	st->st_nlink = 1;
 }
 
-/* -- open ----------------------------------------------------------------------------------------
- */
+/* -- open ---------------------------------------------------------------------------------------- */
 
 static long text_ask(void *arg)
 {
@@ -199,32 +140,50 @@ static long node_open(void *arg)
 	return call->fd;
 }
 
-static int open_ours(const char *path, int flags, mode_t mode)
+/* What is opened as itself: a directory, or only its name. */
+static int tree_open(const char *real, int flags)
 {
-	struct path_call call = {.path = path, .flags = flags, .fd = -1};
+	int fd = shim_libc()->open(real, flags & ~(O_CREAT | O_TRUNC));
+
+	if (fd < 0)
+		return -errno;
+	tree_fd_mark(fd, true);
+	return fd;
+}
+
+static int open_ours(const struct tree_place *place, int flags)
+{
+	struct path_call call = {.path = place->path, .flags = flags, .fd = -1};
+	mode_t mode = place->st.st_mode;
 
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return -EEXIST;
-	if (S_ISDIR(mode))
-		return SHIM_NOT_OURS;
+	if (S_ISLNK(mode) && !(flags & O_PATH))
+		return -ELOOP;
+	if (flags & O_PATH || S_ISDIR(mode))
+		return tree_open(place->real, flags);
 	if (flags & O_DIRECTORY)
 		return -ENOTDIR;
 	if (S_ISREG(mode) && (flags & O_ACCMODE) == O_RDONLY)
-		return text_open(path, flags);
+		return text_open(place->path, flags);
 	shim_reap();
 	return (int)image_call(node_open, &call);
 }
 
-int shim_path_open(const char *path, int flags)
+int shim_path_open(int dir, const char *path, int flags)
 {
 	int error = errno, rc;
-	struct stat st;
+	struct tree_place place;
 
-	if (!shim_path_stat(path, false, &st))
+	rc = tree_find(dir, path, flags & O_NOFOLLOW, &place);
+	if (rc == TREE_NOT_OURS)
 		return SHIM_NOT_OURS;
-	rc = open_ours(path, flags, st.st_mode);
+	if (!rc)
+		rc = open_ours(&place, flags);
+	else if (rc == -ENOENT && flags & O_CREAT)
+		rc = -EACCES;
 	errno = error;
-	return rc == SHIM_NOT_OURS ? rc : (int)shim_as_libc(rc);
+	return (int)shim_as_libc(rc);
 }
 
 /* stdio's own calls do not come by us: a stream that writes is one of our making. */
@@ -243,7 +202,7 @@ static int stream_close(void *cookie)
 	EXPORT FILE *name(const char *path, const char *mode)                                      \
 	{                                                                                          \
 		bool reads = mode[0] == 'r' && !strchr(mode, '+');                                 \
-		int fd = shim_path_open(path, reads ? O_RDONLY : O_WRONLY);                        \
+		int fd = shim_path_open(AT_FDCWD, path, reads ? O_RDONLY : O_WRONLY);                      \
 		const cookie_io_functions_t io = {.write = stream_write, .close = stream_close};   \
 		if (fd == SHIM_NOT_OURS)                                                           \
 			return shim_libc()->fopen(path, mode);                                     \
@@ -261,31 +220,48 @@ _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "one layout for bot
 
 static int stat_path(const char *path, void *st)
 {
-	return shim_path_stat(path, false, st) ? 0 : shim_libc()->stat(path, st);
+	int rc = path_stat(AT_FDCWD, path, false, st);
+
+	return rc != SHIM_NOT_OURS ? rc : shim_libc()->stat(path, st);
 }
 
 static int lstat_path(const char *path, void *st)
 {
-	return shim_path_stat(path, true, st) ? 0 : shim_libc()->lstat(path, st);
+	int rc = path_stat(AT_FDCWD, path, true, st);
+
+	return rc != SHIM_NOT_OURS ? rc : shim_libc()->lstat(path, st);
 }
 
 static int stat_fd(int fd, void *st)
 {
 	const struct file *file = shim_fd_maybe(fd) ? shim_fd_file(fd) : NULL;
-	int rc = shim_libc()->fstat(fd, st);
+	struct tree_place place;
+	int rc;
 
+	if (tree_fd(fd) && !tree_fd_find(fd, &place)) {
+		shim_place_stat(&place, st);
+		return 0;
+	}
+	rc = shim_libc()->fstat(fd, st);
 	if (!rc && file)
-		shim_file_stat(file, st);
+		file_stat(file, st);
 	return rc;
+}
+
+/* Of the descriptor itself? */
+static bool is_empty(int dir, const char *path, int flags)
+{
+	return flags & AT_EMPTY_PATH && (!path || !*path) && (shim_fd_maybe(dir) || tree_fd(dir));
 }
 
 static int stat_at(int dir, const char *path, void *st, int flags)
 {
-	if (flags & AT_EMPTY_PATH && path && !*path && shim_fd_maybe(dir))
+	int rc;
+
+	if (is_empty(dir, path, flags))
 		return stat_fd(dir, st);
-	if (shim_path_stat(path, flags & AT_SYMLINK_NOFOLLOW, st))
-		return 0;
-	return shim_libc()->fstatat(dir, path, st, flags);
+	rc = path_stat(dir, path, flags & AT_SYMLINK_NOFOLLOW, st);
+	return rc != SHIM_NOT_OURS ? rc : shim_libc()->fstatat(dir, path, st, flags);
 }
 
 #define STAT(type, name, function)                                                                 \
@@ -346,15 +322,23 @@ FXSTAT(__fxstat64)
 FXSTATAT(__fxstatat)
 FXSTATAT(__fxstatat64)
 
+static struct statx_timestamp stamp(struct timespec at)
+{
+	return (struct statx_timestamp){.tv_sec = at.tv_sec, .tv_nsec = (uint32_t)at.tv_nsec};
+}
+
 EXPORT int statx(int dir, const char *restrict path, int flags, unsigned int mask,
 	struct statx *restrict stx)
 {
-	bool empty = flags & AT_EMPTY_PATH && !*path && shim_fd_maybe(dir);
 	struct stat st;
+	int rc = is_empty(dir, path, flags)
+			 ? stat_fd(dir, &st)
+			 : path_stat(dir, path, flags & AT_SYMLINK_NOFOLLOW, &st);
 
-	if (!(empty ? shim_fd_file(dir) && !stat_fd(dir, &st)
-		    : shim_path_stat(path, flags & AT_SYMLINK_NOFOLLOW, &st)))
+	if (rc == SHIM_NOT_OURS)
 		return shim_libc()->statx(dir, path, flags, mask, stx);
+	if (rc)
+		return rc;
 	*stx = (struct statx){
 		.stx_mask = STATX_BASIC_STATS,
 		.stx_blksize = (uint32_t)st.st_blksize,
@@ -362,18 +346,24 @@ EXPORT int statx(int dir, const char *restrict path, int flags, unsigned int mas
 		.stx_mode = (uint16_t)st.st_mode,
 		.stx_ino = st.st_ino,
 		.stx_size = (uint64_t)st.st_size,
+		.stx_atime = stamp(st.st_atim),
+		.stx_mtime = stamp(st.st_mtim),
+		.stx_ctime = stamp(st.st_ctim),
 		.stx_rdev_major = major(st.st_rdev),
 		.stx_rdev_minor = minor(st.st_rdev),
+		.stx_dev_major = major(st.st_dev),
+		.stx_dev_minor = minor(st.st_dev),
 	};
 	return 0;
 }
 
-/* -- access, links, attributes
- * --------------------------------------------------------------------- */
+/* -- access, links, attributes ------------------------------------------------------------------- */
 
 /* As for root: everything but running what is no program. */
-static int access_ours(const struct stat *st, int mode)
+static int access_ours(int rc, const struct stat *st, int mode)
 {
+	if (rc)
+		return rc;
 	return mode & X_OK && !(st->st_mode & 0111) ? (int)shim_as_libc(-EACCES) : 0;
 }
 
@@ -381,8 +371,9 @@ static int access_ours(const struct stat *st, int mode)
 	EXPORT int name(const char *path, int mode)                                                \
 	{                                                                                          \
 		struct stat st;                                                                    \
-		return shim_path_stat(path, false, &st) ? access_ours(&st, mode)                   \
-							: shim_libc()->access(path, mode);         \
+		int rc = path_stat(AT_FDCWD, path, false, &st);                                    \
+		return rc != SHIM_NOT_OURS ? access_ours(rc, &st, mode)                            \
+					   : shim_libc()->access(path, mode);                      \
 	}
 ACCESS(access)
 ACCESS(eaccess)
@@ -391,46 +382,52 @@ ACCESS(euidaccess)
 EXPORT int faccessat(int dir, const char *path, int mode, int flags)
 {
 	struct stat st;
+	int rc = path_stat(dir, path, flags & AT_SYMLINK_NOFOLLOW, &st);
 
-	return shim_path_stat(path, flags & AT_SYMLINK_NOFOLLOW, &st)
-		       ? access_ours(&st, mode)
-		       : shim_libc()->faccessat(dir, path, mode, flags);
+	return rc != SHIM_NOT_OURS ? access_ours(rc, &st, mode)
+				   : shim_libc()->faccessat(dir, path, mode, flags);
 }
 
-static long link_ask(void *arg)
+static ssize_t link_read(int dir, const char *path, char *to, size_t len)
 {
-	const struct path_call *call = arg;
+	struct tree_place place;
+	int rc = tree_find(dir, path, true, &place);
 
-	return pci_sysfs_link(call->path, call->text, call->len);
-}
-
-static ssize_t readlink_ours(const char *path, char *to, size_t len)
-{
-	char text[256];
-	struct path_call call = {.path = path, .text = text, .len = sizeof(text)};
-	int error = errno;
-	long n = strncmp(path, "/sys/", 5) ? -EINVAL : image_call(link_ask, &call);
-
-	errno = error;
-	if (n > 0)
-		memcpy(to, text, (size_t)n < len ? (size_t)n : len);
-	return n > 0 && (size_t)n > len ? (ssize_t)len : shim_as_libc(n);
+	if (rc == TREE_NOT_OURS)
+		return SHIM_NOT_OURS;
+	if (!rc && !S_ISLNK(place.st.st_mode))
+		rc = -EINVAL;
+	return rc ? shim_as_libc(rc) : shim_libc()->readlink(place.real, to, len);
 }
 
 EXPORT ssize_t readlink(const char *restrict path, char *restrict to, size_t len)
 {
-	struct stat st;
+	ssize_t n = link_read(AT_FDCWD, path, to, len);
 
-	return shim_path_stat(path, true, &st) ? readlink_ours(path, to, len)
-					       : shim_libc()->readlink(path, to, len);
+	return n != SHIM_NOT_OURS ? n : shim_libc()->readlink(path, to, len);
 }
 
 EXPORT ssize_t readlinkat(int dir, const char *restrict path, char *restrict to, size_t len)
 {
-	struct stat st;
+	ssize_t n = link_read(dir, path, to, len);
 
-	return shim_path_stat(path, true, &st) ? readlink_ours(path, to, len)
-					       : shim_libc()->readlinkat(dir, path, to, len);
+	return n != SHIM_NOT_OURS ? n : shim_libc()->readlinkat(dir, path, to, len);
+}
+
+EXPORT ssize_t __readlink_chk(const char *path, char *to, size_t len, size_t room);
+EXPORT ssize_t __readlink_chk(const char *path, char *to, size_t len, size_t room)
+{
+	if (len > room)
+		abort();
+	return readlink(path, to, len);
+}
+
+EXPORT ssize_t __readlinkat_chk(int dir, const char *path, char *to, size_t len, size_t room);
+EXPORT ssize_t __readlinkat_chk(int dir, const char *path, char *to, size_t len, size_t room)
+{
+	if (len > room)
+		abort();
+	return readlinkat(dir, path, to, len);
 }
 
 /* Nothing of ours has extended attributes. */
@@ -438,9 +435,9 @@ EXPORT ssize_t readlinkat(int dir, const char *restrict path, char *restrict to,
 	EXPORT ssize_t name(const char *path, const char *attribute, void *value, size_t len)      \
 	{                                                                                          \
 		struct stat st;                                                                    \
-		return shim_path_stat(path, true, &st)                                             \
-			       ? shim_as_libc(-ENODATA)                                            \
-			       : shim_libc()->name(path, attribute, value, len);                   \
+		int rc = path_stat(AT_FDCWD, path, true, &st);                                     \
+		return rc == SHIM_NOT_OURS ? shim_libc()->name(path, attribute, value, len)        \
+					   : shim_as_libc(rc ? -errno : -ENODATA);                 \
 	}
 GETXATTR(getxattr)
 GETXATTR(lgetxattr)
@@ -448,7 +445,8 @@ GETXATTR(lgetxattr)
 	EXPORT ssize_t name(const char *path, char *list, size_t len)                              \
 	{                                                                                          \
 		struct stat st;                                                                    \
-		return shim_path_stat(path, true, &st) ? 0 : shim_libc()->name(path, list, len);   \
+		int rc = path_stat(AT_FDCWD, path, true, &st);                                     \
+		return rc != SHIM_NOT_OURS ? rc : shim_libc()->name(path, list, len);              \
 	}
 LISTXATTR(listxattr)
 LISTXATTR(llistxattr)

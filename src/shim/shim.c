@@ -16,7 +16,6 @@
 #include "shim/shim.h"
 
 #define MAGIC 0x5357ull /* in bits 63:48 of a position; 63 is 0, as off_t is signed */
-#define MAYBE_FDS 65536
 #define CALL_FDS 8
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards attaching and `task` */
@@ -24,7 +23,7 @@ static int attached;					 /* 0 not tried, 1 yes, -1 no */
 static const struct task *task;
 static pid_t task_pid;
 static char files_path[64];
-static uint64_t maybe[MAYBE_FDS / 64];
+static uint64_t maybe[SHIM_FDS / 64];
 
 /* What the running call of this thread made, to be undone if it fails. */
 static __thread struct {
@@ -133,25 +132,30 @@ static const struct task_hooks hooks = {
 	.event_signal = event_signal_client,
 };
 
+const char *const shim_value_names[SHIM_VALUES] = {"SWTIO_IMAGE", "SWTIO_FILES", "SWTIO_TREE"};
+
 const struct shim_environment *shim_environment(void)
 {
 	static struct shim_environment saved;
 	static bool read;
-	const char *image = getenv(SHIM_ENV_IMAGE), *files = getenv(SHIM_ENV_FILES);
 	Dl_info info;
 
 	if (read)
 		return &saved;
 	read = true;
-	if (!image || !files || !dladdr(&read, &info) || !info.dli_fname ||
-		strlen(image) + sizeof(SHIM_ENV_IMAGE) > sizeof(saved.image) ||
-		strlen(files) + sizeof(SHIM_ENV_FILES) > sizeof(saved.files) ||
-		strlen(info.dli_fname) >= sizeof(saved.self))
-		return &saved;
-	snprintf(saved.image, sizeof(saved.image), SHIM_ENV_IMAGE "=%s", image);
-	snprintf(saved.files, sizeof(saved.files), SHIM_ENV_FILES "=%s", files);
-	strcpy(saved.self, info.dli_fname);
-	saved.there = true;
+	saved.there = dladdr(&read, &info) && info.dli_fname &&
+		      strlen(info.dli_fname) < sizeof(saved.self);
+	if (saved.there)
+		strcpy(saved.self, info.dli_fname);
+	for (unsigned int i = 0; i < SHIM_VALUES; i++) {
+		const char *value = getenv(shim_value_names[i]);
+		int n = snprintf(saved.entry[i], sizeof(saved.entry[i]), "%s=%s",
+			shim_value_names[i], value ? value : "");
+
+		saved.value[i] = saved.entry[i] + strlen(shim_value_names[i]) + 1;
+		if (!value || n >= (int)sizeof(saved.entry[i]))
+			saved.there = false;
+	}
 	return &saved;
 }
 
@@ -190,8 +194,8 @@ void shim_fd_received(int fd)
 static void attach(void)
 {
 	const struct shim_environment *environment = shim_environment();
-	const char *image = environment->image + sizeof(SHIM_ENV_IMAGE);
-	const char *files = environment->files + sizeof(SHIM_ENV_FILES);
+	const char *image = environment->value[SHIM_IMAGE];
+	const char *files = environment->value[SHIM_FILES];
 	int rc;
 
 	attached = -1;
@@ -211,8 +215,7 @@ static void attach(void)
 /* The image's own descriptor is its maker's: it is opened again for each mapping a client makes. */
 int shim_image_open(void)
 {
-	return shim_libc()->open(
-		shim_environment()->image + sizeof(SHIM_ENV_IMAGE), O_RDWR | O_CLOEXEC);
+	return shim_libc()->open(shim_environment()->value[SHIM_IMAGE], O_RDWR | O_CLOEXEC);
 }
 
 bool shim_ready(void)
@@ -259,13 +262,13 @@ static off_t identity(const struct file *file)
 
 bool shim_fd_maybe(int fd)
 {
-	return fd >= 0 && fd < MAYBE_FDS && attached > 0 &&
+	return fd >= 0 && fd < (int)SHIM_FDS && attached > 0 &&
 	       __atomic_load_n(&maybe[fd / 64], __ATOMIC_RELAXED) >> (fd % 64) & 1;
 }
 
 void shim_fd_mark(int fd, bool is)
 {
-	if (fd < 0 || fd >= MAYBE_FDS)
+	if (fd < 0 || fd >= (int)SHIM_FDS)
 		return;
 	if (is)
 		__atomic_fetch_or(&maybe[fd / 64], 1ull << fd % 64, __ATOMIC_RELAXED);

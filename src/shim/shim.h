@@ -11,8 +11,12 @@
 #ifndef SWTIO_SHIM_SHIM_H
 #define SWTIO_SHIM_SHIM_H
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -23,8 +27,23 @@
 
 #include "kernel/kernel.h"
 
-#define SHIM_ENV_IMAGE "SWTIO_IMAGE" /* path of the image's memfd: /proc/SUPERVISOR/fd/N */
-#define SHIM_ENV_FILES "SWTIO_FILES" /* path of the "files" memfd */
+/* What a program finds in its environment, and what an exec must not lose. */
+enum shim_value {
+	SHIM_IMAGE, /* path of the image's memfd: /proc/SUPERVISOR/fd/N */
+	SHIM_FILES, /* path of the "files" memfd */
+	SHIM_TREE,  /* path of the tree */
+	SHIM_VALUES
+};
+struct shim_environment {
+	bool there;			/* false: not on a host */
+	char entry[SHIM_VALUES][256];	/* "NAME=value" */
+	const char *value[SHIM_VALUES]; /* in `entry`; "" */
+	char self[512];			/* path of this library */
+};
+const struct shim_environment *shim_environment(void);
+extern const char *const shim_value_names[SHIM_VALUES];
+
+#define SHIM_FDS 65536u /* descriptors that can be ours */
 
 /* Attaches once; false when this process is not on a software host. */
 bool shim_ready(void);
@@ -55,23 +74,13 @@ long shim_call_end(long result);
 /* For the supervisor, which is no client: attaches to what it made itself. */
 void shim_supervise(const char *files_path);
 
-/* What an exec must not lose: as "NAME=value", and the path of this library. False: not on a host.
- */
-struct shim_environment {
-	bool there;
-	char image[96], files[96], self[512];
-};
-const struct shim_environment *shim_environment(void);
-
-/* -- paths of the host's nodes and of its sysfs -- */
-/* No system call and no attaching: may this path be ours? */
-bool shim_path_maybe(const char *path);
-/* Ours, and what it is; otherwise libc may have it. `link`: of a symbolic link itself. */
-bool shim_path_stat(const char *path, bool link, struct stat *st);
-/* Mode and number of what is behind a descriptor of ours, over what libc said of it. */
-void shim_file_stat(const struct file *file, struct stat *st);
+/* -- paths -- */
+struct tree_place;
+/* What the host says of a place in the tree, over what the tree's filesystem says. */
+void shim_place_stat(const struct tree_place *place, struct stat *st);
 #define SHIM_NOT_OURS (-2)
-int shim_path_open(const char *path, int flags); /* fd, -1 and errno, or SHIM_NOT_OURS */
+/* As openat(): a descriptor, -1 and errno, or SHIM_NOT_OURS. */
+int shim_path_open(int dir, const char *path, int flags);
 
 /* libc's own, found behind us. */
 /* clang-format off */
@@ -81,7 +90,9 @@ int shim_path_open(const char *path, int flags); /* fd, -1 and errno, or SHIM_NO
 	x(writev) x(preadv) x(pwritev) x(mmap) x(stat) x(lstat) x(fstat) x(fstatat) \
 	x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) x(getxattr) \
 	x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) \
-	x(fexecve) x(execveat) x(posix_spawn) x(posix_spawnp)
+	x(fexecve) x(execveat) x(posix_spawn) x(posix_spawnp) x(opendir) x(readdir) \
+	x(readdir64) x(closedir) x(scandirat) x(realpath) x(chdir) x(fchdir) x(getcwd) \
+	x(nftw) x(nftw64) x(glob) x(glob64)
 /* clang-format on */
 struct shim_libc {
 #define SHIM_LIBC_MEMBER(name) __typeof__(&name) name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * New programs stay on the host: an exec or a spawn with an environment of its own (`env -i`) gets
- * our three variables back. A child of vfork() runs this in its parent's memory, so nothing here
+ * our variables back. A child of vfork() runs this in its parent's memory, so nothing here
  * allocates; the new environment is on the caller's stack.
  */
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "shim/shim.h"
+#include "shim/tree.h"
 
 #define EXPORT SHIM_EXPORT
 #define PRELOAD "LD_PRELOAD="
@@ -17,8 +18,11 @@ __attribute__((constructor)) static void program_start(void)
 {
 	int error = errno;
 
-	if (shim_environment()->there && shim_inherit())
-		shim_ready();
+	if (shim_environment()->there) {
+		tree_inherit();
+		if (shim_inherit())
+			shim_ready();
+	}
 	errno = error;
 }
 
@@ -27,6 +31,14 @@ static bool is_named(const char *entry, const char *assignment)
 	size_t n = (size_t)(strchr(assignment, '=') - assignment) + 1;
 
 	return !strncmp(entry, assignment, n);
+}
+
+static bool is_ours(const char *entry)
+{
+	for (unsigned int i = 0; i < SHIM_VALUES; i++)
+		if (is_named(entry, shim_environment()->entry[i]))
+			return true;
+	return is_named(entry, PRELOAD);
 }
 
 static const char *preload_of(char *const envp[])
@@ -44,7 +56,7 @@ static size_t environment_size(char *const envp[])
 
 	while (envp && envp[n])
 		n++;
-	return (n + 4) * sizeof(char *) + sizeof(PRELOAD) + strlen(shim_environment()->self) + 1 +
+	return (n + 2 + SHIM_VALUES) * sizeof(char *) + sizeof(PRELOAD) + strlen(shim_environment()->self) + 1 +
 	       strlen(preload_of(envp));
 }
 
@@ -59,8 +71,7 @@ static char *const *environment_fill(char *const envp[], void *room, size_t size
 	if (!ours->there)
 		return envp;
 	for (; envp && *envp; envp++)
-		if (!is_named(*envp, PRELOAD) && !is_named(*envp, ours->image) &&
-			!is_named(*envp, ours->files))
+		if (!is_ours(*envp))
 			to[n++] = *envp;
 	text = (char *)room + size - (sizeof(PRELOAD) + strlen(ours->self) + 1 + strlen(preload));
 	if (strstr(preload, ours->self))
@@ -68,8 +79,8 @@ static char *const *environment_fill(char *const envp[], void *room, size_t size
 	else
 		sprintf(text, PRELOAD "%s%s%s", ours->self, *preload ? ":" : "", preload);
 	to[n++] = text;
-	to[n++] = ours->image;
-	to[n++] = ours->files;
+	for (unsigned int i = 0; i < SHIM_VALUES; i++)
+		to[n++] = ours->entry[i];
 	to[n] = NULL;
 	return room;
 }

@@ -96,6 +96,9 @@ int pci_sysfs_list(const char *path, char *text, size_t len);
 /* Where a symbolic link points, as Linux prints it; -EINVAL not a link, -ENOENT. */
 int pci_sysfs_link(const char *path, char *text, size_t len);
 
+/* Another number whenever names or links may have come or gone. */
+uint64_t pci_sysfs_version(void);
+
 /* FLR and friends, by policy of a bound device: 0, -EBUSY (blocked), -ENOTTY. */
 int pci_reset_function(const struct pci_dev *pdev);
 int pci_reset_bus(const struct pci_dev *pdev);

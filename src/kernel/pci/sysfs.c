@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 
+#include <xxhash.h>
+
 #include "kernel/pci/internal.h"
 #include "kernel/tsm/tsm.h"
 #include "kernel/vfio/vfio.h"
@@ -615,4 +617,19 @@ int pci_sysfs_pwrite(const char *path, const char *data, size_t len, uint64_t of
 int pci_sysfs_write(const char *path, const char *text, size_t len)
 {
 	return pci_sysfs_pwrite(path, text, len, 0);
+}
+
+uint64_t pci_sysfs_version(void)
+{
+	const struct pci_root *root = pci_root();
+	uint64_t version = root->count;
+
+	for (uint32_t i = 0; i < root->count; i++) {
+		const struct pci_dev *pdev = root->dev[i];
+		uint64_t row[] = { pdev->rid, pdev->group, pdev->is_virtfn, pdev->vfio != NULL,
+				   pdev->tsm != NULL, function_find(pdev->rid) != NULL };
+
+		version = XXH3_64bits_withSeed(row, sizeof(row), version);
+	}
+	return version;
 }
