@@ -4,6 +4,7 @@
 #include "hardware/cpu.h"
 #include "hardware/function.h"
 #include "hardware/iommu.h"
+#include "hardware/phys.h"
 
 #define WEAK __attribute__((weak))
 
@@ -26,6 +27,12 @@ WEAK void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t addr
 WEAK void kernel_mmio_moved(uint16_t rid)
 {
 	(void)rid;
+}
+
+WEAK bool kernel_client_reach(uint32_t owner, uint64_t address)
+{
+	(void)owner, (void)address;
+	return false;
 }
 
 WEAK int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner)

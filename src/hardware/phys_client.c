@@ -157,26 +157,61 @@ int phys_client_reach(uint32_t owner, uint64_t address, uint64_t len, void *loca
 	return 0;
 }
 
-const void *phys_client_ram(uint64_t hpa, uint64_t len)
+void phys_client_unreach(uint32_t below)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < reaches.count; i++)
+		if (reaches.at[i].owner >= below)
+			reaches.at[kept++] = reaches.at[i];
+	reaches.count = kept;
+}
+
+/* Whose memory it is, and where there; false: nobody's. */
+static bool client_of(uint64_t hpa, uint64_t len, uint32_t *owner, uint64_t *address)
 {
 	const struct phys_state *phys = phys_state();
-	uint64_t window = (hpa - PHYS_CLIENT) >> WINDOW_SHIFT, address;
-	const struct client_window *w;
-	const struct reach *r;
-	size_t i;
+	uint64_t window = (hpa - PHYS_CLIENT) >> WINDOW_SHIFT;
 
-	if (hpa < PHYS_CLIENT || !phys || window >= phys->window_count)
-		return NULL;
-	w = &phys->windows[window];
-	address = (w->number << WINDOW_SHIFT) + (hpa & (PHYS_1G - 1));
-	if (!w->owner || len > PHYS_1G - (hpa & (PHYS_1G - 1)))
-		return NULL;
-	i = reach_find(w->owner, address);
-	r = &reaches.at[i];
-	if (i == reaches.count || r->owner != w->owner || address < r->address ||
+	if (hpa < PHYS_CLIENT || !phys || window >= phys->window_count ||
+	    len > PHYS_1G - (hpa & (PHYS_1G - 1)))
+		return false;
+	*owner = phys->windows[window].owner;
+	*address = (phys->windows[window].number << WINDOW_SHIFT) + (hpa & (PHYS_1G - 1));
+	return *owner;
+}
+
+static const void *reached(uint32_t owner, uint64_t address, uint64_t len)
+{
+	size_t i = reach_find(owner, address);
+	const struct reach *r = &reaches.at[i];
+
+	if (i == reaches.count || r->owner != owner || address < r->address ||
 	    len > r->address + r->len - address)
 		return NULL;
 	return r->local + (address - r->address);
+}
+
+bool phys_client_here(uint64_t hpa, uint64_t len)
+{
+	uint64_t address;
+	uint32_t owner;
+
+	return client_of(hpa, len, &owner, &address) && reached(owner, address, len);
+}
+
+const void *phys_client_ram(uint64_t hpa, uint64_t len)
+{
+	const void *ram;
+	uint64_t address;
+	uint32_t owner;
+
+	if (!client_of(hpa, len, &owner, &address))
+		return NULL;
+	ram = reached(owner, address, len);
+	if (!ram && kernel_client_reach(owner, address))
+		ram = reached(owner, address, len);
+	return ram;
 }
 
 void *phys_ram_write(const void *ram, uint64_t len)

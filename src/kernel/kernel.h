@@ -165,6 +165,15 @@ int copy_struct_from_user(void *to, size_t ksize, uint64_t from, size_t usize);
  * client). *run: bytes physically contiguous from there (at most len). Takes a pin on the page. */
 uint64_t user_page(const struct task *task, uint64_t address, uint64_t len, bool write, uint64_t *run);
 
+/* -- memory of real client processes, under the drop-in (kernel/client.c) -- */
+/* As user_page(), and it stays reachable for devices whatever the client does to its mapping. */
+uint64_t client_page(const struct task *task, uint64_t address, uint64_t len, bool write, uint64_t *run);
+/* A real memfd by descriptor of this process: *owner names it from now on, 0: it is no memory.
+ * 0, -EBADF, -ENOMEM. */
+int client_memfd(int fd, uint32_t *owner);
+/* As memfd_page(); len bytes must be there. */
+uint64_t client_memfd_page(uint32_t owner, uint64_t offset, uint64_t len, uint64_t *run);
+
 /* -- events to user space: an eventfd by descriptor of the current task -- */
 struct event_ref { uint32_t file; uint32_t task; int32_t fd; };	/* zero: none */
 int event_ref_get(int fd, struct event_ref *ref);	/* 0, -EBADF, -EINVAL not an eventfd */

@@ -102,7 +102,6 @@ uint64_t user_page(const struct task *task, uint64_t address, uint64_t len, bool
 {
 	const struct vma *vma = task_vma(task, address, 1);
 	uint64_t left;
-	uint8_t probe;
 
 	if (vma && vma->memory) {
 		if (vma->revoked || (write && !(vma->prot & 2)))
@@ -116,11 +115,5 @@ uint64_t user_page(const struct task *task, uint64_t address, uint64_t len, bool
 	}
 	if (!task->pid || in_arena(address, 1))
 		return 0;
-	if (task->pid == getpid() && copy_from_user(&probe, address, 1))
-		return 0;
-	if (write && task->pid == getpid() && copy_to_user(address, &probe, 1))
-		return 0;
-	left = PHYS_PAGE - (address & (PHYS_PAGE - 1));
-	*run = len < left ? len : left;
-	return phys_client(task->id, address);
+	return client_page(task, address, len, write, run);
 }

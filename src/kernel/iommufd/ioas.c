@@ -171,10 +171,19 @@ int iommufd_ioctl_map(struct iommufd_cmd *cmd)
 	return respond_kept(cmd, sizeof(*args));
 }
 
+/* One of our files, or in a real process whatever else the descriptor is. */
+static int file_of(int fd, struct iopt_file *file)
+{
+	*file = (struct iopt_file){ .file = fd_file(fd) };
+	if (file->file)
+		return 0;
+	return current_task()->pid ? client_memfd(fd, &file->memfd) : -EBADF;
+}
+
 int iommufd_ioctl_map_file(struct iommufd_cmd *cmd)
 {
 	struct iommu_ioas_map_file *args = cmd->args;
-	const struct file *file;
+	struct iopt_file file;
 	struct iopt_map map;
 	int rc;
 
@@ -191,10 +200,10 @@ int iommufd_ioctl_map_file(struct iommufd_cmd *cmd)
 		return -EINVAL;
 	if (args->start > UINT64_MAX - args->length)
 		return -EOVERFLOW;
-	file = fd_file(args->fd);
-	if (!file)
-		return -EBADF;
-	rc = iopt_map_file(cmd->ctx, &map, file, args->start);
+	rc = file_of(args->fd, &file);
+	if (rc)
+		return rc;
+	rc = iopt_map_file(cmd->ctx, &map, &file, args->start);
 	if (rc)
 		return rc;
 	args->iova = map.iova;

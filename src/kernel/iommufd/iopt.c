@@ -159,7 +159,7 @@ int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map)
 	return pages ? iopt_insert(map, pages, offset) : -ENOMEM;
 }
 
-int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file,
+int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct iopt_file *file,
 		  uint64_t start)
 {
 	uint64_t offset = start & (PHYS_PAGE - 1);

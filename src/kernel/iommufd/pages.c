@@ -50,10 +50,10 @@ static int dmabuf_check(const struct dmabuf *dmabuf, uint64_t start, uint64_t le
 	return dmabuf->kind == DMABUF_PRIVATE ? -EACCES : 0;
 }
 
-int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start,
+int iopt_pages_file(const struct iommufd_ctx *ctx, const struct iopt_file *file, uint64_t start,
 		    uint64_t len, bool write, const struct iopt_pages **result)
 {
-	const struct dmabuf *dmabuf = dmabuf_of_file(file);
+	const struct dmabuf *dmabuf = dmabuf_of_file(file->file);
 	struct iopt_pages *pages;
 	int rc = 0;
 
@@ -68,8 +68,10 @@ int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint
 		rc = dmabuf_attach(dmabuf, DMABUF_IMPORTER_IOMMUFD, pages);
 	if (rc)
 		return rc;
-	file_get(file);
-	pages->file = file;
+	if (file->file)
+		file_get(file->file);
+	pages->file = file->file;
+	pages->memfd = file->memfd;
 	pages->dmabuf = dmabuf;
 	*result = pages;
 	return 0;
@@ -265,9 +267,10 @@ static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t 
 			    : 0;
 		return *hpa ? 0 : -EFAULT;
 	case IOPT_FILE:
-		if (!file_is_memfd(pages->file))
+		if (pages->file && !file_is_memfd(pages->file))
 			return -EINVAL;
-		*hpa = memfd_page(pages->file, pages->start + offset, left, run);
+		*hpa = pages->file ? memfd_page(pages->file, pages->start + offset, left, run)
+				   : client_memfd_page(pages->memfd, pages->start + offset, left, run);
 		if (!*hpa)
 			return -EINVAL;
 		*run = (*run + PHYS_PAGE - 1) & ~(uint64_t)(PHYS_PAGE - 1); /* EOF inside a page */

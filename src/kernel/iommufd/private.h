@@ -70,7 +70,8 @@ struct iopt_pages {
 	uint32_t pins;			/* areas that some HWPT maps */
 	uint64_t start;			/* user address, or offset in the file; page aligned */
 	uint64_t len;
-	const struct file *file;	/* referenced */
+	const struct file *file;	/* referenced; NULL: a real memfd, or no memory at all */
+	uint32_t memfd;			/* of a client: its owner number, 0: none */
 	const struct dmabuf *dmabuf;	/* attached */
 	const struct iopt_area *areas;	/* doubly linked by pages_next */
 	uint32_t extents, room;		/* while pinned; room of `more` */
@@ -135,7 +136,8 @@ int iopt_choose(struct iopt_map *map);		/* checks map->iova, or chooses it */
 int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint64_t offset);
 /* map->address is the user's, or the offset in the file. */
 int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);
-int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct file *file,
+struct iopt_file { const struct file *file; uint32_t memfd; };	/* one of ours, or a client's */
+int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct iopt_file *file,
 		  uint64_t start);
 /* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; what came before
  * the cut is gone. [0, UINT64_MAX] is all of them. Commits. */
@@ -159,7 +161,7 @@ void iopt_destroy(const struct iommufd_ioas *ioas);
 
 const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
 					 uint64_t len, bool write);
-int iopt_pages_file(const struct iommufd_ctx *ctx, const struct file *file, uint64_t start,
+int iopt_pages_file(const struct iommufd_ctx *ctx, const struct iopt_file *file, uint64_t start,
 		    uint64_t len, bool write, const struct iopt_pages **pages);
 void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *area);
 void iopt_pages_unlink(const struct iopt_area *area);	/* frees the pages with their last area */
