@@ -36,7 +36,7 @@ int identity_make(const struct dsm *dsm)
 
 	snprintf(name, sizeof(name), "swtio DMA engine %02x:%02x.0", dsm->rid >> 8,
 		dsm->rid >> 3 & 31);
-	rc = spdm_make_identity(name, w->chain, &chain, w->key, &key, w->anchor, &anchor);
+	rc = spdm_make_identity(name, SPDM_P384, w->chain, &chain, w->key, &key, w->anchor, &anchor);
 	if (rc)
 		return rc;
 	w->chain_len = (uint32_t)chain;

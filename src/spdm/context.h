@@ -13,7 +13,7 @@
 
 #define SPDM_CHAIN_MAX 6144u		/* longest chain blob, ours or the peer's */
 #define SPDM_ANCHOR_MAX 2048u
-#define SPDM_CHAIN_HEADER (4u + SPDM_HASH)
+#define SPDM_CHAIN_HEADER 4u		/* and the hash of the root */
 #define SPDM_RECORD_HEADER 6u		/* session id, length: the associated data */
 #define SPDM_RECORD_LENGTH 2u		/* of the application data, inside */
 #define SPDM_PADDING 3u			/* zero bytes DOE may add behind an object */
@@ -28,6 +28,7 @@ enum spdm_transcript_part {
 };
 
 struct spdm_transcript {
+	struct spdm_suite suite;	/* of the connection */
 	uint32_t len[SPDM_PARTS];	/* above the capacity: overflowed, until reset */
 	uint8_t chain_hash[SPDM_HASH];
 	uint8_t vca[1024];
@@ -56,6 +57,7 @@ struct spdm_keys {			/* of one direction */
 };
 
 struct spdm_session {
+	struct spdm_suite suite;
 	uint32_t id;			/* responder's half << 16 | requester's */
 	uint8_t phase;			/* enum spdm_phase */
 	uint8_t in_clear;		/* FINISH travels outside the session */
@@ -77,6 +79,14 @@ int spdm_session_finished(const struct spdm_session *s, const struct spdm_transc
 int spdm_session_open(struct spdm_session *s, const struct spdm_transcript *t);
 int spdm_session_update(struct spdm_session *s, enum spdm_side side);
 void spdm_session_end(struct spdm_session *s);
+bool spdm_sessions_sane(const struct spdm_session *used,
+			const struct spdm_session parked[SPDM_SESSIONS - 1]);
+/* Of the session in use and the parked ones: takes into use the one named, or the first of a phase,
+ * in exchange for the other; false: there is none. */
+bool spdm_session_use(struct spdm_session *used, struct spdm_session parked[SPDM_SESSIONS - 1],
+		      uint32_t id);
+bool spdm_session_use_phase(struct spdm_session *used,
+			    struct spdm_session parked[SPDM_SESSIONS - 1], enum spdm_phase phase);
 
 /* -- secured records (record.c) -------------------------------------------------------------- */
 /* Seals message into *out and counts the sequence number on. */
@@ -102,19 +112,21 @@ struct spdm_requester {
 	uint8_t sent;			/* the answer to `step` is outstanding */
 	uint8_t error;			/* of the last SPDM ERROR */
 	uint8_t connected;		/* algorithms are agreed on */
+	uint8_t chain_good;		/* and the chain is here and verified */
 	uint8_t own_root;		/* no anchor: the chain's own root will do */
 	uint8_t allow_clear;		/* offers HANDSHAKE_IN_THE_CLEAR */
 	uint8_t vendor_protocol;
 	uint8_t measure_op, measure_sign, measure_count;
 	uint8_t update_tag;
-	uint8_t has_digest;
+	struct spdm_offer offer;
 	uint16_t next_session;		/* our half of the next session id */
 	uint16_t portion;		/* certificate bytes asked at once */
 	uint32_t peer_flags, peer_transfer;
 	uint32_t anchor_len, chain_len, message_len, record_len;
 	uint8_t scalar[SPDM_SCALAR], point[SPDM_DHE];
 	uint8_t digest[SPDM_HASH];	/* of slot 0, as DIGESTS said */
-	struct spdm_session session;
+	struct spdm_session session;	/* that operations are in */
+	struct spdm_session parked[SPDM_SESSIONS - 1];
 	uint8_t anchor[SPDM_ANCHOR_MAX];
 	uint8_t chain[SPDM_CHAIN_MAX];
 	uint8_t message[SPDM_MAX_MESSAGE];	/* vendor body to send, then the reply's */
@@ -130,11 +142,13 @@ struct spdm_responder {
 	uint8_t allow_clear;
 	uint8_t can_exchange;		/* what KEY_EXCHANGE needs was agreed on */
 	uint8_t can_measure;
+	struct spdm_offer offer;
 	uint16_t next_session;
 	uint16_t pad;
 	uint32_t peer_flags, peer_transfer;
 	uint32_t measure_session;	/* whose measurements the transcript holds; 0: outside */
-	struct spdm_session session;
+	struct spdm_session session;	/* of the last message */
+	struct spdm_session parked[SPDM_SESSIONS - 1];
 	struct spdm_transcript transcript;
 };
 

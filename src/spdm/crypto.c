@@ -35,11 +35,12 @@ int spdm_random(void *buf, size_t len)
 	return rc;
 }
 
-int spdm_hash_parts(const struct spdm_part *parts, size_t count, uint8_t out[SPDM_HASH])
+int spdm_hash_parts(
+	unsigned int hash, const struct spdm_part *parts, size_t count, uint8_t out[SPDM_HASH])
 {
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
 	EVP_MD_CTX *ctx = lib ? EVP_MD_CTX_new() : NULL;
-	int ok = ctx && EVP_DigestInit_ex2(ctx, lib->sha384, NULL);
+	int ok = ctx && EVP_DigestInit_ex2(ctx, lib->md[hash], NULL);
 
 	for (size_t i = 0; ok && i < count; i++)
 		ok = EVP_DigestUpdate(ctx, parts[i].data, parts[i].len);
@@ -48,13 +49,19 @@ int spdm_hash_parts(const struct spdm_part *parts, size_t count, uint8_t out[SPD
 	return ok ? 0 : -EIO;
 }
 
-int spdm_requester_digest(const uint8_t *data, size_t len, uint8_t out[SPDM_HASH])
+int spdm_hash(unsigned int hash, const void *data, size_t len, uint8_t out[SPDM_HASH])
 {
 	const struct spdm_part part = {data, len};
+
+	return spdm_hash_parts(hash, &part, 1, out);
+}
+
+int spdm_requester_digest(const uint8_t *data, size_t len, uint8_t out[SPDM_HASH])
+{
 	int rc;
 
 	ERR_set_mark();
-	rc = spdm_hash_parts(&part, 1, out);
+	rc = spdm_hash(SPDM_SHA384, data, len, out);
 	ERR_pop_to_mark();
 	return rc;
 }
@@ -70,31 +77,36 @@ static OSSL_PARAM param_bytes(const char *name, const void *data, size_t len)
 	return OSSL_PARAM_construct_octet_string(name, p.out, len);
 }
 
-static OSSL_PARAM param_sha384(const char *name)
+static OSSL_PARAM param_hash(const char *name, unsigned int hash)
 {
-	static char sha384[] = "SHA2-384";
+	union {
+		const char *in;
+		char *out;
+	} p = {.in = spdm_hash_row(hash)->name};
 
-	return OSSL_PARAM_construct_utf8_string(name, sha384, 0);
+	return OSSL_PARAM_construct_utf8_string(name, p.out, 0);
 }
 
-int spdm_hmac(const uint8_t key[SPDM_HASH], const void *data, size_t len, uint8_t out[SPDM_HASH])
+int spdm_hmac(unsigned int hash, const uint8_t *key, const void *data, size_t len,
+	uint8_t out[SPDM_HASH])
 {
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
-	const OSSL_PARAM params[] = {param_sha384(OSSL_MAC_PARAM_DIGEST), OSSL_PARAM_END};
+	const OSSL_PARAM params[] = {param_hash(OSSL_MAC_PARAM_DIGEST, hash), OSSL_PARAM_END};
 	EVP_MAC_CTX *ctx = lib ? EVP_MAC_CTX_new(lib->hmac) : NULL;
 	size_t out_len;
-	int ok = ctx && EVP_MAC_init(ctx, key, SPDM_HASH, params) &&
+	int ok = ctx && EVP_MAC_init(ctx, key, spdm_hash_row(hash)->size, params) &&
 		 EVP_MAC_update(ctx, data, len) && EVP_MAC_final(ctx, out, &out_len, SPDM_HASH);
 
 	EVP_MAC_CTX_free(ctx);
 	return ok ? 0 : -EIO;
 }
 
-static int hkdf_run(int mode, OSSL_PARAM key, OSSL_PARAM other, uint8_t *out, size_t len)
+static int hkdf_run(unsigned int hash, int mode, OSSL_PARAM key, OSSL_PARAM other, uint8_t *out,
+	size_t len)
 {
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
 	const OSSL_PARAM params[] = {OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		param_sha384(OSSL_KDF_PARAM_DIGEST), key, other, OSSL_PARAM_END};
+		param_hash(OSSL_KDF_PARAM_DIGEST, hash), key, other, OSSL_PARAM_END};
 	EVP_KDF_CTX *ctx = lib ? EVP_KDF_CTX_new(lib->hkdf) : NULL;
 	int ok = ctx && EVP_KDF_derive(ctx, out, len, params) == 1;
 
@@ -102,18 +114,21 @@ static int hkdf_run(int mode, OSSL_PARAM key, OSSL_PARAM other, uint8_t *out, si
 	return ok ? 0 : -EIO;
 }
 
-int spdm_hkdf_extract(
-	const uint8_t salt[SPDM_HASH], const uint8_t *ikm, size_t len, uint8_t out[SPDM_HASH])
+int spdm_hkdf_extract(unsigned int hash, const uint8_t *salt, const uint8_t *ikm, size_t len,
+	uint8_t out[SPDM_HASH])
 {
-	return hkdf_run(EVP_KDF_HKDF_MODE_EXTRACT_ONLY, param_bytes(OSSL_KDF_PARAM_KEY, ikm, len),
-		param_bytes(OSSL_KDF_PARAM_SALT, salt, SPDM_HASH), out, SPDM_HASH);
+	size_t size = spdm_hash_row(hash)->size;
+
+	return hkdf_run(hash, EVP_KDF_HKDF_MODE_EXTRACT_ONLY,
+		param_bytes(OSSL_KDF_PARAM_KEY, ikm, len),
+		param_bytes(OSSL_KDF_PARAM_SALT, salt, size), out, size);
 }
 
-int spdm_hkdf_expand(
-	const uint8_t prk[SPDM_HASH], const void *info, size_t info_len, uint8_t *out, size_t len)
+int spdm_hkdf_expand(unsigned int hash, const uint8_t *prk, const void *info, size_t info_len,
+	uint8_t *out, size_t len)
 {
-	return hkdf_run(EVP_KDF_HKDF_MODE_EXPAND_ONLY,
-		param_bytes(OSSL_KDF_PARAM_KEY, prk, SPDM_HASH),
+	return hkdf_run(hash, EVP_KDF_HKDF_MODE_EXPAND_ONLY,
+		param_bytes(OSSL_KDF_PARAM_KEY, prk, spdm_hash_row(hash)->size),
 		param_bytes(OSSL_KDF_PARAM_INFO, info, info_len), out, len);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes a device's certificates, as its vendor would: root, intermediate, leaf, all P-384, with
+ * Makes a device's certificates, as its vendor would: root, intermediate, leaf, all on one curve, with
  * the extensions SPDM asks of a leaf (DSP0274 1.2, certificate requirements).
  */
 #include "spdm/crypto.h"
@@ -40,6 +40,7 @@ static const struct level levels[LEVELS] = {
 struct identity {
 	const struct spdm_libcrypto *lib;
 	const char *name;
+	const char *curve; /* libcrypto's name */
 	EVP_PKEY *keys[LEVELS];
 	X509 *certs[LEVELS];
 };
@@ -135,14 +136,14 @@ static bool level_make(struct identity *id, int level)
 	int above = level == LEVEL_ROOT ? level : level - 1;
 	X509 *cert = id->certs[level] = X509_new_ex(id->lib->ctx, NULL);
 
-	id->keys[level] = EVP_PKEY_Q_keygen(id->lib->ctx, NULL, "EC", "P-384");
+	id->keys[level] = EVP_PKEY_Q_keygen(id->lib->ctx, NULL, "EC", id->curve);
 	return cert && id->keys[level] && X509_set_version(cert, X509_VERSION_3) &&
 	       serial_set(cert) && name_set(X509_get_subject_name(cert), id, level) &&
 	       X509_set_issuer_name(cert, X509_get_subject_name(id->certs[above])) &&
 	       ASN1_TIME_set_string(X509_getm_notBefore(cert), VALID_FROM) &&
 	       ASN1_TIME_set_string(X509_getm_notAfter(cert), VALID_TO) &&
 	       X509_set_pubkey(cert, id->keys[level]) && extensions_add(id, level) &&
-	       X509_sign(cert, id->keys[above], id->lib->sha384) > 0;
+	       X509_sign(cert, id->keys[above], id->lib->md[SPDM_SHA384]) > 0;
 }
 
 static int certificate_put(struct writer *w, X509 *cert)
@@ -186,10 +187,12 @@ static int identity_make(
 	return rc;
 }
 
-int spdm_make_identity(const char *name, uint8_t *chain, size_t *chain_len, uint8_t *key,
-	size_t *key_len, uint8_t *anchor, size_t *anchor_len)
+int spdm_make_identity(const char *name, enum spdm_curve_id curve, uint8_t *chain,
+	size_t *chain_len, uint8_t *key, size_t *key_len, uint8_t *anchor, size_t *anchor_len)
 {
-	struct identity id = {.lib = spdm_libcrypto(), .name = name};
+	struct identity id = {.lib = spdm_libcrypto(),
+		.name = name,
+		.curve = spdm_curve_row(curve)->name};
 	struct writer to_chain = writer_of(chain, *chain_len), to_key = writer_of(key, *key_len);
 	struct writer to_anchor = writer_of(anchor, *anchor_len);
 	int rc;

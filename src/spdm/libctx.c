@@ -178,6 +178,7 @@ static int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
 static void libcrypto_make(void)
 {
 	OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
+	bool hashes = true;
 
 	if (!ctx)
 		return;
@@ -186,16 +187,20 @@ static void libcrypto_make(void)
 		!RAND_set_DRBG_type(ctx, RAND_NAME, RAND_PROPERTIES, NULL, NULL) ||
 		!RAND_set_seed_source_type(ctx, RAND_NAME, RAND_PROPERTIES))
 		goto free_ctx;
-	libcrypto.sha384 = EVP_MD_fetch(ctx, "SHA2-384", NULL);
+	for (unsigned int i = 0; i < SPDM_HASHES; i++) {
+		libcrypto.md[i] = EVP_MD_fetch(ctx, spdm_hash_row(i)->name, NULL);
+		hashes = hashes && libcrypto.md[i];
+	}
 	libcrypto.hmac = EVP_MAC_fetch(ctx, "HMAC", NULL);
 	libcrypto.hkdf = EVP_KDF_fetch(ctx, "HKDF", NULL);
 	libcrypto.gcm = EVP_CIPHER_fetch(ctx, "AES-256-GCM", NULL);
-	if (!libcrypto.sha384 || !libcrypto.hmac || !libcrypto.hkdf || !libcrypto.gcm)
+	if (!hashes || !libcrypto.hmac || !libcrypto.hkdf || !libcrypto.gcm)
 		goto free_algorithms;
 	libcrypto.ctx = ctx;
 	return;
 free_algorithms:
-	EVP_MD_free(libcrypto.sha384);
+	for (unsigned int i = 0; i < SPDM_HASHES; i++)
+		EVP_MD_free(libcrypto.md[i]);
 	EVP_MAC_free(libcrypto.hmac);
 	EVP_KDF_free(libcrypto.hkdf);
 	EVP_CIPHER_free(libcrypto.gcm);

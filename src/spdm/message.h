@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Wire constants of SPDM 1.2 (DSP0274 1.2) and of the secured-message opaque data (DSP0277).
+ * Wire constants of SPDM 1.2 and 1.3 (DSP0274) and of the secured-message opaque data (DSP0277).
  * Internal to this room.
  */
 #ifndef SWTIO_SPDM_MESSAGE_H
@@ -12,8 +12,6 @@
 #define SPDM_DOE_SECURED 2
 
 #define SPDM_VERSION_10 0x10		/* header version of GET_VERSION and VERSION */
-#define SPDM_VERSION_12 0x12
-#define SPDM_VERSION_ENTRY_12 0x1200
 
 enum spdm_code {			/* DSP0274 table 4 and 5 */
 	SPDM_DIGESTS = 0x01, SPDM_CERTIFICATE = 0x02, SPDM_CHALLENGE_AUTH = 0x03,
@@ -31,6 +29,7 @@ enum spdm_code {			/* DSP0274 table 4 and 5 */
 
 enum spdm_error {			/* ERROR, param1 */
 	SPDM_ERROR_INVALID_REQUEST = 0x01, SPDM_ERROR_INVALID_SESSION = 0x02,
+	SPDM_ERROR_BUSY = 0x03,
 	SPDM_ERROR_UNEXPECTED_REQUEST = 0x04, SPDM_ERROR_UNSPECIFIED = 0x05,
 	SPDM_ERROR_DECRYPT = 0x06, SPDM_ERROR_UNSUPPORTED_REQUEST = 0x07,
 	SPDM_ERROR_SESSION_LIMIT = 0x0a, SPDM_ERROR_SESSION_REQUIRED = 0x0b,
@@ -55,9 +54,6 @@ enum {					/* CAPABILITIES flags */
 #define SPDM_MEAS_SPEC_DMTF 1
 #define SPDM_OPAQUE_FMT1 2
 #define SPDM_MEAS_HASH_SHA384 4
-#define SPDM_ASYM_ECDSA_P384 0x80
-#define SPDM_HASH_SHA384 2
-#define SPDM_DHE_SECP384R1 0x10
 #define SPDM_AEAD_AES256GCM 2
 #define SPDM_SCHEDULE_SPDM 1
 enum { SPDM_TABLE_DHE = 2, SPDM_TABLE_AEAD = 3, SPDM_TABLE_REQ_ASYM = 4, SPDM_TABLE_SCHEDULE = 5 };

@@ -15,35 +15,42 @@ int req_version_build(struct spdm_requester *ctx, struct writer *w)
 {
 	for (int part = 0; part < SPDM_PARTS; part++)
 		spdm_transcript_reset(&ctx->transcript, (enum spdm_transcript_part)part);
-	spdm_session_end(&ctx->session);
+	req_sessions_end(ctx);
 	ctx->connected = false;
+	ctx->chain_good = false;
+	ctx->transcript.suite = (struct spdm_suite){0};
 	ctx->chain_len = 0;
 	ctx->peer_flags = 0;
 	ctx->peer_transfer = 0;
-	req_header(w, SPDM_GET_VERSION, 0, 0);
+	req_header(ctx, w, SPDM_GET_VERSION, 0, 0);
 	return vca_note(ctx, w);
 }
 
 int req_version_take(struct spdm_requester *ctx, struct req_answer *a)
 {
+	int best = -1;
 	unsigned int count;
-	bool found = false;
 
 	get_u8(&a->r);
 	count = get_u8(&a->r);
-	for (unsigned int i = 0; i < count; i++)
-		found |= (get_le16(&a->r) & 0xff00) == SPDM_VERSION_ENTRY_12;
+	for (unsigned int i = 0; i < count; i++) {
+		int id = spdm_version_of((uint8_t)(get_le16(&a->r) >> 8), ctx->offer.versions);
+
+		if (id > best)
+			best = id;
+	}
 	if (!req_answer_end(a))
 		return -EBADMSG;
-	if (!found)
+	if (best < 0)
 		return -EPROTO;
+	ctx->transcript.suite.version = (uint8_t)best;
 	req_answer_note(ctx, a, SPDM_PART_VCA);
 	return REQ_CAPABILITIES;
 }
 
 int req_capabilities_build(struct spdm_requester *ctx, struct writer *w)
 {
-	req_header(w, SPDM_GET_CAPABILITIES, 0, 0);
+	req_header(ctx, w, SPDM_GET_CAPABILITIES, 0, 0);
 	put_u8(w, 0);
 	put_u8(w, SPDM_CT_EXPONENT);
 	put_le16(w, 0);
@@ -72,11 +79,12 @@ int req_capabilities_take(struct spdm_requester *ctx, struct req_answer *a)
 	return REQ_ALGORITHMS;
 }
 
+/* DHE's depends on what is offered. */
 static const struct {
 	uint8_t type;
 	uint16_t algorithms;
 } tables[] = {
-	{SPDM_TABLE_DHE, SPDM_DHE_SECP384R1},
+	{SPDM_TABLE_DHE, 0},
 	{SPDM_TABLE_AEAD, SPDM_AEAD_AES256GCM},
 	{SPDM_TABLE_SCHEDULE, SPDM_SCHEDULE_SPDM},
 };
@@ -87,30 +95,38 @@ static const struct {
 
 int req_algorithms_build(struct spdm_requester *ctx, struct writer *w)
 {
-	req_header(w, SPDM_NEGOTIATE_ALGORITHMS, TABLES, 0);
+	req_header(ctx, w, SPDM_NEGOTIATE_ALGORITHMS, TABLES, 0);
 	put_le16(w, NEGOTIATE_SIZE + TABLE_SIZE * TABLES);
 	put_u8(w, SPDM_MEAS_SPEC_DMTF);
 	put_u8(w, SPDM_OPAQUE_FMT1);
-	put_le32(w, SPDM_ASYM_ECDSA_P384);
-	put_le32(w, SPDM_HASH_SHA384);
+	put_le32(w, spdm_offer_asyms(ctx->offer.asyms));
+	put_le32(w, spdm_offer_hashes(ctx->offer.hashes));
 	put_space(w, 16); /* reserved; no external algorithms */
 	for (size_t i = 0; i < TABLES; i++) {
 		put_u8(w, tables[i].type);
 		put_u8(w, SPDM_TABLE_COUNT);
-		put_le16(w, tables[i].algorithms);
+		put_le16(w, tables[i].type == SPDM_TABLE_DHE ? spdm_offer_dhes(ctx->offer.dhes)
+							     : tables[i].algorithms);
 	}
 	return vca_note(ctx, w);
 }
 
-/* The answered tables: exactly what was offered, each type once. */
-static bool tables_fit(struct reader *r, unsigned int count)
+/* The answered tables: one algorithm of those offered, each type once. */
+static bool tables_fit(struct spdm_requester *ctx, struct reader *r, unsigned int count)
 {
 	if (count != TABLES)
 		return false;
-	for (size_t i = 0; i < TABLES; i++)
-		if (get_u8(r) != tables[i].type || get_u8(r) != SPDM_TABLE_COUNT ||
-			get_le16(r) != tables[i].algorithms)
+	for (size_t i = 0; i < TABLES; i++) {
+		bool fits = get_u8(r) == tables[i].type && get_u8(r) == SPDM_TABLE_COUNT;
+		uint16_t chosen = get_le16(r);
+		int dhe = spdm_dhe_of(chosen, ctx->offer.dhes);
+
+		if (tables[i].type == SPDM_TABLE_DHE && dhe >= 0)
+			ctx->transcript.suite.dhe = (uint8_t)dhe;
+		if (!fits ||
+			(tables[i].type == SPDM_TABLE_DHE ? dhe < 0 : chosen != tables[i].algorithms))
 			return false;
+	}
 	return true;
 }
 
@@ -120,20 +136,23 @@ int req_algorithms_take(struct spdm_requester *ctx, struct req_answer *a)
 	size_t length = get_le16(&a->r);
 	uint8_t spec = get_u8(&a->r), opaque = get_u8(&a->r);
 	uint32_t meas_hash = get_le32(&a->r), asym = get_le32(&a->r), hash = get_le32(&a->r);
+	int asym_id = spdm_asym_of(asym, ctx->offer.asyms);
+	int hash_id = spdm_hash_of(hash, ctx->offer.hashes);
 	uint16_t external;
 	bool fits, measures = ctx->peer_flags & SPDM_CAP_MEAS_SIG;
 
 	get_bytes(&a->r, 12);
 	external = get_le16(&a->r);
 	get_le16(&a->r);
-	fits = tables_fit(&a->r, a->param1);
+	fits = tables_fit(ctx, &a->r, a->param1);
 	if (fits && !req_answer_end(a))
 		return -EBADMSG;
 	if (!fits || length != ALGORITHMS_SIZE + TABLE_SIZE * TABLES || external ||
-		asym != SPDM_ASYM_ECDSA_P384 || hash != SPDM_HASH_SHA384 ||
-		opaque != SPDM_OPAQUE_FMT1 ||
+		asym_id < 0 || hash_id < 0 || opaque != SPDM_OPAQUE_FMT1 ||
 		(measures && (spec != SPDM_MEAS_SPEC_DMTF || __builtin_popcount(meas_hash) != 1)))
 		return -EPROTO;
+	ctx->transcript.suite.asym = (uint8_t)asym_id;
+	ctx->transcript.suite.hash = (uint8_t)hash_id;
 	req_answer_note(ctx, a, SPDM_PART_VCA);
 	ctx->connected = true;
 	return REQ_DIGESTS;
@@ -141,7 +160,7 @@ int req_algorithms_take(struct spdm_requester *ctx, struct req_answer *a)
 
 int req_digests_build(struct spdm_requester *ctx, struct writer *w)
 {
-	req_header(w, SPDM_GET_DIGESTS, 0, 0);
+	req_header(ctx, w, SPDM_GET_DIGESTS, 0, 0);
 	spdm_transcript_add(&ctx->transcript, SPDM_PART_CHAIN, w->p, w->at);
 	return 0;
 }
@@ -151,13 +170,17 @@ int req_digests_build(struct spdm_requester *ctx, struct writer *w)
 int req_digests_take(struct spdm_requester *ctx, struct req_answer *a)
 {
 	unsigned int slots = (unsigned int)__builtin_popcount(a->param2);
+	size_t hash = spdm_suite_hash(&ctx->transcript.suite);
+	uint8_t reserved = a->param1;
 
-	get_copy(&a->r, ctx->digest, SPDM_HASH);
+	if (ctx->transcript.suite.version >= SPDM_V13) /* the slots that there could be */
+		reserved = a->param2 & (uint8_t)~a->param1;
+	get_copy(&a->r, ctx->digest, hash);
 	if (slots > 1)
-		get_bytes(&a->r, (slots - 1) * SPDM_HASH);
+		get_bytes(&a->r, (slots - 1) * hash);
 	if (!req_answer_end(a))
 		return -EBADMSG;
-	if (!(a->param2 & 1) || a->param1)
+	if (!(a->param2 & 1) || reserved)
 		return -EPROTO;
 	req_answer_note(ctx, a, SPDM_PART_CHAIN);
 	ctx->chain_len = 0;
@@ -166,7 +189,7 @@ int req_digests_take(struct spdm_requester *ctx, struct req_answer *a)
 
 int req_certificate_build(struct spdm_requester *ctx, struct writer *w)
 {
-	req_header(w, SPDM_GET_CERTIFICATE, 0, 0);
+	req_header(ctx, w, SPDM_GET_CERTIFICATE, 0, 0);
 	put_le16(w, (uint16_t)ctx->chain_len);
 	put_le16(w, ctx->portion);
 	spdm_transcript_add(&ctx->transcript, SPDM_PART_CHAIN, w->p, w->at);
@@ -177,16 +200,17 @@ static int chain_complete(struct spdm_requester *ctx)
 {
 	struct spdm_transcript *t = &ctx->transcript;
 	EVP_PKEY *leaf;
-	int rc = spdm_requester_digest(ctx->chain, ctx->chain_len, t->chain_hash);
+	int rc = spdm_hash(t->suite.hash, ctx->chain, ctx->chain_len, t->chain_hash);
 
 	if (rc)
 		return rc;
-	if (!spdm_equal(t->chain_hash, ctx->digest, SPDM_HASH))
+	if (!spdm_equal(t->chain_hash, ctx->digest, spdm_suite_hash(&t->suite)))
 		return -EACCES;
 	rc = req_chain_verify(ctx, &leaf);
 	if (rc)
 		return rc;
 	EVP_PKEY_free(leaf); /* the cache keeps it */
+	ctx->chain_good = true;
 	return ctx->op == SPDM_OP_CHALLENGE ? REQ_CHALLENGE : REQ_KEY_EXCHANGE;
 }
 

@@ -18,18 +18,18 @@ int req_key_exchange_build(struct spdm_requester *ctx, struct writer *w)
 	int rc = spdm_random(random, sizeof(random));
 
 	if (!rc)
-		rc = spdm_ecdh_make(ctx->scalar, ctx->point);
+		rc = spdm_ecdh_make(ctx->transcript.suite.dhe, ctx->scalar, ctx->point);
 	if (rc)
 		return rc;
 	if (!++ctx->next_session)
 		ctx->next_session = 1;
 	spdm_opaque_put_supported(&o);
-	req_header(w, SPDM_KEY_EXCHANGE, summary_type(ctx), 0);
+	req_header(ctx, w, SPDM_KEY_EXCHANGE, summary_type(ctx), 0);
 	put_le16(w, ctx->next_session);
 	put_u8(w, POLICY_TERMINATE);
 	put_u8(w, 0);
 	put_bytes(w, random, sizeof(random));
-	put_bytes(w, ctx->point, sizeof(ctx->point));
+	put_bytes(w, ctx->point, spdm_suite_exchange(&ctx->transcript.suite));
 	put_le16(w, (uint16_t)o.at);
 	put_bytes(w, opaque, o.at);
 	spdm_transcript_reset(&ctx->transcript, SPDM_PART_CHAIN);
@@ -48,6 +48,7 @@ struct exchange_answer {
 static int exchange_parse(
 	const struct spdm_requester *ctx, struct req_answer *a, struct exchange_answer *x)
 {
+	const struct spdm_suite *suite = &ctx->transcript.suite;
 	const uint8_t *opaque;
 	size_t opaque_len;
 
@@ -55,14 +56,14 @@ static int exchange_parse(
 	x->mutual = get_u8(&a->r);
 	x->slot = get_u8(&a->r);
 	get_bytes(&a->r, SPDM_NONCE);
-	x->point = get_bytes(&a->r, SPDM_DHE);
+	x->point = get_bytes(&a->r, spdm_suite_exchange(suite));
 	if (summary_type(ctx) != SPDM_SUMMARY_NONE)
-		get_bytes(&a->r, SPDM_HASH);
+		get_bytes(&a->r, spdm_suite_hash(suite));
 	opaque_len = get_le16(&a->r);
 	opaque = get_bytes(&a->r, opaque_len);
 	x->signed_len = a->r.at;
-	x->signature = get_bytes(&a->r, SPDM_SIG);
-	x->verify = ctx->session.in_clear ? NULL : get_bytes(&a->r, SPDM_HASH);
+	x->signature = get_bytes(&a->r, spdm_suite_signature(suite));
+	x->verify = ctx->session.in_clear ? NULL : get_bytes(&a->r, spdm_suite_hash(suite));
 	if (!req_answer_end(a) || opaque_len > SPDM_OPAQUE_MAX)
 		return -EBADMSG;
 	if (x->mutual || x->slot ||
@@ -76,7 +77,8 @@ static int handshake_check(struct spdm_requester *ctx, const struct exchange_ans
 {
 	struct spdm_transcript *t = &ctx->transcript;
 	uint8_t shared[SPDM_SCALAR], verify[SPDM_HASH];
-	int rc = spdm_ecdh_derive(ctx->scalar, ctx->point, x->point, shared);
+	size_t hash = spdm_suite_hash(&t->suite);
+	int rc = spdm_ecdh_derive(t->suite.dhe, ctx->scalar, ctx->point, x->point, shared);
 
 	if (!rc)
 		rc = spdm_session_handshake(&ctx->session, t, shared);
@@ -85,10 +87,10 @@ static int handshake_check(struct spdm_requester *ctx, const struct exchange_ans
 	if (rc || !x->verify)
 		return rc;
 	rc = spdm_session_finished(&ctx->session, t, SPDM_SIDE_RESPONDER, verify);
-	if (!rc && !spdm_equal(verify, x->verify, SPDM_HASH))
+	if (!rc && !spdm_equal(verify, x->verify, hash))
 		rc = -EACCES;
 	if (!rc)
-		spdm_transcript_add(t, SPDM_PART_KEYS, x->verify, SPDM_HASH);
+		spdm_transcript_add(t, SPDM_PART_KEYS, x->verify, hash);
 	return rc;
 }
 
@@ -106,7 +108,8 @@ int req_key_exchange_take(struct spdm_requester *ctx, struct req_answer *a)
 	rc = req_signature_check(ctx, SPDM_SIGN_KEY_EXCHANGE, SPDM_PART_KEYS, x.signature);
 	if (rc)
 		return rc;
-	spdm_transcript_add(t, SPDM_PART_KEYS, x.signature, SPDM_SIG);
+	spdm_transcript_add(
+		t, SPDM_PART_KEYS, x.signature, spdm_suite_signature(&t->suite));
 	ctx->session.phase = SPDM_PHASE_HANDSHAKE;
 	ctx->session.id = (uint32_t)x.session << 16 | ctx->next_session;
 	rc = handshake_check(ctx, &x);
@@ -119,11 +122,11 @@ int req_finish_build(struct spdm_requester *ctx, struct writer *w)
 	uint8_t verify[SPDM_HASH];
 	int rc;
 
-	req_header(w, SPDM_FINISH, 0, 0);
+	req_header(ctx, w, SPDM_FINISH, 0, 0);
 	spdm_transcript_add(t, SPDM_PART_KEYS, w->p, w->at);
 	rc = spdm_session_finished(&ctx->session, t, SPDM_SIDE_REQUESTER, verify);
-	put_bytes(w, verify, sizeof(verify));
-	spdm_transcript_add(t, SPDM_PART_KEYS, verify, sizeof(verify));
+	put_bytes(w, verify, spdm_suite_hash(&t->suite));
+	spdm_transcript_add(t, SPDM_PART_KEYS, verify, spdm_suite_hash(&t->suite));
 	return rc;
 }
 
@@ -131,7 +134,8 @@ int req_finish_take(struct spdm_requester *ctx, struct req_answer *a)
 {
 	struct spdm_transcript *t = &ctx->transcript;
 	size_t header = a->r.at;
-	const uint8_t *verify = a->secured ? NULL : get_bytes(&a->r, SPDM_HASH);
+	size_t hash = spdm_suite_hash(&t->suite);
+	const uint8_t *verify = a->secured ? NULL : get_bytes(&a->r, hash);
 	uint8_t expected[SPDM_HASH];
 	int rc = 0;
 
@@ -140,9 +144,9 @@ int req_finish_take(struct spdm_requester *ctx, struct req_answer *a)
 	spdm_transcript_add(t, SPDM_PART_KEYS, a->r.p, header);
 	if (verify) {
 		rc = spdm_session_finished(&ctx->session, t, SPDM_SIDE_RESPONDER, expected);
-		if (!rc && !spdm_equal(verify, expected, SPDM_HASH))
+		if (!rc && !spdm_equal(verify, expected, hash))
 			rc = -EACCES;
-		spdm_transcript_add(t, SPDM_PART_KEYS, verify, SPDM_HASH);
+		spdm_transcript_add(t, SPDM_PART_KEYS, verify, hash);
 	}
 	if (!rc)
 		rc = spdm_session_open(&ctx->session, t);

@@ -6,7 +6,7 @@
 
 int req_vendor_build(struct spdm_requester *ctx, struct writer *w)
 {
-	req_header(w, SPDM_VENDOR_DEFINED_REQUEST, 0, 0);
+	req_header(ctx, w, SPDM_VENDOR_DEFINED_REQUEST, 0, 0);
 	put_le16(w, SPDM_STANDARD_PCISIG);
 	put_u8(w, 2); /* bytes of the vendor id */
 	put_le16(w, SPDM_VENDOR_PCISIG);
@@ -39,8 +39,7 @@ int req_vendor_take(struct spdm_requester *ctx, struct req_answer *a)
 
 int req_heartbeat_build(struct spdm_requester *ctx, struct writer *w)
 {
-	(void)ctx;
-	req_header(w, SPDM_HEARTBEAT, 0, 0);
+	req_header(ctx, w, SPDM_HEARTBEAT, 0, 0);
 	return 0;
 }
 
@@ -58,7 +57,7 @@ int req_key_update_build(struct spdm_requester *ctx, struct writer *w)
 
 	if (rc)
 		return rc;
-	req_header(w, SPDM_KEY_UPDATE, SPDM_KEY_UPDATE_ALL, ctx->update_tag);
+	req_header(ctx, w, SPDM_KEY_UPDATE, SPDM_KEY_UPDATE_ALL, ctx->update_tag);
 	s->old = s->keys[SPDM_SIDE_RESPONDER];
 	return spdm_session_update(s, SPDM_SIDE_RESPONDER);
 }
@@ -81,7 +80,7 @@ int req_key_verify_build(struct spdm_requester *ctx, struct writer *w)
 {
 	int rc = spdm_random(&ctx->update_tag, sizeof(ctx->update_tag));
 
-	req_header(w, SPDM_KEY_UPDATE, SPDM_KEY_UPDATE_VERIFY, ctx->update_tag);
+	req_header(ctx, w, SPDM_KEY_UPDATE, SPDM_KEY_UPDATE_VERIFY, ctx->update_tag);
 	return rc;
 }
 
@@ -96,8 +95,7 @@ int req_key_verify_take(struct spdm_requester *ctx, struct req_answer *a)
 
 int req_end_build(struct spdm_requester *ctx, struct writer *w)
 {
-	(void)ctx;
-	req_header(w, SPDM_END_SESSION, 0, 0);
+	req_header(ctx, w, SPDM_END_SESSION, 0, 0);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static const struct req_row {
 #undef STEP
 };
 
-enum req_need { REQ_NEEDS_NOTHING, REQ_NEEDS_CONNECTION, REQ_NEEDS_SESSION };
+enum req_need { REQ_NEEDS_NOTHING, REQ_NEEDS_CONNECTION, REQ_NEEDS_CHAIN, REQ_NEEDS_SESSION };
 
 static const struct {
 	uint8_t step, need;
@@ -46,6 +46,7 @@ static const struct {
 	[SPDM_OP_HEARTBEAT] = {REQ_HEARTBEAT, REQ_NEEDS_SESSION, SPDM_CAP_HBEAT},
 	[SPDM_OP_KEY_UPDATE] = {REQ_KEY_UPDATE, REQ_NEEDS_SESSION, SPDM_CAP_KEY_UPD},
 	[SPDM_OP_END] = {REQ_END, REQ_NEEDS_SESSION},
+	[SPDM_OP_SESSION] = {REQ_KEY_EXCHANGE, REQ_NEEDS_CHAIN, SPDM_CAPS_SESSION},
 };
 
 size_t spdm_requester_size(void)
@@ -56,6 +57,7 @@ size_t spdm_requester_size(void)
 void spdm_requester_init(struct spdm_requester *ctx, const uint8_t *trust_anchor_der, size_t len)
 {
 	memset(ctx, 0, sizeof(*ctx));
+	ctx->offer = spdm_offer_all;
 	ctx->portion = SPDM_MAX_MESSAGE - SPDM_CERTIFICATE_HEADER;
 	spdm_requester_measure(ctx, SPDM_MEASURE_ALL, true);
 	if (!trust_anchor_der || len > sizeof(ctx->anchor))
@@ -85,8 +87,37 @@ static bool context_sane(const struct spdm_requester *ctx)
 {
 	return ctx->step < REQ_STEPS && ctx->anchor_len <= sizeof(ctx->anchor) &&
 	       ctx->chain_len <= sizeof(ctx->chain) && ctx->message_len <= sizeof(ctx->message) &&
-	       ctx->record_len <= sizeof(ctx->record) && ctx->session.phase < SPDM_PHASES &&
+	       ctx->record_len <= sizeof(ctx->record) && spdm_sessions_sane(&ctx->session, ctx->parked) &&
 	       spdm_transcript_sane(&ctx->transcript);
+}
+
+void spdm_requester_offer(struct spdm_requester *ctx, const struct spdm_offer *offer)
+{
+	ctx->offer = *offer;
+}
+
+void spdm_requester_agreement(const struct spdm_requester *ctx, struct spdm_agreement *agreed)
+{
+	const struct spdm_suite *suite = &ctx->transcript.suite;
+
+	*agreed = (struct spdm_agreement){0};
+	if (ctx->connected)
+		*agreed = (struct spdm_agreement){
+			suite->version, suite->hash, suite->asym, suite->dhe, ctx->peer_flags};
+}
+
+int spdm_requester_use(struct spdm_requester *ctx, uint32_t session)
+{
+	if (!context_sane(ctx) || ctx->step != REQ_DONE)
+		return -EINVAL;
+	return spdm_session_use(&ctx->session, ctx->parked, session) ? 0 : -ENOENT;
+}
+
+void req_sessions_end(struct spdm_requester *ctx)
+{
+	spdm_session_end(&ctx->session);
+	for (unsigned int i = 0; i < SPDM_SESSIONS - 1; i++)
+		spdm_session_end(&ctx->parked[i]);
 }
 
 static bool step_secured(const struct spdm_requester *ctx)
@@ -117,11 +148,15 @@ int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op)
 	if (op >= SPDM_OP_MAX || !operations[op].step || !context_sane(ctx))
 		return -EINVAL;
 	operation_drop(ctx);
-	if ((operations[op].need == REQ_NEEDS_CONNECTION && !ctx->connected) ||
+	if ((operations[op].need >= REQ_NEEDS_CONNECTION && !ctx->connected) ||
+		(operations[op].need == REQ_NEEDS_CHAIN && !ctx->chain_good) ||
 		(operations[op].need == REQ_NEEDS_SESSION && ctx->session.phase != SPDM_PHASE_OPEN))
 		return -EINVAL;
 	if ((ctx->peer_flags & operations[op].caps) != operations[op].caps)
 		return -EOPNOTSUPP;
+	if (op == SPDM_OP_SESSION &&
+		!spdm_session_use_phase(&ctx->session, ctx->parked, SPDM_PHASE_NONE))
+		return -ENOSPC;
 	ctx->op = (uint8_t)op;
 	ctx->step = operations[op].step;
 	ctx->error = 0;
@@ -186,7 +221,10 @@ static int answer_header(struct spdm_requester *ctx, struct req_answer *a, uint8
 	}
 	if (code != expected)
 		return -EPROTO;
-	return version == (code == SPDM_VERSION ? SPDM_VERSION_10 : SPDM_VERSION_12) ? 0 : -EPROTO;
+	return version == (code == SPDM_VERSION ? SPDM_VERSION_10
+						: spdm_suite_header(&ctx->transcript.suite))
+		       ? 0
+		       : -EPROTO;
 }
 
 /* Takes one answer; *authentic tells whether it came through the session. */
@@ -302,12 +340,13 @@ int spdm_requester_next(
 /* What the chain must end at: the anchor, or the first certificate of the chain itself. */
 static const uint8_t *root_of(const struct spdm_requester *ctx, size_t *len)
 {
+	size_t head = SPDM_CHAIN_HEADER + spdm_suite_hash(&ctx->transcript.suite);
+
 	*len = ctx->anchor_len;
-	if (!ctx->own_root || ctx->anchor_len || ctx->chain_len <= SPDM_CHAIN_HEADER)
+	if (!ctx->own_root || ctx->anchor_len || ctx->chain_len <= head)
 		return ctx->anchor;
-	*len = spdm_certificate_length(
-		ctx->chain + SPDM_CHAIN_HEADER, ctx->chain_len - SPDM_CHAIN_HEADER);
-	return ctx->chain + SPDM_CHAIN_HEADER;
+	*len = spdm_certificate_length(ctx->chain + head, ctx->chain_len - head);
+	return ctx->chain + head;
 }
 
 int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf)
@@ -315,7 +354,8 @@ int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf)
 	size_t len;
 	const uint8_t *root = root_of(ctx, &len);
 
-	return spdm_chain_verify(root, len, ctx->chain, ctx->chain_len, leaf);
+	return spdm_chain_verify(
+		&ctx->transcript.suite, root, len, ctx->chain, ctx->chain_len, leaf);
 }
 
 int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purpose,
@@ -329,7 +369,7 @@ int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purp
 		return rc;
 	rc = spdm_transcript_hash(&ctx->transcript, part, hash);
 	if (!rc)
-		rc = spdm_verify(key, purpose, hash, signature);
+		rc = spdm_verify(&ctx->transcript.suite, key, purpose, hash, signature);
 	EVP_PKEY_free(key);
 	return rc;
 }

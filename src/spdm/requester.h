@@ -31,6 +31,8 @@ static inline void req_answer_note(struct spdm_requester *ctx, const struct req_
 	spdm_transcript_add(&ctx->transcript, part, a->r.p, a->r.at);
 }
 
+/* Ends the session in use and all others. */
+void req_sessions_end(struct spdm_requester *ctx);
 /* The key of the chain in the context, which the caller frees, if the chain is good. */
 int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf);
 /* A signature by that key over one transcript. */
@@ -62,9 +64,11 @@ REQ_STEP(end);
 #undef REQ_STEP
 
 /* Starts a request. */
-static inline void req_header(struct writer *w, uint8_t code, uint8_t param1, uint8_t param2)
+static inline void req_header(const struct spdm_requester *ctx, struct writer *w, uint8_t code,
+			      uint8_t param1, uint8_t param2)
 {
-	put_u8(w, code == SPDM_GET_VERSION ? SPDM_VERSION_10 : SPDM_VERSION_12);
+	put_u8(w, code == SPDM_GET_VERSION ? SPDM_VERSION_10
+					   : spdm_suite_header(&ctx->transcript.suite));
 	put_u8(w, code);
 	put_u8(w, param1);
 	put_u8(w, param2);

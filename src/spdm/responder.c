@@ -43,11 +43,17 @@ size_t spdm_responder_size(void)
 void spdm_responder_init(struct spdm_responder *ctx)
 {
 	memset(ctx, 0, sizeof(*ctx));
+	ctx->offer = spdm_offer_all;
 }
 
 void spdm_responder_allow_clear_handshake(struct spdm_responder *ctx, bool allow)
 {
 	ctx->allow_clear = allow;
+}
+
+void spdm_responder_offer(struct spdm_responder *ctx, const struct spdm_offer *offer)
+{
+	ctx->offer = *offer;
 }
 
 void rsp_session_end(struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner)
@@ -69,7 +75,11 @@ void rsp_connection_reset(
 	ctx->can_measure = false;
 	ctx->peer_flags = 0;
 	ctx->peer_transfer = 0;
-	rsp_session_end(ctx, ops, owner);
+	ctx->transcript.suite = (struct spdm_suite){0};
+	do
+		rsp_session_end(ctx, ops, owner);
+	while (spdm_session_use_phase(&ctx->session, ctx->parked, SPDM_PHASE_OPEN) ||
+		spdm_session_use_phase(&ctx->session, ctx->parked, SPDM_PHASE_HANDSHAKE));
 }
 
 void spdm_responder_reset(
@@ -92,7 +102,8 @@ size_t rsp_most(const struct spdm_responder *ctx)
 /* An image may come from a file of somebody else's making. */
 static bool context_sane(const struct spdm_responder *ctx)
 {
-	return ctx->connection < SPDM_CONNECTIONS && ctx->session.phase < SPDM_PHASES &&
+	return ctx->connection < SPDM_CONNECTIONS &&
+	       spdm_sessions_sane(&ctx->session, ctx->parked) &&
 	       spdm_transcript_sane(&ctx->transcript);
 }
 
@@ -114,13 +125,23 @@ static void error_put(struct rsp_call *call, uint8_t error, uint8_t data, uint8_
 	put_u8(&call->w, data);
 }
 
+/* The version is the requester's choice with GET_CAPABILITIES, and stands from then on. */
+static bool version_fits(const struct spdm_responder *ctx, uint8_t code, uint8_t version)
+{
+	if (code == SPDM_GET_VERSION)
+		return version == SPDM_VERSION_10;
+	if (ctx->connection < SPDM_AT_CAPABILITIES)
+		return spdm_version_of(version, ctx->offer.versions) >= 0;
+	return version == spdm_suite_header(&ctx->transcript.suite);
+}
+
 /* Whether a request may come now and here: 0 or an SPDM error code. */
 static int request_admit(const struct rsp_call *call, const struct rsp_row *row, uint8_t version)
 {
 	const struct spdm_session *s = &call->ctx->session;
 	uint8_t here = RSP_CLEAR;
 
-	if (version != (row->code == SPDM_GET_VERSION ? SPDM_VERSION_10 : SPDM_VERSION_12))
+	if (!version_fits(call->ctx, row->code, version))
 		return SPDM_ERROR_VERSION_MISMATCH;
 	if (call->secured)
 		here = s->phase == SPDM_PHASE_OPEN ? RSP_SESSION : RSP_HANDSHAKE;
@@ -138,9 +159,9 @@ static uint8_t error_version(const struct rsp_call *call, uint8_t version, uint8
 {
 	if (code == SPDM_GET_VERSION)
 		return SPDM_VERSION_10;
-	return call->ctx->connection >= SPDM_AT_CAPABILITIES || version == SPDM_VERSION_12
-		       ? SPDM_VERSION_12
-		       : SPDM_VERSION_10;
+	if (call->ctx->connection >= SPDM_AT_CAPABILITIES)
+		return spdm_suite_header(&call->ctx->transcript.suite);
+	return spdm_version_of(version, call->ctx->offer.versions) >= 0 ? version : SPDM_VERSION_10;
 }
 
 /* One plain request to one plain answer. 0 or -ENOMSG. */
@@ -151,6 +172,7 @@ static int request_handle(struct rsp_call *call)
 	const struct rsp_row *row = request_row(code);
 	int rc;
 
+	call->version = version;
 	call->param1 = get_u8(&call->r);
 	call->param2 = get_u8(&call->r);
 	if (!call->r.bad && code == SPDM_VENDOR_DEFINED_REQUEST && !call->secured)
@@ -193,7 +215,7 @@ static int session_open(
 	uint32_t id;
 	int rc = spdm_record_session(in, &id);
 
-	if (rc || s->phase == SPDM_PHASE_NONE || id != s->id)
+	if (rc || !spdm_session_use(s, call->ctx->parked, id))
 		return SPDM_ERROR_INVALID_SESSION;
 	rc = spdm_record_open(&s->keys[SPDM_SIDE_REQUESTER], in, plain, len);
 	if (rc == -EACCES && s->updating) {
@@ -210,15 +232,16 @@ static int secured_handle(struct rsp_call *call, const struct spdm_wire *in, str
 {
 	struct spdm_session *s = &call->ctx->session;
 	uint8_t plain[SPDM_MAX_MESSAGE];
-	uint32_t id = s->id;
+	uint32_t id;
 	size_t len = 0;
 	int rc = session_open(call, in, plain, &len);
 
 	if (rc) {
-		error_put(call, (uint8_t)rc, 0, SPDM_VERSION_12);
+		error_put(call, (uint8_t)rc, 0, error_version(call, 0, 0));
 		clear_send(call, out);
 		return 0;
 	}
+	id = s->id;
 	call->secured = true;
 	call->r = reader_of(plain, len);
 	rc = request_handle(call);

@@ -6,6 +6,7 @@
 #include "spdm/context.h"
 
 struct rsp_call {
+	uint8_t version;		/* of the request's header */
 	struct spdm_responder *ctx;
 	const struct spdm_identity *identity;
 	const struct spdm_responder_ops *ops;
@@ -27,7 +28,8 @@ static inline bool rsp_call_end(const struct rsp_call *call)
 
 static inline void rsp_header(struct rsp_call *call, uint8_t code, uint8_t param1, uint8_t param2)
 {
-	put_u8(&call->w, code == SPDM_VERSION ? SPDM_VERSION_10 : SPDM_VERSION_12);
+	put_u8(&call->w, code == SPDM_VERSION ? SPDM_VERSION_10
+					      : spdm_suite_header(&call->ctx->transcript.suite));
 	put_u8(&call->w, code);
 	put_u8(&call->w, param1);
 	put_u8(&call->w, param2);
@@ -50,8 +52,9 @@ void rsp_session_end(struct spdm_responder *ctx, const struct spdm_responder_ops
 void rsp_connection_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops,
 			  void *owner);
 /* The chain blob into out (SPDM_CHAIN_MAX bytes): its length, or 0; and its hash. */
-size_t rsp_chain_blob(const struct spdm_identity *identity, uint8_t *out);
-int rsp_chain_hash(const struct spdm_identity *identity, uint8_t out[SPDM_HASH]);
+size_t rsp_chain_blob(const struct spdm_suite *suite, const struct spdm_identity *identity,
+		      uint8_t *out);
+int rsp_chain_hash(const struct rsp_call *call, uint8_t out[SPDM_HASH]);
 /* One measurement block, and the hash of those a summary type covers. */
 void rsp_block_put(struct writer *w, const struct spdm_measurement *m);
 int rsp_summary_put(struct rsp_call *call, uint8_t type);

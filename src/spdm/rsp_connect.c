@@ -4,6 +4,9 @@
 
 #include <errno.h>
 
+#define SLOTS 1u /* slot 0 is the only one */
+#define SLOT_SIZE_REQUESTED 1u
+
 int rsp_version(struct rsp_call *call)
 {
 	if (!rsp_call_end(call))
@@ -11,8 +14,10 @@ int rsp_version(struct rsp_call *call)
 	rsp_connection_reset(call->ctx, call->ops, call->owner);
 	rsp_header(call, SPDM_VERSION, 0, 0);
 	put_u8(&call->w, 0);
-	put_u8(&call->w, 1); /* entries */
-	put_le16(&call->w, SPDM_VERSION_ENTRY_12);
+	put_u8(&call->w, (uint8_t)__builtin_popcount(call->ctx->offer.versions));
+	for (unsigned int id = 0; id < SPDM_VERSIONS; id++)
+		if (call->ctx->offer.versions >> id & 1)
+			put_le16(&call->w, spdm_version_row(id)->entry);
 	call->ctx->connection = SPDM_AT_VERSION;
 	return rsp_note(call, SPDM_PART_VCA);
 }
@@ -45,6 +50,8 @@ int rsp_capabilities(struct rsp_call *call)
 	if (!rsp_call_end(call) || transfer < SPDM_MIN_TRANSFER || most < transfer ||
 		(!(flags & SPDM_CAP_CHUNK) && most != transfer) || !flags_consistent(flags))
 		return SPDM_ERROR_INVALID_REQUEST;
+	ctx->transcript.suite.version =
+		(uint8_t)spdm_version_of(call->version, ctx->offer.versions);
 	ctx->peer_flags = flags;
 	ctx->peer_transfer = transfer;
 	rsp_header(call, SPDM_CAPABILITIES, 0, 0);
@@ -60,10 +67,10 @@ int rsp_capabilities(struct rsp_call *call)
 
 static const struct {
 	uint8_t type;
-	uint16_t ours;
+	uint16_t ours; /* DHE's depends on what is offered */
 	bool for_exchange;
 } tables[] = {
-	{SPDM_TABLE_DHE, SPDM_DHE_SECP384R1, true},
+	{SPDM_TABLE_DHE, 0xffff, true},
 	{SPDM_TABLE_AEAD, SPDM_AEAD_AES256GCM, true},
 	{SPDM_TABLE_REQ_ASYM, 0, false}, /* no mutual authentication */
 	{SPDM_TABLE_SCHEDULE, SPDM_SCHEDULE_SPDM, true},
@@ -124,6 +131,7 @@ static bool offer_parse(struct rsp_call *call, struct offer *offer)
 
 static void algorithms_put(struct rsp_call *call, const struct offer *offer, bool measures)
 {
+	const struct spdm_suite *suite = &call->ctx->transcript.suite;
 	struct writer *w = &call->w;
 	size_t count = 0;
 
@@ -134,8 +142,8 @@ static void algorithms_put(struct rsp_call *call, const struct offer *offer, boo
 	put_u8(w, measures ? SPDM_MEAS_SPEC_DMTF : 0);
 	put_u8(w, offer->opaque & SPDM_OPAQUE_FMT1);
 	put_le32(w, measures ? SPDM_MEAS_HASH_SHA384 : 0);
-	put_le32(w, SPDM_ASYM_ECDSA_P384);
-	put_le32(w, SPDM_HASH_SHA384);
+	put_le32(w, spdm_curve_row(suite->asym)->asym_bit);
+	put_le32(w, spdm_hash_row(suite->hash)->bit);
 	put_space(w, 16); /* reserved; no external algorithms */
 	for (size_t i = 0; i < TABLES; i++) {
 		if (!offer->seen[i])
@@ -146,6 +154,27 @@ static void algorithms_put(struct rsp_call *call, const struct offer *offer, boo
 	}
 }
 
+/* The signature's algorithm is that of our key; of the rest the first we like that is offered. */
+static bool suite_choose(struct rsp_call *call, struct offer *offer)
+{
+	const struct spdm_offer *ours = &call->ctx->offer;
+	struct spdm_suite *suite = &call->ctx->transcript.suite;
+	int curve = spdm_key_curve(call->identity->key, call->identity->key_len);
+	int asym = curve < 0 ? -1
+			     : spdm_asym_choose(offer->asym, ours->asyms & (uint8_t)(1u << curve));
+	int hash = spdm_hash_choose(offer->hash, ours->hashes);
+	int dhe = spdm_dhe_choose(offer->table[0], ours->dhes);
+
+	if (asym < 0 || hash < 0)
+		return false;
+	suite->asym = (uint8_t)asym;
+	suite->hash = (uint8_t)hash;
+	if (dhe >= 0)
+		suite->dhe = (uint8_t)dhe;
+	offer->table[0] = dhe < 0 ? 0 : spdm_curve_row((unsigned int)dhe)->dhe_bit;
+	return true;
+}
+
 int rsp_algorithms(struct rsp_call *call)
 {
 	struct spdm_responder *ctx = call->ctx;
@@ -153,8 +182,7 @@ int rsp_algorithms(struct rsp_call *call)
 	bool exchange;
 	int rc;
 
-	if (!offer_parse(call, &offer) || !(offer.asym & SPDM_ASYM_ECDSA_P384) ||
-		!(offer.hash & SPDM_HASH_SHA384))
+	if (!offer_parse(call, &offer) || !suite_choose(call, &offer))
 		return SPDM_ERROR_INVALID_REQUEST;
 	exchange = (offer.opaque & SPDM_OPAQUE_FMT1) &&
 		   (ctx->peer_flags & SPDM_CAPS_SESSION) == SPDM_CAPS_SESSION;
@@ -170,40 +198,44 @@ int rsp_algorithms(struct rsp_call *call)
 	return 0;
 }
 
-size_t rsp_chain_blob(const struct spdm_identity *identity, uint8_t *out)
+size_t rsp_chain_blob(
+	const struct spdm_suite *suite, const struct spdm_identity *identity, uint8_t *out)
 {
+	size_t hash = spdm_suite_hash(suite);
 	size_t root = spdm_certificate_length(identity->chain, identity->chain_len);
 	struct writer w = writer_of(out, SPDM_CHAIN_MAX);
 	uint8_t digest[SPDM_HASH];
 
 	if (!root || root > identity->chain_len ||
-		spdm_requester_digest(identity->chain, root, digest))
+		spdm_hash(suite->hash, identity->chain, root, digest))
 		return 0;
-	put_le16(&w, (uint16_t)(SPDM_CHAIN_HEADER + identity->chain_len));
+	put_le16(&w, (uint16_t)(SPDM_CHAIN_HEADER + hash + identity->chain_len));
 	put_le16(&w, 0);
-	put_bytes(&w, digest, sizeof(digest));
+	put_bytes(&w, digest, hash);
 	put_bytes(&w, identity->chain, identity->chain_len);
 	return w.bad ? 0 : w.at;
 }
 
-int rsp_chain_hash(const struct spdm_identity *identity, uint8_t out[SPDM_HASH])
+int rsp_chain_hash(const struct rsp_call *call, uint8_t out[SPDM_HASH])
 {
+	const struct spdm_suite *suite = &call->ctx->transcript.suite;
 	uint8_t blob[SPDM_CHAIN_MAX];
-	size_t len = rsp_chain_blob(identity, blob);
+	size_t len = rsp_chain_blob(suite, call->identity, blob);
 
-	return len ? spdm_requester_digest(blob, len, out) : -EINVAL;
+	return len ? spdm_hash(suite->hash, blob, len, out) : -EINVAL;
 }
 
 int rsp_digests(struct rsp_call *call)
 {
+	const struct spdm_suite *suite = &call->ctx->transcript.suite;
 	uint8_t digest[SPDM_HASH];
 
 	if (!rsp_call_end(call) || call->param1 || call->param2)
 		return SPDM_ERROR_INVALID_REQUEST;
-	if (rsp_chain_hash(call->identity, digest))
+	if (rsp_chain_hash(call, digest))
 		return SPDM_ERROR_UNSPECIFIED;
-	rsp_header(call, SPDM_DIGESTS, 0, 1); /* slot 0 */
-	put_bytes(&call->w, digest, sizeof(digest));
+	rsp_header(call, SPDM_DIGESTS, suite->version >= SPDM_V13 ? SLOTS : 0, SLOTS);
+	put_bytes(&call->w, digest, spdm_suite_hash(suite));
 	if (call->secured)
 		return 0;
 	spdm_transcript_reset(&call->ctx->transcript, SPDM_PART_CHAIN);
@@ -212,15 +244,21 @@ int rsp_digests(struct rsp_call *call)
 
 int rsp_certificate(struct rsp_call *call)
 {
+	const struct spdm_suite *suite = &call->ctx->transcript.suite;
 	size_t offset = get_le16(&call->r), length = get_le16(&call->r);
 	size_t room = rsp_most(call->ctx) - SPDM_CERTIFICATE_HEADER, total;
 	uint8_t blob[SPDM_CHAIN_MAX];
+	bool size_asked;
 
-	if (!rsp_call_end(call) || call->param1 || call->param2 || !length)
+	size_asked = suite->version >= SPDM_V13 && call->param2 == SLOT_SIZE_REQUESTED;
+	if (!rsp_call_end(call) || call->param1 || (call->param2 && !size_asked) ||
+		(!length && !size_asked))
 		return SPDM_ERROR_INVALID_REQUEST;
-	total = rsp_chain_blob(call->identity, blob);
+	total = rsp_chain_blob(suite, call->identity, blob);
 	if (!total)
 		return SPDM_ERROR_UNSPECIFIED;
+	if (size_asked)
+		offset = length = 0;
 	if (offset >= total)
 		return SPDM_ERROR_INVALID_REQUEST;
 	if (length > room)

@@ -10,15 +10,16 @@
 
 int rsp_sign_put(struct rsp_call *call, enum spdm_purpose purpose, enum spdm_transcript_part part)
 {
+	const struct spdm_suite *suite = &call->ctx->transcript.suite;
 	const struct spdm_identity *id = call->identity;
 	uint8_t hash[SPDM_HASH], signature[SPDM_SIG];
 	int rc = spdm_transcript_hash(&call->ctx->transcript, part, hash);
 
 	if (!rc)
-		rc = spdm_sign(id->key, id->key_len, purpose, hash, signature);
+		rc = spdm_sign(suite, id->key, id->key_len, purpose, hash, signature);
 	if (rc)
 		return rc == -EMSGSIZE ? SPDM_ERROR_UNEXPECTED_REQUEST : SPDM_ERROR_UNSPECIFIED;
-	put_bytes(&call->w, signature, sizeof(signature));
+	put_bytes(&call->w, signature, spdm_suite_signature(suite));
 	return 0;
 }
 
@@ -34,6 +35,7 @@ void rsp_block_put(struct writer *w, const struct spdm_measurement *m)
 
 int rsp_summary_put(struct rsp_call *call, uint8_t type)
 {
+	const struct spdm_suite *suite = &call->ctx->transcript.suite;
 	const struct spdm_identity *id = call->identity;
 	uint8_t blocks[SPDM_MAX_MESSAGE], digest[SPDM_HASH];
 	struct writer w = writer_of(blocks, sizeof(blocks));
@@ -46,9 +48,9 @@ int rsp_summary_put(struct rsp_call *call, uint8_t type)
 		if (type == SPDM_SUMMARY_ALL ||
 			(id->measurements[i].type & SPDM_MEAS_TYPE) == SPDM_MEAS_IMMUTABLE_ROM)
 			rsp_block_put(&w, &id->measurements[i]);
-	if (w.bad || spdm_requester_digest(blocks, w.at, digest))
+	if (w.bad || spdm_hash(suite->hash, blocks, w.at, digest))
 		return SPDM_ERROR_UNSPECIFIED;
-	put_bytes(&call->w, digest, sizeof(digest));
+	put_bytes(&call->w, digest, spdm_suite_hash(suite));
 	return 0;
 }
 
@@ -56,18 +58,22 @@ int rsp_challenge(struct rsp_call *call)
 {
 	struct spdm_transcript *t = &call->ctx->transcript;
 	uint8_t nonce[SPDM_NONCE], digest[SPDM_HASH];
+	size_t context_len = spdm_suite_context(&t->suite);
+	const uint8_t *context;
 	int rc;
 
 	get_bytes(&call->r, SPDM_NONCE);
+	context = get_bytes(&call->r, context_len);
 	if (!rsp_call_end(call) || call->param1)
 		return SPDM_ERROR_INVALID_REQUEST;
-	if (rsp_chain_hash(call->identity, digest) || spdm_random(nonce, sizeof(nonce)))
+	if (rsp_chain_hash(call, digest) || spdm_random(nonce, sizeof(nonce)))
 		return SPDM_ERROR_UNSPECIFIED;
 	rsp_header(call, SPDM_CHALLENGE_AUTH, 0, SLOT_0);
-	put_bytes(&call->w, digest, sizeof(digest));
+	put_bytes(&call->w, digest, spdm_suite_hash(&t->suite));
 	put_bytes(&call->w, nonce, sizeof(nonce));
 	rc = rsp_summary_put(call, call->param2);
 	put_le16(&call->w, 0); /* opaque data */
+	put_bytes(&call->w, context, context_len);
 	if (!rc)
 		rc = rsp_note(call, SPDM_PART_CHAIN);
 	if (rc)
@@ -100,12 +106,15 @@ static int measurements_answer(struct rsp_call *call)
 	int rc;
 	uint8_t nonce[SPDM_NONCE], blocks[SPDM_MAX_MESSAGE], slot = 0;
 	struct writer w = writer_of(blocks, sizeof(blocks));
+	size_t context_len = spdm_suite_context(&call->ctx->transcript.suite);
+	const uint8_t *context;
 	unsigned int count;
 
 	if (sign) {
 		get_bytes(&call->r, SPDM_NONCE);
 		slot = get_u8(&call->r);
 	}
+	context = get_bytes(&call->r, context_len);
 	if (!rsp_call_end(call) || (call->param1 & ~(SPDM_MEASURE_SIGN | MEASURE_RAW)) ||
 		(slot & MEASURE_SLOT_MASK) || !call->ctx->can_measure ||
 		!blocks_put(call, &w, &count))
@@ -122,6 +131,7 @@ static int measurements_answer(struct rsp_call *call)
 	put_bytes(&call->w, blocks, w.at);
 	put_bytes(&call->w, nonce, sizeof(nonce));
 	put_le16(&call->w, 0); /* opaque data */
+	put_bytes(&call->w, context, context_len);
 	rc = rsp_note(call, SPDM_PART_MEASURE);
 	if (rc)
 		return rc;

@@ -13,23 +13,31 @@ struct exchange {
 	uint8_t scalar[SPDM_SCALAR], point[SPDM_DHE];
 };
 
+/* There is one transcript for handshakes: they come one after the other. */
+static bool handshake_under_way(struct spdm_responder *ctx)
+{
+	return spdm_session_use_phase(&ctx->session, ctx->parked, SPDM_PHASE_HANDSHAKE);
+}
+
 /* 0 or an SPDM error code. */
 static int exchange_parse(struct rsp_call *call, struct exchange *x)
 {
+	struct spdm_responder *ctx = call->ctx;
 	const uint8_t *opaque;
 	size_t opaque_len;
 
 	x->session = get_le16(&call->r);
 	get_le16(&call->r); /* policy, reserved */
 	get_bytes(&call->r, SPDM_NONCE);
-	x->peer = get_bytes(&call->r, SPDM_DHE);
+	x->peer = get_bytes(&call->r, spdm_suite_exchange(&ctx->transcript.suite));
 	opaque_len = get_le16(&call->r);
 	opaque = get_bytes(&call->r, opaque_len);
 	if (!rsp_call_end(call) || opaque_len > SPDM_OPAQUE_MAX || call->param2)
 		return SPDM_ERROR_INVALID_REQUEST;
-	if (!call->ctx->can_exchange)
+	if (!ctx->can_exchange)
 		return SPDM_ERROR_UNEXPECTED_REQUEST;
-	if (call->ctx->session.phase != SPDM_PHASE_NONE)
+	if (handshake_under_way(ctx) ||
+		!spdm_session_use_phase(&ctx->session, ctx->parked, SPDM_PHASE_NONE))
 		return SPDM_ERROR_SESSION_LIMIT;
 	x->version = spdm_opaque_version(opaque, opaque_len, SPDM_SECURED_SUPPORTED);
 	return x->version ? 0 : SPDM_ERROR_INVALID_REQUEST;
@@ -43,7 +51,7 @@ static int exchange_put(struct rsp_call *call, struct exchange *x)
 	struct writer o = writer_of(opaque, sizeof(opaque));
 	int rc;
 
-	if (spdm_random(random, sizeof(random)) || spdm_ecdh_make(x->scalar, x->point))
+	if (spdm_random(random, sizeof(random)) || spdm_ecdh_make(ctx->transcript.suite.dhe, x->scalar, x->point))
 		return SPDM_ERROR_UNSPECIFIED;
 	if (!++ctx->next_session)
 		ctx->next_session = 1;
@@ -51,7 +59,7 @@ static int exchange_put(struct rsp_call *call, struct exchange *x)
 	put_le16(&call->w, ctx->next_session);
 	put_le16(&call->w, 0); /* no mutual authentication, no slot */
 	put_bytes(&call->w, random, sizeof(random));
-	put_bytes(&call->w, x->point, sizeof(x->point));
+	put_bytes(&call->w, x->point, spdm_suite_exchange(&ctx->transcript.suite));
 	rc = rsp_summary_put(call, call->param1);
 	spdm_opaque_put_selection(&o, x->version);
 	put_le16(&call->w, (uint16_t)o.at);
@@ -64,27 +72,28 @@ static int exchange_prove(struct rsp_call *call, const struct exchange *x)
 {
 	struct spdm_responder *ctx = call->ctx;
 	struct spdm_transcript *t = &ctx->transcript;
+	size_t signature = spdm_suite_signature(&t->suite), hash = spdm_suite_hash(&t->suite);
 	uint8_t shared[SPDM_SCALAR], verify[SPDM_HASH];
 	int rc;
 
 	spdm_transcript_reset(t, SPDM_PART_KEYS);
-	if (rsp_chain_hash(call->identity, t->chain_hash))
+	if (rsp_chain_hash(call, t->chain_hash))
 		return SPDM_ERROR_UNSPECIFIED;
 	rc = rsp_note(call, SPDM_PART_KEYS);
 	if (!rc)
 		rc = rsp_sign_put(call, SPDM_SIGN_KEY_EXCHANGE, SPDM_PART_KEYS);
 	if (rc || call->w.bad)
 		return rc ? rc : SPDM_ERROR_RESPONSE_TOO_LARGE;
-	spdm_transcript_add(t, SPDM_PART_KEYS, call->w.p + call->w.at - SPDM_SIG, SPDM_SIG);
-	rc = spdm_ecdh_derive(x->scalar, x->point, x->peer, shared);
+	spdm_transcript_add(t, SPDM_PART_KEYS, call->w.p + call->w.at - signature, signature);
+	rc = spdm_ecdh_derive(t->suite.dhe, x->scalar, x->point, x->peer, shared);
 	if (rc)
 		return rc == -EBADMSG ? SPDM_ERROR_INVALID_REQUEST : SPDM_ERROR_UNSPECIFIED;
 	rc = spdm_session_handshake(&ctx->session, t, shared);
 	spdm_cleanse(shared, sizeof(shared));
 	if (!rc && !ctx->session.in_clear) {
 		rc = spdm_session_finished(&ctx->session, t, SPDM_SIDE_RESPONDER, verify);
-		put_bytes(&call->w, verify, sizeof(verify));
-		spdm_transcript_add(t, SPDM_PART_KEYS, verify, sizeof(verify));
+		put_bytes(&call->w, verify, hash);
+		spdm_transcript_add(t, SPDM_PART_KEYS, verify, hash);
 	}
 	return rc ? SPDM_ERROR_UNSPECIFIED : call->w.bad ? SPDM_ERROR_RESPONSE_TOO_LARGE : 0;
 }
@@ -118,16 +127,17 @@ static int finish_check(struct rsp_call *call)
 	struct spdm_transcript *t = &ctx->transcript;
 	uint8_t expected[SPDM_HASH];
 	size_t header = call->r.at;
-	const uint8_t *verify = get_bytes(&call->r, SPDM_HASH);
+	size_t hash = spdm_suite_hash(&t->suite);
+	const uint8_t *verify = get_bytes(&call->r, hash);
 
 	if (!rsp_call_end(call) || call->param1 || call->param2)
 		return SPDM_ERROR_INVALID_REQUEST;
 	spdm_transcript_add(t, SPDM_PART_KEYS, call->r.p, header);
 	if (spdm_session_finished(&ctx->session, t, SPDM_SIDE_REQUESTER, expected))
 		return SPDM_ERROR_UNSPECIFIED;
-	if (!spdm_equal(verify, expected, SPDM_HASH))
+	if (!spdm_equal(verify, expected, hash))
 		return SPDM_ERROR_DECRYPT;
-	spdm_transcript_add(t, SPDM_PART_KEYS, verify, SPDM_HASH);
+	spdm_transcript_add(t, SPDM_PART_KEYS, verify, hash);
 	return 0;
 }
 
@@ -139,7 +149,7 @@ int rsp_finish(struct rsp_call *call)
 	uint8_t verify[SPDM_HASH];
 	int rc;
 
-	if (!call->secured && (s->phase != SPDM_PHASE_HANDSHAKE || !s->in_clear))
+	if (!call->secured && (!handshake_under_way(ctx) || !s->in_clear))
 		return SPDM_ERROR_SESSION_REQUIRED;
 	if (call->secured && s->in_clear)
 		return SPDM_ERROR_UNEXPECTED_REQUEST;
@@ -152,8 +162,8 @@ int rsp_finish(struct rsp_call *call)
 	spdm_transcript_add(t, SPDM_PART_KEYS, call->w.p, call->w.at);
 	if (s->in_clear) {
 		rc = spdm_session_finished(s, t, SPDM_SIDE_RESPONDER, verify);
-		put_bytes(&call->w, verify, sizeof(verify));
-		spdm_transcript_add(t, SPDM_PART_KEYS, verify, sizeof(verify));
+		put_bytes(&call->w, verify, spdm_suite_hash(&t->suite));
+		spdm_transcript_add(t, SPDM_PART_KEYS, verify, spdm_suite_hash(&t->suite));
 	} else {
 		call->seal = s->keys[SPDM_SIDE_RESPONDER];
 	}

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The key schedule, DSP0274 1.2 chapter "Key schedule", with SHA-384 and AES-256-GCM. */
+/* The key schedule (DSP0274, chapter "Key schedule"), and which of several sessions is meant. */
 #include "spdm/context.h"
 
 #include <errno.h>
 
-#define LABEL_VERSION "spdm1.2 "
 #define INFO_MAX (2 + 8 + 16 + SPDM_HASH)
 
 static const uint8_t zeroes[SPDM_HASH];
@@ -12,27 +11,28 @@ static const char *const handshake_labels[SPDM_SIDES] = {"req hs data", "rsp hs 
 static const char *const data_labels[SPDM_SIDES] = {"req app data", "rsp app data"};
 
 /* HKDF-Expand(secret, bin(label, context, len)); context is a hash or NULL. */
-static int expand(const uint8_t secret[SPDM_HASH], const char *label, const uint8_t *context,
-	uint8_t *out, size_t len)
+static int expand(const struct spdm_suite *suite, const uint8_t *secret, const char *label,
+	const uint8_t *context, uint8_t *out, size_t len)
 {
+	const char *version = spdm_version_row(suite->version)->label;
 	uint8_t info[INFO_MAX];
 	struct writer w = writer_of(info, sizeof(info));
 
 	put_le16(&w, (uint16_t)len);
-	put_bytes(&w, LABEL_VERSION, strlen(LABEL_VERSION));
+	put_bytes(&w, version, strlen(version));
 	put_bytes(&w, label, strlen(label));
 	if (context)
-		put_bytes(&w, context, SPDM_HASH);
-	return w.bad ? -EMSGSIZE : spdm_hkdf_expand(secret, info, w.at, out, len);
+		put_bytes(&w, context, spdm_suite_hash(suite));
+	return w.bad ? -EMSGSIZE : spdm_hkdf_expand(suite->hash, secret, info, w.at, out, len);
 }
 
 /* Key and IV from keys->secret; sequence numbers start over. */
-static int keys_make(struct spdm_keys *keys)
+static int keys_make(const struct spdm_suite *suite, struct spdm_keys *keys)
 {
-	int rc = expand(keys->secret, "key", NULL, keys->key, SPDM_KEY);
+	int rc = expand(suite, keys->secret, "key", NULL, keys->key, SPDM_KEY);
 
 	if (!rc)
-		rc = expand(keys->secret, "iv", NULL, keys->iv, SPDM_IV);
+		rc = expand(suite, keys->secret, "iv", NULL, keys->iv, SPDM_IV);
 	keys->sequence = 0;
 	keys->valid = !rc;
 	return rc;
@@ -41,20 +41,24 @@ static int keys_make(struct spdm_keys *keys)
 int spdm_session_handshake(
 	struct spdm_session *s, const struct spdm_transcript *t, const uint8_t shared[SPDM_SCALAR])
 {
+	const struct spdm_suite *suite = &t->suite;
+	size_t hash = spdm_suite_hash(suite);
 	uint8_t th1[SPDM_HASH];
 	int rc = spdm_transcript_hash(t, SPDM_PART_KEYS, th1);
 
+	s->suite = *suite;
 	if (!rc)
-		rc = spdm_hkdf_extract(zeroes, shared, SPDM_SCALAR, s->handshake_secret);
+		rc = spdm_hkdf_extract(suite->hash, zeroes, shared, spdm_curve_row(suite->dhe)->size,
+			s->handshake_secret);
 	for (int side = 0; side < SPDM_SIDES && !rc; side++) {
 		struct spdm_keys *keys = &s->keys[side];
 
-		rc = expand(
-			s->handshake_secret, handshake_labels[side], th1, keys->secret, SPDM_HASH);
+		rc = expand(suite, s->handshake_secret, handshake_labels[side], th1, keys->secret,
+			hash);
 		if (!rc)
-			rc = expand(keys->secret, "finished", NULL, s->finished[side], SPDM_HASH);
+			rc = expand(suite, keys->secret, "finished", NULL, s->finished[side], hash);
 		if (!rc)
-			rc = keys_make(keys);
+			rc = keys_make(suite, keys);
 	}
 	return rc;
 }
@@ -65,22 +69,26 @@ int spdm_session_finished(const struct spdm_session *s, const struct spdm_transc
 	uint8_t hash[SPDM_HASH];
 	int rc = spdm_transcript_hash(t, SPDM_PART_KEYS, hash);
 
-	return rc ? rc : spdm_hmac(s->finished[side], hash, SPDM_HASH, out);
+	return rc ? rc
+		  : spdm_hmac(s->suite.hash, s->finished[side], hash, spdm_suite_hash(&s->suite),
+			    out);
 }
 
 int spdm_session_open(struct spdm_session *s, const struct spdm_transcript *t)
 {
+	const struct spdm_suite *suite = &s->suite;
+	size_t hash = spdm_suite_hash(suite);
 	uint8_t th2[SPDM_HASH], salt[SPDM_HASH], master[SPDM_HASH];
 	int rc = spdm_transcript_hash(t, SPDM_PART_KEYS, th2);
 
 	if (!rc)
-		rc = expand(s->handshake_secret, "derived", NULL, salt, SPDM_HASH);
+		rc = expand(suite, s->handshake_secret, "derived", NULL, salt, hash);
 	if (!rc)
-		rc = spdm_hkdf_extract(salt, zeroes, SPDM_HASH, master);
+		rc = spdm_hkdf_extract(suite->hash, salt, zeroes, hash, master);
 	for (int side = 0; side < SPDM_SIDES && !rc; side++) {
-		rc = expand(master, data_labels[side], th2, s->keys[side].secret, SPDM_HASH);
+		rc = expand(suite, master, data_labels[side], th2, s->keys[side].secret, hash);
 		if (!rc)
-			rc = keys_make(&s->keys[side]);
+			rc = keys_make(suite, &s->keys[side]);
 	}
 	spdm_cleanse(salt, sizeof(salt));
 	spdm_cleanse(master, sizeof(master));
@@ -94,15 +102,66 @@ int spdm_session_open(struct spdm_session *s, const struct spdm_transcript *t)
 int spdm_session_update(struct spdm_session *s, enum spdm_side side)
 {
 	struct spdm_keys *keys = &s->keys[side];
+	size_t hash = spdm_suite_hash(&s->suite);
 	uint8_t next[SPDM_HASH];
-	int rc = expand(keys->secret, "traffic upd", NULL, next, SPDM_HASH);
+	int rc = expand(&s->suite, keys->secret, "traffic upd", NULL, next, hash);
 
 	if (!rc) {
-		memcpy(keys->secret, next, SPDM_HASH);
-		rc = keys_make(keys);
+		memcpy(keys->secret, next, hash);
+		rc = keys_make(&s->suite, keys);
 	}
 	spdm_cleanse(next, sizeof(next));
 	return rc;
+}
+
+static bool session_sane(const struct spdm_session *s)
+{
+	return s->phase < SPDM_PHASES && spdm_suite_sane(&s->suite);
+}
+
+bool spdm_sessions_sane(
+	const struct spdm_session *used, const struct spdm_session parked[SPDM_SESSIONS - 1])
+{
+	bool sane = session_sane(used);
+
+	for (unsigned int i = 0; i < SPDM_SESSIONS - 1; i++)
+		sane = sane && session_sane(&parked[i]);
+	return sane;
+}
+
+static void sessions_swap(struct spdm_session *a, struct spdm_session *b)
+{
+	struct spdm_session swapped = *a;
+
+	*a = *b;
+	*b = swapped;
+	spdm_cleanse(&swapped, sizeof(swapped));
+}
+
+bool spdm_session_use(
+	struct spdm_session *used, struct spdm_session parked[SPDM_SESSIONS - 1], uint32_t id)
+{
+	if (used->phase != SPDM_PHASE_NONE && used->id == id)
+		return true;
+	for (unsigned int i = 0; i < SPDM_SESSIONS - 1; i++)
+		if (parked[i].phase != SPDM_PHASE_NONE && parked[i].id == id) {
+			sessions_swap(used, &parked[i]);
+			return true;
+		}
+	return false;
+}
+
+bool spdm_session_use_phase(struct spdm_session *used,
+	struct spdm_session parked[SPDM_SESSIONS - 1], enum spdm_phase phase)
+{
+	if (used->phase == phase)
+		return true;
+	for (unsigned int i = 0; i < SPDM_SESSIONS - 1; i++)
+		if (parked[i].phase == phase) {
+			sessions_swap(used, &parked[i]);
+			return true;
+		}
+	return false;
 }
 
 void spdm_session_end(struct spdm_session *s)

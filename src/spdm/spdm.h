@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SPDM 1.2 (DSP0274), secured messages (DSP0277) over DOE: both ends. A context is plain bytes that
+ * SPDM 1.2 and 1.3 (DSP0274), secured messages (DSP0277) over DOE: both ends. A context is plain bytes that
  * its owner keeps in the image (no pointer, no libcrypto object inside); libcrypto is used through
  * a library context of our own whose random numbers come from image_random().
  *
@@ -15,9 +15,20 @@
 
 #define SPDM_MAX_MESSAGE 4608u		/* DataTransferSize 0x1200 */
 #define SPDM_MAX_WIRE (SPDM_MAX_MESSAGE + 24)	/* with session id, lengths and tag of a record */
+/* Room for the longest; SHA-256 and P-256 take less. */
 #define SPDM_HASH 48u			/* SHA-384 */
 #define SPDM_SIG 96u			/* ECDSA P-384, r||s */
 #define SPDM_DHE 96u			/* secp384r1, X||Y */
+#define SPDM_SESSIONS 4u		/* of one connection at once */
+
+enum spdm_version_id { SPDM_V12, SPDM_V13, SPDM_VERSIONS };
+enum spdm_hash_id { SPDM_SHA384, SPDM_SHA256, SPDM_HASHES };
+enum spdm_curve_id { SPDM_P384, SPDM_P256, SPDM_CURVES };
+/* What an end is willing to agree on: a bit (1 << id) each. All of it after init. */
+struct spdm_offer { uint8_t versions, hashes, asyms, dhes; };
+extern const struct spdm_offer spdm_offer_all;
+/* What was agreed on, as ids of above. */
+struct spdm_agreement { uint8_t version, hash, asym, dhe; uint32_t peer_flags; };
 
 struct spdm_requester;		/* opaque, spdm_requester_size() bytes, no pointers inside */
 struct spdm_responder;
@@ -39,6 +50,7 @@ enum spdm_op {
 	SPDM_OP_KEY_UPDATE,
 	SPDM_OP_END,		/* END_SESSION */
 	SPDM_OP_CHALLENGE,	/* GET_VERSION .. certificates, CHALLENGE; no session */
+	SPDM_OP_SESSION,	/* KEY_EXCHANGE, FINISH: one session more on the connection */
 	SPDM_OP_MAX
 };
 /* An anchor longer than 2048 bytes is none: no chain will verify. */
@@ -49,7 +61,13 @@ void spdm_requester_trust_own_root(struct spdm_requester *ctx, bool trust);
 /* Both ends' choice to offer HANDSHAKE_IN_THE_CLEAR: FINISH travels unencrypted when both do. Off
  * after init. */
 void spdm_requester_allow_clear_handshake(struct spdm_requester *ctx, bool allow);
-/* 0; -EINVAL: it needs a session, or (MEASURE) a connection; -EOPNOTSUPP: the device lacks it. What
+void spdm_requester_offer(struct spdm_requester *ctx, const struct spdm_offer *offer);
+/* What the peer chose; all zero before there is a connection. */
+void spdm_requester_agreement(const struct spdm_requester *ctx, struct spdm_agreement *agreed);
+/* Of several sessions the one that operations are in from now on; 0, or -ENOENT. */
+int spdm_requester_use(struct spdm_requester *ctx, uint32_t session);
+/* 0; -EINVAL: it needs a session, or (MEASURE, SESSION) a connection; -EOPNOTSUPP: the device lacks
+ * it; -ENOSPC: SPDM_SESSIONS of them are open. What
  * was under way is dropped; a session with it, when an answer in it was outstanding (the two ends
  * no longer agree on sequence numbers). */
 int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op);
@@ -100,6 +118,8 @@ struct spdm_responder_ops {	/* static table of the owner */
 };
 void spdm_responder_init(struct spdm_responder *ctx);
 void spdm_responder_allow_clear_handshake(struct spdm_responder *ctx, bool allow);
+/* From the next GET_VERSION on. The signature algorithm is the one of the identity's key. */
+void spdm_responder_offer(struct spdm_responder *ctx, const struct spdm_offer *offer);
 /* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input;
  * -ENODEV without an image, -EUCLEAN for a damaged context. A record in the session that is not
  * authentic ends the session, as DSP0277 asks. */
@@ -109,11 +129,12 @@ int spdm_responder_handle(struct spdm_responder *ctx, const struct spdm_identity
 /* Conventional or function reset: connection and session are gone; session ids are not reused. */
 void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responder_ops *ops,
 			  void *owner);
-uint32_t spdm_responder_session_id(const struct spdm_responder *ctx);	/* 0: none */
+/* Of the session whose message came last; 0: none, or it is not open. */
+uint32_t spdm_responder_session_id(const struct spdm_responder *ctx);
 
-/* Makes a P-384 chain (root, intermediate, leaf) and its leaf key with random numbers of the image;
- * 0 or -errno. Buffers are the caller's; *_len in: capacity, out: length. */
-int spdm_make_identity(const char *name, uint8_t *chain, size_t *chain_len, uint8_t *key,
-		       size_t *key_len, uint8_t *anchor, size_t *anchor_len);
+/* Makes a chain (root, intermediate, leaf) and its leaf key with random numbers of the image; 0 or
+ * -errno. Buffers are the caller's; *_len in: capacity, out: length. */
+int spdm_make_identity(const char *name, enum spdm_curve_id curve, uint8_t *chain,
+		       size_t *chain_len, uint8_t *key, size_t *key_len, uint8_t *anchor, size_t *anchor_len);
 
 #endif

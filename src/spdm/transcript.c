@@ -18,6 +18,8 @@ static const struct {
 
 bool spdm_transcript_sane(const struct spdm_transcript *t)
 {
+	if (!spdm_suite_sane(&t->suite))
+		return false;
 	for (int part = 0; part < SPDM_PARTS; part++)
 		if (t->len[part] > parts[part].cap + 1)
 			return false;
@@ -47,11 +49,11 @@ int spdm_transcript_hash(
 {
 	const struct spdm_part hashed[] = {
 		{t->vca, t->len[SPDM_PART_VCA]},
-		{t->chain_hash, part == SPDM_PART_KEYS ? SPDM_HASH : 0},
+		{t->chain_hash, part == SPDM_PART_KEYS ? spdm_suite_hash(&t->suite) : 0},
 		{(const uint8_t *)t + parts[part].at, t->len[part]},
 	};
 
 	if (t->len[SPDM_PART_VCA] > parts[SPDM_PART_VCA].cap || t->len[part] > parts[part].cap)
 		return -EMSGSIZE;
-	return spdm_hash_parts(hashed, sizeof(hashed) / sizeof(*hashed), out);
+	return spdm_hash_parts(t->suite.hash, hashed, sizeof(hashed) / sizeof(*hashed), out);
 }

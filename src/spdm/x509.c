@@ -9,9 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
-#define CHAIN_HEADER (4u + SPDM_HASH)
 #define CHAIN_DEPTH 8 /* certificates we look at */
-#define LEAF_CURVE "secp384r1"
 
 static X509 *certificate_parse(const struct spdm_libcrypto *lib, struct reader *r)
 {
@@ -40,16 +38,6 @@ size_t spdm_certificate_length(const uint8_t *der, size_t len)
 		tag != V_ASN1_SEQUENCE || class != V_ASN1_UNIVERSAL)
 		return 0;
 	return (size_t)(p - der) + (size_t)body;
-}
-
-static bool leaf_key_fits(EVP_PKEY *key)
-{
-	char group[32];
-	size_t len;
-
-	return key && EVP_PKEY_is_a(key, "EC") &&
-	       EVP_PKEY_get_group_name(key, group, sizeof(group), &len) == 1 &&
-	       !strcmp(group, LEAF_CURVE);
 }
 
 /* The path libcrypto found must use every certificate, in the chain's own order. */
@@ -88,27 +76,37 @@ free_store:
 	return rc;
 }
 
+/* A chain as it came, and what it must end at. */
+struct spdm_trust {
+	const uint8_t *anchor;
+	size_t anchor_len;
+	const uint8_t *blob;
+	size_t len;
+};
+
 static void certificate_free(X509 *cert)
 {
 	X509_free(cert);
 }
 
 /* Root hash and certificates of the blob. */
-static int chain_parse(const struct spdm_libcrypto *lib, const uint8_t *anchor, size_t anchor_len,
-	const uint8_t *blob, size_t len, STACK_OF(X509) * certs)
+static int chain_parse(const struct spdm_suite *suite, const struct spdm_trust *trust,
+	STACK_OF(X509) * certs)
 {
-	struct reader r = reader_of(blob, len);
+	const struct spdm_libcrypto *lib = spdm_libcrypto();
+	struct reader r = reader_of(trust->blob, trust->len);
+	size_t hash = spdm_suite_hash(suite);
 	uint8_t digest[SPDM_HASH];
 	const uint8_t *root_hash;
-	bool total_ok = get_le16(&r) == len;
+	bool total_ok = get_le16(&r) == trust->len;
 	bool reserved_ok = get_le16(&r) == 0;
 
-	root_hash = get_bytes(&r, SPDM_HASH);
+	root_hash = get_bytes(&r, hash);
 	if (!root_hash || !total_ok || !reserved_ok || !reader_left(&r))
 		return -EBADMSG;
-	if (spdm_requester_digest(anchor, anchor_len, digest))
+	if (spdm_hash(suite->hash, trust->anchor, trust->anchor_len, digest))
 		return -EIO;
-	if (!spdm_equal(digest, root_hash, SPDM_HASH))
+	if (!spdm_equal(digest, root_hash, hash))
 		return -EACCES;
 	while (reader_left(&r)) {
 		X509 *cert = sk_X509_num(certs) < CHAIN_DEPTH ? certificate_parse(lib, &r) : NULL;
@@ -123,24 +121,25 @@ static int chain_parse(const struct spdm_libcrypto *lib, const uint8_t *anchor, 
 	return 0;
 }
 
-static int chain_check(const struct spdm_libcrypto *lib, const uint8_t *anchor, size_t anchor_len,
-	const uint8_t *blob, size_t len, EVP_PKEY **leaf)
+static int chain_check(
+	const struct spdm_suite *suite, const struct spdm_trust *trust, EVP_PKEY **leaf)
 {
-	struct reader r = reader_of(anchor, anchor_len);
+	const struct spdm_libcrypto *lib = spdm_libcrypto();
+	struct reader r = reader_of(trust->anchor, trust->anchor_len);
 	STACK_OF(X509) *certs = sk_X509_new_null();
-	X509 *root = anchor_len ? certificate_parse(lib, &r) : NULL;
+	X509 *root = trust->anchor_len ? certificate_parse(lib, &r) : NULL;
 	EVP_PKEY *key;
 	int rc = -EACCES;
 
 	if (!root || !certs || reader_left(&r))
 		goto free_certs;
-	rc = chain_parse(lib, anchor, anchor_len, blob, len, certs);
+	rc = chain_parse(suite, trust, certs);
 	if (!rc)
 		rc = path_verify(lib, root, certs);
 	if (rc)
 		goto free_certs;
 	key = X509_get0_pubkey(sk_X509_value(certs, sk_X509_num(certs) - 1));
-	rc = leaf_key_fits(key) && EVP_PKEY_up_ref(key) ? 0 : -EACCES;
+	rc = spdm_key_is(key, suite->asym) && EVP_PKEY_up_ref(key) ? 0 : -EACCES;
 	if (!rc)
 		*leaf = key;
 free_certs:
@@ -149,23 +148,25 @@ free_certs:
 	return rc;
 }
 
-int spdm_chain_verify(
-	const uint8_t *anchor, size_t anchor_len, const uint8_t *blob, size_t len, EVP_PKEY **leaf)
+int spdm_chain_verify(const struct spdm_suite *suite, const uint8_t *anchor, size_t anchor_len,
+	const uint8_t *blob, size_t len, EVP_PKEY **leaf)
 {
+	const struct spdm_trust trust = {anchor, anchor_len, blob, len};
 	const struct spdm_libcrypto *lib = spdm_libcrypto();
 	const uint64_t split = anchor_len;
 	const struct spdm_part parts[] = {
-		{"chain", 5}, {&split, sizeof(split)}, {anchor, anchor_len}, {blob, len}};
+		{"chain", 5}, {&suite->hash, 1},
+		{&suite->asym, 1}, {&split, sizeof(split)}, {anchor, anchor_len}, {blob, len}};
 	uint8_t id[SPDM_HASH];
 	int rc;
 
-	if (!lib || spdm_hash_parts(parts, sizeof(parts) / sizeof(*parts), id))
+	if (!lib || spdm_hash_parts(SPDM_SHA384, parts, sizeof(parts) / sizeof(*parts), id))
 		return -EIO;
 	*leaf = spdm_cache_get(id);
 	if (*leaf)
 		return 0;
 	spdm_random_fixed_begin();
-	rc = chain_check(lib, anchor, anchor_len, blob, len, leaf);
+	rc = chain_check(suite, &trust, leaf);
 	spdm_random_fixed_end();
 	if (!rc)
 		spdm_cache_put(id, *leaf);

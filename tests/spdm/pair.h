@@ -18,13 +18,14 @@
 #include "image/image.h"
 #include "spdm/context.h"
 
-#define PAIR_LOG_MAX 64
+#define PAIR_LOG_MAX 128
 
 struct pair {
 	struct spdm_requester q;
 	struct spdm_responder p;
 	uint8_t chain[4096], key[1024], anchor[2048];
 	size_t chain_len, key_len, anchor_len;
+	enum spdm_curve_id curve;
 	uint8_t values[3][SPDM_HASH];
 	struct spdm_measurement measurements[3];
 	struct spdm_identity identity;
@@ -61,18 +62,22 @@ static void pair_ended(void *owner, uint32_t session)
 
 static const struct spdm_responder_ops pair_ops = {pair_vendor, pair_ended};
 
-static inline void pair_setup(struct pair *pair, uint64_t seed)
+/* The tests that write messages out write them in 1.2. */
+static const struct spdm_offer pair_12 = {1 << SPDM_V12, 0xff, 0xff, 0xff};
+
+static inline void pair_setup_with(struct pair *pair, uint64_t seed, enum spdm_curve_id curve)
 {
 	const struct image_opts opts = {.size = sizeof(opts), .seed = seed};
 	static const uint8_t types[3] = {0x00, 0x01, 0x84};
 
 	memset(pair, 0, sizeof(*pair));
+	pair->curve = curve;
 	image_detach(); /* a test may want a second pair, in an image of its own */
 	assert_int_equal(image_create(&opts), 0);
 	pair->chain_len = sizeof(pair->chain);
 	pair->key_len = sizeof(pair->key);
 	pair->anchor_len = sizeof(pair->anchor);
-	assert_int_equal(spdm_make_identity("test device", pair->chain, &pair->chain_len, pair->key,
+	assert_int_equal(spdm_make_identity("test device", pair->curve, pair->chain, &pair->chain_len, pair->key,
 				 &pair->key_len, pair->anchor, &pair->anchor_len),
 		0);
 	for (unsigned int i = 0; i < 3; i++) {
@@ -90,6 +95,12 @@ static inline void pair_setup(struct pair *pair, uint64_t seed)
 		.measurement_count = 3};
 	spdm_requester_init(&pair->q, pair->anchor, pair->anchor_len);
 	spdm_responder_init(&pair->p);
+	spdm_responder_offer(&pair->p, &pair_12);
+}
+
+static inline void pair_setup(struct pair *pair, uint64_t seed)
+{
+	pair_setup_with(pair, seed, SPDM_P384);
 }
 
 static inline void pair_teardown(void)

@@ -10,6 +10,9 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+/* 1.2 with SHA-384 and P-384. */
+static const struct spdm_suite suite_12;
+
 static size_t unhex(const char *hex, uint8_t *out)
 {
 	size_t n = strlen(hex) / 2;
@@ -52,7 +55,7 @@ static void sha384_of_abc(void **state)
 	uint8_t digest[SPDM_HASH];
 
 	(void)state;
-	assert_int_equal(spdm_hash_parts(parts, 3, digest), 0);
+	assert_int_equal(spdm_hash_parts(SPDM_SHA384, parts, 3, digest), 0);
 	assert_hex(digest, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
 			   "8086072ba1e7cc2358baeca134c825a7");
 }
@@ -65,7 +68,7 @@ static void hmac_rfc4231(void **state)
 	uint8_t mac[SPDM_HASH];
 
 	(void)state;
-	assert_int_equal(spdm_hmac(key, text, strlen(text), mac), 0);
+	assert_int_equal(spdm_hmac(SPDM_SHA384, key, text, strlen(text), mac), 0);
 	assert_hex(mac, "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e"
 			"8e2240ca5e69e2c78b3239ecfab21649");
 }
@@ -90,7 +93,7 @@ static void hkdf_is_rfc5869(void **state)
 	memset(salt, 0xa5, sizeof(salt));
 	memset(info, 0x3c, sizeof(info));
 	raw_hmac(salt, sizeof(salt), ikm, sizeof(ikm), expected);
-	assert_int_equal(spdm_hkdf_extract(salt, ikm, sizeof(ikm), prk), 0);
+	assert_int_equal(spdm_hkdf_extract(SPDM_SHA384, salt, ikm, sizeof(ikm), prk), 0);
 	assert_memory_equal(prk, expected, SPDM_HASH);
 
 	memcpy(block, info, sizeof(info));
@@ -100,9 +103,9 @@ static void hkdf_is_rfc5869(void **state)
 	memcpy(block + SPDM_HASH, info, sizeof(info));
 	block[SPDM_HASH + sizeof(info)] = 2;
 	raw_hmac(prk, SPDM_HASH, block, sizeof(block), expected + SPDM_HASH);
-	assert_int_equal(spdm_hkdf_expand(prk, info, sizeof(info), out, sizeof(out)), 0);
+	assert_int_equal(spdm_hkdf_expand(SPDM_SHA384, prk, info, sizeof(info), out, sizeof(out)), 0);
 	assert_memory_equal(out, expected, sizeof(out));
-	assert_int_equal(spdm_hkdf_expand(prk, info, sizeof(info), out, 12), 0);
+	assert_int_equal(spdm_hkdf_expand(SPDM_SHA384, prk, info, sizeof(info), out, 12), 0);
 	assert_memory_equal(out, expected, 12);
 }
 
@@ -150,13 +153,13 @@ static void ecdh_rfc5903(void **state)
 	      "dcfbec7aacf3196472169e838430367f66eebe3c6e70c416dd5f0c68759dd1ff"
 	      "f83fa40142209dff5eaad96db9e6386c",
 		gr);
-	assert_int_equal(spdm_ecdh_derive(i, gi, gr, secret), 0);
+	assert_int_equal(spdm_ecdh_derive(SPDM_P384, i, gi, gr, secret), 0);
 	assert_hex(secret, "11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4"
 			   "d603135569b9e9d09cf5d4a270f59746");
 	gr[0] ^= 1;
-	assert_int_equal(spdm_ecdh_derive(i, gi, gr, secret), -EBADMSG);
+	assert_int_equal(spdm_ecdh_derive(SPDM_P384, i, gi, gr, secret), -EBADMSG);
 	memset(gr, 0, sizeof(gr));
-	assert_int_equal(spdm_ecdh_derive(i, gi, gr, secret), -EBADMSG);
+	assert_int_equal(spdm_ecdh_derive(SPDM_P384, i, gi, gr, secret), -EBADMSG);
 }
 
 static void ecdh_both_ends_agree(void **state)
@@ -165,11 +168,11 @@ static void ecdh_both_ends_agree(void **state)
 	uint8_t ab[SPDM_SCALAR], ba[SPDM_SCALAR];
 
 	(void)state;
-	assert_int_equal(spdm_ecdh_make(a, ga), 0);
-	assert_int_equal(spdm_ecdh_make(b, gb), 0);
+	assert_int_equal(spdm_ecdh_make(SPDM_P384, a, ga), 0);
+	assert_int_equal(spdm_ecdh_make(SPDM_P384, b, gb), 0);
 	assert_memory_not_equal(a, b, SPDM_SCALAR);
-	assert_int_equal(spdm_ecdh_derive(a, ga, gb, ab), 0);
-	assert_int_equal(spdm_ecdh_derive(b, gb, ga, ba), 0);
+	assert_int_equal(spdm_ecdh_derive(SPDM_P384, a, ga, gb, ab), 0);
+	assert_int_equal(spdm_ecdh_derive(SPDM_P384, b, gb, ga, ba), 0);
 	assert_memory_equal(ab, ba, SPDM_SCALAR);
 }
 
@@ -189,7 +192,7 @@ static void signature_covers_prefix_and_hash(void **state)
 	pair_setup(pair, 3);
 	p = pair->key;
 	memset(hash, 0x77, sizeof(hash));
-	assert_int_equal(spdm_sign(pair->key, pair->key_len, SPDM_SIGN_KEY_EXCHANGE, hash, sig), 0);
+	assert_int_equal(spdm_sign(&suite_12, pair->key, pair->key_len, SPDM_SIGN_KEY_EXCHANGE, hash, sig), 0);
 	for (int i = 0; i < 4; i++)
 		memcpy(message + 16 * i, "dmtf-spdm-v1.2.*", 16);
 	memcpy(message + 100 - strlen(context), context, strlen(context));
@@ -199,12 +202,12 @@ static void signature_covers_prefix_and_hash(void **state)
 	len = i2d_ECDSA_SIG(parsed, &to);
 	assert_int_equal(EVP_DigestVerifyInit(md, NULL, EVP_sha384(), NULL, key), 1);
 	assert_int_equal(EVP_DigestVerify(md, der, (size_t)len, message, sizeof(message)), 1);
-	assert_int_equal(spdm_verify(key, SPDM_SIGN_KEY_EXCHANGE, hash, sig), 0);
-	assert_int_equal(spdm_verify(key, SPDM_SIGN_CHALLENGE, hash, sig), -EACCES);
+	assert_int_equal(spdm_verify(&suite_12, key, SPDM_SIGN_KEY_EXCHANGE, hash, sig), 0);
+	assert_int_equal(spdm_verify(&suite_12, key, SPDM_SIGN_CHALLENGE, hash, sig), -EACCES);
 	hash[0] ^= 1;
-	assert_int_equal(spdm_verify(key, SPDM_SIGN_KEY_EXCHANGE, hash, sig), -EACCES);
+	assert_int_equal(spdm_verify(&suite_12, key, SPDM_SIGN_KEY_EXCHANGE, hash, sig), -EACCES);
 	memset(sig, 0, sizeof(sig));
-	assert_int_equal(spdm_verify(key, SPDM_SIGN_KEY_EXCHANGE, hash, sig), -EACCES);
+	assert_int_equal(spdm_verify(&suite_12, key, SPDM_SIGN_KEY_EXCHANGE, hash, sig), -EACCES);
 	EVP_PKEY_free(key);
 	EVP_MD_CTX_free(md);
 	ECDSA_SIG_free(parsed);
@@ -239,12 +242,12 @@ static void caches_do_not_show(void **state)
 	(void)state;
 	for (int round = 0; round < 2; round++) {
 		pair_setup(pair, 99);
-		len = rsp_chain_blob(&pair->identity, blob);
+		len = rsp_chain_blob(&suite_12, &pair->identity, blob);
 		assert_int_equal(
-			spdm_chain_verify(pair->anchor, pair->anchor_len, blob, len, &leaf), 0);
+			spdm_chain_verify(&suite_12, pair->anchor, pair->anchor_len, blob, len, &leaf), 0);
 		EVP_PKEY_free(leaf);
 		assert_int_equal(
-			spdm_sign(pair->key, pair->key_len, SPDM_SIGN_CHALLENGE, hash, sig[round]),
+			spdm_sign(&suite_12, pair->key, pair->key_len, SPDM_SIGN_CHALLENGE, hash, sig[round]),
 			0);
 		spdm_random(after[round], sizeof(after[round]));
 	}
@@ -302,11 +305,11 @@ static void identity_needs_room(void **state)
 
 	(void)state;
 	assert_int_equal(
-		spdm_make_identity("x", chain, &chain_len, key, &key_len, anchor, &anchor_len),
+		spdm_make_identity("x", SPDM_P384, chain, &chain_len, key, &key_len, anchor, &anchor_len),
 		-ENOSPC);
 	image_detach();
 	assert_int_equal(
-		spdm_make_identity("x", chain, &chain_len, key, &key_len, anchor, &anchor_len),
+		spdm_make_identity("x", SPDM_P384, chain, &chain_len, key, &key_len, anchor, &anchor_len),
 		-ENODEV);
 	with_image(NULL);
 }

@@ -561,7 +561,7 @@ static void fuzz_parsers(void **state)
 		if (!memcmp(blob, good, len) && n == len)
 			continue;
 		assert_int_not_equal(
-			spdm_chain_verify(pair->anchor, pair->anchor_len, blob, n, &leaf), 0);
+			spdm_chain_verify(&pair->q.transcript.suite, pair->anchor, pair->anchor_len, blob, n, &leaf), 0);
 		for (size_t at = 0; at < sizeof(opaque); at++)
 			opaque[at] = (uint8_t)dice(dice(2) ? 4 : 256);
 		spdm_opaque_version(opaque, dice(sizeof(opaque) + 1), (uint8_t)dice(2));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Against DMTF's spdm-emu, both ways, over its socket: four-byte big-endian command, transport and
- * size, then a DOE object. SWTIO_SPDM_EMU names the directory with its binaries and sample keys
- * (built with SPDM 1.2); without it these tests skip.
+ * size, then a DOE object. SWTIO_SPDM_EMU names the directory with its binaries and sample keys;
+ * without it these tests skip.
  */
 #include "pair.h"
 
@@ -17,9 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHAIN "ecp384/bundle_responder.certchain.der"
-#define KEY "ecp384/end_responder.key"
-#define ANCHOR "ecp384/ca.cert.der"
+#define CHAIN "bundle_responder.certchain.der"
+#define KEY "end_responder.key"
+#define ANCHOR "ca.cert.der"
 #define EMU_NORMAL 0x0001u
 #define EMU_TEST 0xdeadu
 #define EMU_SHUTDOWN 0xfffeu
@@ -28,7 +28,19 @@
 #define OBJECT_MAX (8 + SPDM_MAX_WIRE + 4)
 #define DOE_HEADER 8u
 
+/* Which of the versions and algorithms a test is about. */
+static const struct variant {
+	const char *version, *keys, *asym, *hash, *dhe;
+	enum spdm_version_id version_id;
+	enum spdm_curve_id curve;
+	enum spdm_hash_id hash_id;
+} v12 = {"1.2", "ecp384", "ECDSA_P384", "SHA_384", "SECP_384_R1", SPDM_V12, SPDM_P384, SPDM_SHA384},
+  v13 = {"1.3", "ecp384", "ECDSA_P384", "SHA_384", "SECP_384_R1", SPDM_V13, SPDM_P384, SPDM_SHA384},
+  v13_256 = {"1.3", "ecp256", "ECDSA_P256", "SHA_256", "SECP_256_R1", SPDM_V13, SPDM_P256,
+	SPDM_SHA256};
+
 struct emu {
+	const struct variant *variant;
 	struct pair pair;
 	const char *dir;
 	uint16_t port;
@@ -44,7 +56,7 @@ static size_t file_read(const struct emu *emu, const char *name, uint8_t *to, si
 	size_t len;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", emu->dir, name);
+	snprintf(path, sizeof(path), "%s/%s/%s", emu->dir, emu->variant->keys, name);
 	file = fopen(path, "rb");
 	assert_non_null(file);
 	len = fread(to, 1, cap, file);
@@ -62,6 +74,7 @@ static int setup(void **state)
 	char path[4096];
 
 	assert_non_null(emu);
+	emu->variant = *state;
 	*state = emu;
 	emu->fd = -1;
 	emu->errors = memfd_create("stderr", 0);
@@ -73,7 +86,7 @@ static int setup(void **state)
 	emu->port = (uint16_t)(20000 + getpid() % 20000);
 	emu->pair.chain_len = file_read(emu, CHAIN, emu->pair.chain, sizeof(emu->pair.chain));
 	emu->pair.anchor_len = file_read(emu, ANCHOR, emu->pair.anchor, sizeof(emu->pair.anchor));
-	snprintf(path, sizeof(path), "%s/%s", emu->dir, KEY);
+	snprintf(path, sizeof(path), "%s/%s/%s", emu->dir, emu->variant->keys, KEY);
 	file = fopen(path, "r");
 	assert_non_null(file);
 	key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
@@ -85,6 +98,7 @@ static int setup(void **state)
 	emu->pair.identity.chain_len = emu->pair.chain_len;
 	emu->pair.identity.key_len = emu->pair.key_len;
 	spdm_requester_init(&emu->pair.q, emu->pair.anchor, emu->pair.anchor_len);
+	spdm_responder_offer(&emu->pair.p, &spdm_offer_all);
 	return 0;
 }
 
@@ -120,12 +134,14 @@ static struct emu *emu_or_skip(void **state)
 static void emu_start(struct emu *emu, const char *program, const char *const *more)
 {
 	char path[4096], port[8];
-	const char *argv[40] = {path, "--trans", "PCI_DOE", "--ver", "1.2", "--port", port};
-	int n = 7;
+	const struct variant *v = emu->variant;
+	const char *argv[48] = {path, "--trans", "PCI_DOE", "--ver", v->version, "--port", port,
+		"--asym", v->asym, "--hash", v->hash, "--dhe", v->dhe, "--req_asym", v->asym};
+	int n = 15;
 
 	snprintf(path, sizeof(path), "%s/%s", emu->dir, program);
 	snprintf(port, sizeof(port), "%u", emu->port);
-	while (*more && n < 39)
+	while (*more && n < 47)
 		argv[n++] = *more++;
 	emu->child = fork();
 	assert_true(emu->child >= 0);
@@ -276,6 +292,17 @@ static void emu_vendor(
 	assert_int_equal(reply[protocol], code); /* TDISP's code comes after its version */
 }
 
+static void assert_agreed(const struct emu *emu)
+{
+	struct spdm_agreement agreed;
+
+	spdm_requester_agreement(&emu->pair.q, &agreed);
+	assert_int_equal(agreed.version, emu->variant->version_id);
+	assert_int_equal(agreed.hash, emu->variant->hash_id);
+	assert_int_equal(agreed.asym, emu->variant->curve);
+	assert_int_equal(agreed.dhe, emu->variant->curve);
+}
+
 /* Everything our requester can say, to DMTF's responder. */
 static void our_requester(void **state)
 {
@@ -299,6 +326,7 @@ static void our_requester(void **state)
 		emu->pair.q.portion = clear ? 333 : 4600;
 		assert_int_equal(emu_do(emu, SPDM_OP_CONNECT), 0);
 		assert_int_equal(emu->pair.q.session.in_clear, clear);
+		assert_agreed(emu);
 		assert_int_equal(emu_do(emu, SPDM_OP_HEARTBEAT), 0);
 		spdm_requester_measure(&emu->pair.q, 1, false);
 		assert_int_equal(emu_do(emu, SPDM_OP_MEASURE), 0);
@@ -417,7 +445,8 @@ static void our_responder_validated(void **state)
 		skip();
 	spdm_responder_allow_clear_handshake(&emu->pair.p, true);
 	assert_in_range(serve_program(emu, "spdm_device_validator_sample", options), 500, 100000);
-	report[file_read(emu, "test.log", report, sizeof(report))] = 0;
+	snprintf(path, sizeof(path), "../test.log"); /* beside the folders of keys */
+	report[file_read(emu, path, report, sizeof(report))] = 0;
 	verdict = strstr(
 		(const char *)report, "test suite (spdm_responder_conformance_test) - pass: ");
 	assert_non_null(verdict);
@@ -426,17 +455,23 @@ static void our_responder_validated(void **state)
 	assert_int_equal(strtoul(verdict + strlen(", fail: "), NULL, 10), 0);
 }
 
-#define TEST(name, fn)                                                                             \
+#define TEST(name, fn, variant)                                                                    \
 	{                                                                                          \
-		name, fn, setup, teardown, NULL                                                    \
+		"R6.4 " name " (" #variant ")", fn, setup, teardown, (void *)(uintptr_t)&variant   \
 	}
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST("R6.4 our requester and DMTF's responder", our_requester),
-		TEST("R6.4 DMTF's requester and our responder", our_responder),
-		TEST("R6.4 likewise with a clear handshake", our_responder_clear),
-		TEST("R6.4 DMTF's validator and our responder", our_responder_validated),
+		TEST("our requester and DMTF's responder", our_requester, v12),
+		TEST("our requester and DMTF's responder", our_requester, v13),
+		TEST("our requester and DMTF's responder", our_requester, v13_256),
+		TEST("DMTF's requester and our responder", our_responder, v12),
+		TEST("DMTF's requester and our responder", our_responder, v13),
+		TEST("DMTF's requester and our responder", our_responder, v13_256),
+		TEST("likewise with a clear handshake", our_responder_clear, v12),
+		TEST("likewise with a clear handshake", our_responder_clear, v13),
+		TEST("DMTF's validator and our responder", our_responder_validated, v12),
+		TEST("DMTF's validator and our responder", our_responder_validated, v13),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

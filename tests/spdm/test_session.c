@@ -230,13 +230,58 @@ static void session_limit(void **state)
 	pair_connect(pair);
 	exchange = pair->log[10];
 	assert_int_equal(pair_answer(pair, &exchange, &out), 0);
+	assert_int_equal(out.data[1], SPDM_KEY_EXCHANGE_RSP);
+	assert_int_equal(pair_answer(pair, &exchange, &out), 0); /* one handshake at a time */
 	assert_spdm_error(&out, SPDM_ERROR_SESSION_LIMIT);
 	assert_int_equal(pair_do(pair, SPDM_OP_HEARTBEAT), 0);
+	pair_connect(pair);
+	for (unsigned int i = 1; i < SPDM_SESSIONS; i++)
+		assert_int_equal(pair_do(pair, SPDM_OP_SESSION), 0);
+	assert_int_equal(spdm_requester_start(&pair->q, SPDM_OP_SESSION), -ENOSPC);
+	assert_int_equal(pair_answer(pair, &exchange, &out), 0);
+	assert_spdm_error(&out, SPDM_ERROR_SESSION_LIMIT);
 	assert_int_equal(pair_do(pair, SPDM_OP_END), 0);
 	assert_int_equal(pair_answer(pair, &exchange, &out), 0);
 	assert_int_equal(out.data[1], SPDM_KEY_EXCHANGE_RSP);
-	assert_int_equal(pair_answer(pair, &exchange, &out), 0); /* half open counts too */
-	assert_spdm_error(&out, SPDM_ERROR_SESSION_LIMIT);
+}
+
+/* Several sessions of one connection: each with its own keys, each ended by itself. */
+static void several_sessions(void **state)
+{
+	struct pair *pair = *state;
+	uint32_t ids[SPDM_SESSIONS];
+	struct spdm_wire heartbeat, out;
+
+	pair_connect(pair);
+	for (unsigned int i = 0; i < SPDM_SESSIONS; i++) {
+		if (i)
+			assert_int_equal(pair_do(pair, SPDM_OP_SESSION), 0);
+		ids[i] = spdm_requester_session_id(&pair->q);
+		for (unsigned int k = 0; k < i; k++)
+			assert_int_not_equal(ids[i], ids[k]);
+	}
+	for (unsigned int round = 0; round < 3; round++)
+		for (unsigned int i = 0; i < SPDM_SESSIONS; i++) {
+			assert_int_equal(spdm_requester_use(&pair->q, ids[i]), 0);
+			assert_int_equal(pair_do(pair, round == 1 ? SPDM_OP_KEY_UPDATE
+								  : SPDM_OP_HEARTBEAT), 0);
+			assert_int_equal(spdm_responder_session_id(&pair->p), ids[i]);
+		}
+	heartbeat = pair->log[pair->messages - 2];
+	heartbeat.data[0] ^= (uint8_t)(ids[3] ^ ids[0]); /* another session's number on it */
+	heartbeat.data[2] ^= (uint8_t)((ids[3] ^ ids[0]) >> 16);
+	assert_int_equal(pair_answer(pair, &heartbeat, &out), 0);
+	assert_spdm_error(&out, SPDM_ERROR_DECRYPT);
+	assert_int_equal(pair->ended, 1);
+	assert_int_equal(pair->ended_session, ids[0]);
+	assert_int_equal(spdm_requester_use(&pair->q, ids[2]), 0);
+	assert_int_equal(pair_do(pair, SPDM_OP_END), 0);
+	assert_int_equal(pair->ended_session, ids[2]);
+	assert_int_equal(spdm_requester_use(&pair->q, ids[2]), -ENOENT);
+	assert_int_equal(spdm_requester_use(&pair->q, ids[1]), 0);
+	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), 0);
+	spdm_responder_reset(&pair->p, &pair_ops, pair);
+	assert_int_equal(pair->ended, SPDM_SESSIONS);
 }
 
 /* What belongs into a session, said outside of one. */
@@ -463,11 +508,11 @@ static void assert_signed(const struct pair *pair, const struct run *run, enum s
 	EVP_PKEY *leaf;
 	uint8_t hash[SPDM_HASH];
 
-	assert_int_equal(spdm_chain_verify(pair->anchor, pair->anchor_len, pair->q.chain,
+	assert_int_equal(spdm_chain_verify(&pair->q.transcript.suite, pair->anchor, pair->anchor_len, pair->q.chain,
 				 pair->q.chain_len, &leaf),
 		0);
 	spdm_requester_digest(run->bytes, run->len, hash);
-	assert_int_equal(spdm_verify(leaf, purpose, hash, signature), 0);
+	assert_int_equal(spdm_verify(&pair->q.transcript.suite, leaf, purpose, hash, signature), 0);
 	EVP_PKEY_free(leaf);
 }
 
@@ -531,7 +576,8 @@ int main(void)
 			vendor_outside_gets_no_answer),
 		TEST("R6.4 END_SESSION leaves no secret", end_session),
 		TEST("R6.4 session ids are unique", session_ids_are_unique),
-		TEST("R6.4 one session at a time", session_limit),
+		TEST("R6.4 no more sessions than there is room for", session_limit),
+		TEST("R6.4 several sessions of one connection", several_sessions),
 		TEST("R6.4 what belongs into a session", session_required),
 		TEST("R6.4 a malformed FINISH does no harm", malformed_finish),
 		TEST("R3.4 a reset ends the session", reset_ends_the_session),
