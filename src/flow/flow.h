@@ -37,7 +37,19 @@ struct flow_action {
 	struct flow_arg args[FLOW_ARGS];
 };
 
-struct flow_step { uint32_t number; uint32_t first, count; char title[64]; };	/* actions [first, +count) */
+/* The parts of a life cycle that every platform has: like phases stand side by side in a comparison. */
+enum flow_phase {
+	PHASE_NONE, PHASE_CONNECT, PHASE_SETUP, PHASE_SHARED, PHASE_BIND, PHASE_ATTEST, PHASE_ACCEPT,
+	PHASE_START, PHASE_WORK, PHASE_UNBIND, PHASE_SHARED_AGAIN, PHASE_END, PHASE_MAX
+};
+const char *flow_phase_name(uint8_t phase);	/* "bind"; "" for PHASE_NONE */
+
+struct flow_step {
+	uint32_t number;
+	uint32_t first, count;		/* actions [first, first + count) */
+	uint8_t phase;			/* enum flow_phase */
+	char title[64];
+};
 
 struct flow_error { uint32_t line; char file[64]; char text[160]; };	/* file: an included one, or "" */
 
@@ -77,6 +89,7 @@ struct flow_state {
 };
 void flow_state(struct flow_state *state);
 const struct flow_step *flow_step_find(uint32_t number);
+const struct flow_step *flow_steps(uint32_t *count);	/* all of them, ascending */
 bool flow_loaded(void);
 
 #endif

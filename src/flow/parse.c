@@ -18,6 +18,7 @@
 struct source {				/* one file on its way through the parser */
 	uint32_t through;		/* the last step wanted; 0: all */
 	bool ended;			/* a later step began */
+	uint8_t phase;			/* of the steps to come */
 	uint8_t file;			/* of program->file */
 	unsigned int depth;
 	char path[FLOW_PATH];
@@ -36,6 +37,26 @@ struct line {
 
 static const char *const actor_names[FLOW_ACTORS] = { "admin", "vmm", "guest", "adversary",
 	"probe" };
+
+static const char *const phase_names[PHASE_MAX + 1] = {
+	[PHASE_NONE] = "",
+	[PHASE_CONNECT] = "connect",
+	[PHASE_SETUP] = "set up",
+	[PHASE_SHARED] = "run shared",
+	[PHASE_BIND] = "bind",
+	[PHASE_ATTEST] = "attest",
+	[PHASE_ACCEPT] = "accept",
+	[PHASE_START] = "start",
+	[PHASE_WORK] = "work",
+	[PHASE_UNBIND] = "unbind",
+	[PHASE_SHARED_AGAIN] = "shared again",
+	[PHASE_END] = "end",
+};
+
+const char *flow_phase_name(uint8_t phase)
+{
+	return phase < PHASE_MAX ? phase_names[phase] : "?";
+}
 
 const char *flow_actor_name(uint8_t actor)
 {
@@ -173,12 +194,12 @@ int flow_mutant_bit(const char *name, uint64_t *bits)
 static int choose(struct line *line, const char *const *names, uint8_t *value)
 {
 	for (uint8_t i = 0; names[i]; i++)
-		if (!strcmp(names[i], line->word[1])) {
+		if (line->words > 1 && !strcmp(names[i], line->word[1])) {
 			*value = i;
 			return 0;
 		}
 	return fail(line, "%s: '%s' is none of the choices; the first is '%s'", line->word[0],
-		line->word[1], names[0]);
+		line->words > 1 ? line->word[1] : "", names[0]);
 }
 
 static int parse_platform(struct line *line, const char *name, struct flow_settings *settings)
@@ -220,6 +241,15 @@ static int parse_setting(struct line *line)
 	return rc ? rc : 1;
 }
 
+static int parse_phase(struct line *line)
+{
+	uint8_t after_none = 0;
+	int rc = choose(line, phase_names + PHASE_CONNECT, &after_none);
+
+	line->source->phase = (uint8_t)(after_none + PHASE_CONNECT);
+	return rc;
+}
+
 static int parse_step(struct line *line)
 {
 	struct flow_program *program = line->program;
@@ -239,6 +269,7 @@ static int parse_step(struct line *line)
 	step = &program->step[program->steps++];
 	step->number = (uint32_t)number;
 	step->first = program->actions;
+	step->phase = line->source->phase;
 	snprintf(step->title, sizeof(step->title), "%s", line->words > 2 ? line->word[2] : "");
 	return 0;
 }
@@ -465,6 +496,8 @@ static int parse_line(struct line *line)
 		return parse_step(line);
 	if (!strcmp(line->word[0], "include"))
 		return parse_include(line);
+	if (!strcmp(line->word[0], "phase"))
+		return parse_phase(line);
 	rc = parse_setting(line);
 	if (rc)
 		return rc < 0 ? rc : 0;

@@ -497,3 +497,11 @@ const struct flow_step *flow_step_find(uint32_t number)
 			return &root->step[i];
 	return NULL;
 }
+
+const struct flow_step *flow_steps(uint32_t *count)
+{
+	const struct flow_image *root = flow_root();
+
+	*count = root ? root->steps : 0;
+	return root ? root->step : NULL;
+}
