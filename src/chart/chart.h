@@ -17,6 +17,7 @@ struct chart_options {
 	/* The title of a step, NULL for none. */
 	const char *(*step_title)(uint32_t step);
 };
+const char *chart_legend(unsigned int line);	/* what the words mean; NULL after the last line */
 int chart_text(FILE *out, const struct chart_options *options);
 int chart_json(FILE *out);
 

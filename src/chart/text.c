@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chart/chart.h"
+#include "chart/rows.h"
 
 #define LEFT 5u				/* room for the step's number */
 #define PITCH 7u			/* columns a lane takes */
@@ -21,19 +21,6 @@ struct canvas {
 	uint32_t step;			/* whose title was printed last */
 };
 
-static const char *const short_names[LANE_MAX] = {
-	[LANE_GUEST] = "Guest",
-	[LANE_GUEST_TSM] = "GstTSM",
-	[LANE_VMM] = "VMM",
-	[LANE_VFIO] = "VFIO",
-	[LANE_IOMMUFD] = "IOMMU",
-	[LANE_TSM] = "hstTSM",
-	[LANE_KVM] = "KVM",
-	[LANE_FIRMWARE] = "Firmw.",
-	[LANE_HARDWARE] = "Hardw.",
-	[LANE_DEVICE] = "Device",
-};
-
 static const char *const legend[] = {
 	"Guest    the guest's kernel and device driver    GstTSM   the guest kernel's TSM driver",
 	"VMM      the user-space process                  hstTSM   the host kernel's TSM core and platform driver",
@@ -42,6 +29,11 @@ static const char *const legend[] = {
 	"TDI: the assigned interface; UNLOCKED, LOCKED, RUN, ERROR are its states. T=1: a TLP from or to a TEE.",
 	"--> call, and its result;  ~~> event going up;  * state change;  (x3) three in a row;  !! refused",
 };
+
+const char *chart_legend(unsigned int line)
+{
+	return line < sizeof(legend) / sizeof(legend[0]) ? legend[line] : NULL;
+}
 
 static void lanes_choose(struct canvas *canvas)
 {
@@ -73,7 +65,7 @@ static void print_heading(const struct canvas *canvas)
 {
 	fprintf(canvas->out, "%*s", (int)LEFT, "");
 	for (unsigned int i = 0; i < canvas->count; i++)
-		fprintf(canvas->out, " %-*s", (int)PITCH - 1, short_names[canvas->lanes[i]]);
+		fprintf(canvas->out, " %-*s", (int)PITCH - 1, chart_lane_name(canvas->lanes[i]));
 	fputc('\n', canvas->out);
 }
 
@@ -90,25 +82,6 @@ static bool shown(const struct canvas *canvas, const struct trace_event *event)
 	return lane_column(canvas, event->from) && lane_column(canvas, event->to);
 }
 
-static bool same_arrow(const struct trace_event *a, const struct trace_event *b)
-{
-	return a->from == b->from && a->to == b->to && a->kind == b->kind && a->step == b->step &&
-	       a->result == b->result && !strcmp(a->name, b->name) && !strcmp(a->text, b->text);
-}
-
-static bool failed(const struct trace_event *event)
-{
-	if (event->kind != TRACE_KIND_CALL || event->result == TRACE_PENDING)
-		return false;
-	switch (event->result_kind) {
-	case TRACE_RESULT_TDX: return (uint64_t)event->result >> 63;
-	case TRACE_RESULT_TDISP:
-	case TRACE_RESULT_CODE:
-	case TRACE_RESULT_TLP: return event->result != 0;
-	default: return event->result < 0;
-	}
-}
-
 static void draw_arrow(const struct canvas *canvas, const struct trace_event *event, char *row)
 {
 	unsigned int from = lane_column(canvas, event->from), to = lane_column(canvas, event->to);
@@ -123,51 +96,6 @@ static void draw_arrow(const struct canvas *canvas, const struct trace_event *ev
 	for (unsigned int x = (from < to ? from : to) + 1; x < (from < to ? to : from); x++)
 		row[x] = dash;
 	row[from < to ? to - 1 : to + 1] = from < to ? '>' : '<';
-}
-
-static void label_result(const struct trace_event *event, char *text, size_t len)
-{
-	if (event->kind == TRACE_KIND_NOTE)
-		snprintf(text, len, "%s%s", event->text[0] ? ": " : "", event->text);
-	else if (event->kind != TRACE_KIND_CALL)
-		text[0] = '\0';
-	else if (event->result == TRACE_PENDING)
-		snprintf(text, len, " (cut off)");
-	else if (event->text[0])
-		snprintf(text, len, " = %s", event->text);
-	else if (event->result < 0 && strerrorname_np((int)-event->result))
-		snprintf(text, len, " = %s", strerrorname_np((int)-event->result));
-	else if (event->result > 0)
-		snprintf(text, len, " = %lld", (long long)event->result);
-	else
-		text[0] = '\0';
-}
-
-/* Name, then as many arguments as fit, then the result, which always does. */
-static void make_label(
-	const struct trace_event *event, unsigned int repeats, char *label, size_t room)
-{
-	char result[64], times[16] = "";
-	size_t n, tail;
-
-	label_result(event, result, sizeof(result));
-	if (repeats > 1)
-		snprintf(times, sizeof(times), " (x%u)", repeats);
-	tail = strlen(result) + strlen(times) + (failed(event) ? 3 : 0);
-	n = (size_t)snprintf(label, room, "%s", event->name);
-	for (unsigned int i = 0; i < event->nargs && n < room; i++) {
-		char arg[40];
-		int len = snprintf(arg, sizeof(arg),
-			event->args[i].value > 9 ? " %s=%#llx" : " %s=%llu", event->args[i].key,
-			(unsigned long long)event->args[i].value);
-
-		if (n + (size_t)len + tail >= room)
-			break;
-		memcpy(label + n, arg, (size_t)len + 1);
-		n += (size_t)len;
-	}
-	if (n < room)
-		snprintf(label + n, room - n, "%s%s%s", result, times, failed(event) ? " !!" : "");
 }
 
 static void print_title(const struct canvas *canvas, uint32_t step)
@@ -206,62 +134,20 @@ static void print_event(
 	memset(row, ' ', sizeof(row));
 	row[end] = '\0';
 	draw_arrow(canvas, event, row);
-	make_label(event, repeats, label, canvas->columns > end + 1 ? canvas->columns - end : 2);
-	if (canvas->options->colour && (failed(event) || event->kind != TRACE_KIND_CALL)) {
-		on = failed(event) ? "\033[31m" : "\033[2m";
+	chart_label(event, repeats, label, canvas->columns > end + 1 ? canvas->columns - end : 2);
+	if (canvas->options->colour && (chart_failed(event) || event->kind != TRACE_KIND_CALL)) {
+		on = chart_failed(event) ? "\033[31m" : "\033[2m";
 		off = "\033[0m";
 	}
 	fprintf(canvas->out, "%s%s%s%s\n", row, on, label, off);
 }
 
-/* -- repetition ---------------------------------------------------------------------------------- */
-
-#define PERIOD_MAX 8u
 #define BATCH 65536u
 
-struct rows { const struct trace_event **event; unsigned int n; };
-
-static bool same_block(const struct rows *rows, unsigned int a, unsigned int b, unsigned int period)
-{
-	if (b + period > rows->n)
-		return false;
-	for (unsigned int i = 0; i < period; i++)
-		if (!same_arrow(rows->event[a + i], rows->event[b + i]))
-			return false;
-	return true;
-}
-
-/* How often the block of `period` rows at `at` stands there in a row. */
-static unsigned int block_repeats(const struct rows *rows, unsigned int at, unsigned int period)
-{
-	unsigned int repeats = 1;
-
-	while (same_block(rows, at, at + repeats * period, period))
-		repeats++;
-	return repeats;
-}
-
-/* The period at `at` that saves most rows: 1 for a plain repetition, more for a loop's body. */
-static unsigned int best_period(const struct rows *rows, unsigned int at, unsigned int *repeats)
-{
-	unsigned int best = 1;
-
-	*repeats = block_repeats(rows, at, 1);
-	for (unsigned int period = 2; *repeats == 1 && period <= PERIOD_MAX; period++) {
-		unsigned int n = block_repeats(rows, at, period);
-
-		if (n < 3)
-			continue;
-		best = period;
-		*repeats = n;
-	}
-	return best;
-}
-
-static void print_rows(struct canvas *canvas, const struct rows *rows)
+static void print_rows(struct canvas *canvas, const struct chart_rows *rows)
 {
 	for (unsigned int at = 0; at < rows->n;) {
-		unsigned int repeats, period = best_period(rows, at, &repeats);
+		unsigned int repeats, period = chart_fold(rows, at, &repeats);
 
 		if (period == 1) {
 			print_event(canvas, rows->event[at], repeats);
@@ -278,7 +164,7 @@ static void print_rows(struct canvas *canvas, const struct rows *rows)
 int chart_text(FILE *out, const struct chart_options *options)
 {
 	struct canvas canvas = { .out = out, .options = options };
-	struct rows rows = { .event = malloc(BATCH * sizeof(*rows.event)) };
+	struct chart_rows rows = { .event = malloc(BATCH * sizeof(*rows.event)) };
 
 	if (!rows.event)
 		return -1;
@@ -287,8 +173,8 @@ int chart_text(FILE *out, const struct chart_options *options)
 		canvas.columns = WIDTH_MAX;
 	lanes_choose(&canvas);
 	if (options->legend)
-		for (size_t i = 0; i < sizeof(legend) / sizeof(legend[0]); i++)
-			fprintf(out, "%s\n", legend[i]);
+		for (unsigned int i = 0; chart_legend(i); i++)
+			fprintf(out, "%s\n", chart_legend(i));
 	print_heading(&canvas);
 	for (uint64_t seq = trace_first(); seq < trace_next(); seq++) {
 		const struct trace_event *event = trace_get(seq);
