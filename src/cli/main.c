@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_run_command, &cli_step_command, &cli_chart_command, &cli_inspect_command, &cli_exec_command,
+	&cli_run_command, &cli_step_command, &cli_chart_command, &cli_compare_command, &cli_inspect_command, &cli_exec_command,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -97,6 +98,14 @@ bool cli_colour(void)
 	const char *term = getenv("TERM");
 
 	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb");
+}
+
+double cli_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)

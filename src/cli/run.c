@@ -3,10 +3,12 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "chart/chart.h"
 #include "check/check.h"
@@ -16,7 +18,7 @@
 struct run_options {
 	bool json, quiet, all_lanes, legend, trace;
 	uint32_t save_at;
-	const char *save_path, *load_path, *explain;
+	const char *save_path, *load_path, *html_path;
 	unsigned int depth;
 };
 
@@ -27,8 +29,33 @@ const char *cli_step_title(uint32_t step)
 	return found ? found->title : NULL;
 }
 
-int cli_flow_start(const char *path)
+/* A name that is no file is one of swtio's own flows: below this folder, or where they were
+ * installed, seen from the program. */
+static const char *find_flow(const char *name, char *found, size_t len)
 {
+	static const char *const folders[] = { SWTIO_FLOWS_DIR, "../../../flows" };
+	char program[PATH_MAX / 2];
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (strpbrk(name, "/.-") || !access(name, R_OK))
+		return name;
+	snprintf(found, len, "flows/%s.flow", name);
+	if (!access(found, R_OK))
+		return found;
+	program[n > 0 ? n : 0] = '\0';
+	dirname(program);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(found, len, "%s/%s/%s.flow", program, folders[i], name);
+		if (!access(found, R_OK))
+			return found;
+	}
+	return name;
+}
+
+int cli_flow_start(const char *name)
+{
+	char found[PATH_MAX];
+	const char *path = find_flow(name, found, sizeof(found));
 	char *text = cli_read_file(path);
 	struct flow_error error;
 	int rc;
@@ -137,17 +164,19 @@ static int run_options_parse(int argc, char **argv, struct run_options *options)
 		{ "save-at", required_argument, NULL, 's' }, { "output", required_argument, NULL, 'o' },
 		{ "load", required_argument, NULL, 'L' }, { "mutant", required_argument, NULL, 'm' },
 		{ "depth", required_argument, NULL, 'd' }, { "trace", no_argument, NULL, 't' },
+		{ "html", required_argument, NULL, 'H' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "jqald:o:m:t", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "jqald:o:m:tH:", longs, NULL)) != -1)
 		switch (c) {
 		case 'j': options->json = true; break;
 		case 'q': options->quiet = true; break;
 		case 'a': options->all_lanes = true; break;
 		case 'l': options->legend = true; break;
 		case 't': options->trace = true; break;
+		case 'H': options->html_path = optarg; break;
 		case 's': options->save_at = (uint32_t)strtoul(optarg, NULL, 0); break;
 		case 'd': options->depth = (unsigned int)strtoul(optarg, NULL, 0); break;
 		case 'o': options->save_path = optarg; break;
@@ -165,12 +194,15 @@ static int run_options_parse(int argc, char **argv, struct run_options *options)
 	return CLI_OK;
 }
 
-static double now(void)
+static int page(const char *path, double seconds)
 {
-	struct timespec ts;
+	struct story story = { 0 };
+	int rc = cli_story_take(&story, NULL, seconds);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+	if (!rc)
+		rc = cli_page_write(path, &story, 1);
+	story_free(&story);
+	return rc;
 }
 
 static int run(int argc, char **argv)
@@ -178,7 +210,7 @@ static int run(int argc, char **argv)
 	struct run_options options = { 0 };
 	struct chart_options chart = { .step_title = cli_step_title };
 	int rc = run_options_parse(argc, argv, &options);
-	double start = now();
+	double start = cli_now();
 
 	if (rc)
 		return rc;
@@ -195,7 +227,7 @@ static int run(int argc, char **argv)
 	rc = play(&options);
 	if (rc || options.save_at)
 		return rc;
-	start = now() - start;
+	start = cli_now() - start;
 	chart.all_lanes = options.all_lanes;
 	chart.legend = options.legend;
 	chart.colour = cli_colour();
@@ -204,6 +236,11 @@ static int run(int argc, char **argv)
 		chart_json(stdout);
 	else if (!options.quiet && !options.json)
 		chart_text(stdout, &chart);
+	if (options.html_path) {
+		rc = page(options.html_path, start);
+		if (rc)
+			return rc;
+	}
 	return options.trace ? CLI_OK : cli_summary(options.json, start);
 }
 
@@ -220,6 +257,7 @@ const struct cli_command cli_run_command = {
 	"  -q, --quiet          no chart, the summary only\n"
 	"  -j, --json           the summary as JSON\n"
 	"  -t, --trace          the trace as JSON lines instead of a chart\n"
+	"  -H, --html FILE      the chart as a page, each call's arguments and result on hover\n"
 	"  -m, --mutant NAME    plant a deliberate bug in the host kernel (repeatable)\n"
 	"      --save-at N -o FILE   stop after step N and save the host\n"
 	"      --load FILE      go on with a saved host\n\n"

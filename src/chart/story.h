@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A run that is over, outside the image: its steps, its events and what became of it. Several can
+ * be held at once, which is what a comparison needs; the image they come from may be gone.
+ */
+#ifndef SWTIO_CHART_STORY_H
+#define SWTIO_CHART_STORY_H
+
+#include <stdio.h>
+
+#include "trace/trace.h"
+
+#define STORY_VIOLATIONS 16u
+
+struct story_step {
+	uint32_t number;
+	uint8_t phase;			/* like phases have like numbers; 0: none */
+	const char *phase_name;		/* static */
+	char title[64];
+};
+
+struct story_violation { char id[8]; uint32_t step; char why[160]; };
+
+struct story {
+	char title[96];
+	char label[24];			/* heads its column: the platform */
+	struct story_step *steps;
+	unsigned int step_count;
+	struct trace_event *events;	/* ascending, those that were still in the ring */
+	unsigned int event_count;
+	unsigned int invariants, held;
+	struct story_violation violation[STORY_VIOLATIONS];
+	unsigned int violations;
+	char failure[200];		/* the first expectation that did not hold; "" */
+	bool ok;
+	double seconds;			/* how long the run took */
+};
+
+/* Copies the events of the present image, and makes room for `steps` steps, which are the
+ * caller's to fill. 0 or -ENOMEM; story_free() in any case. */
+int story_take(struct story *story, unsigned int steps);
+void story_free(struct story *story);
+const struct story_step *story_step_find(const struct story *story, uint32_t number);	/* or NULL */
+
+/* -- acts: what the platforms call differently (acts.c) ---------------------------------------- */
+struct act {
+	const char *name;		/* "the device is told STOP" */
+	bool once;			/* only the first time counts */
+};
+const struct act *act_of(const struct trace_event *event);	/* NULL: nothing of the kind */
+
+/* -- side by side (compare.c) ------------------------------------------------------------------ */
+#define COMPARE_MAX 4u
+
+struct compare_cell {
+	const struct trace_event *event;	/* the first of `count`; NULL: empty */
+	unsigned int count;
+};
+enum compare_mark {
+	COMPARE_SAME,			/* all have it, in this order */
+	COMPARE_ORDER,			/* all have it, but not at the same place */
+	COMPARE_MISSING			/* some do without */
+};
+struct compare_row {
+	uint8_t phase;
+	const char *phase_name;
+	const struct act *act;
+	uint8_t mark;			/* enum compare_mark */
+	struct compare_cell cell[COMPARE_MAX];
+};
+/* Rows in an order that keeps each story's own; *rows is the caller's to free. The count, or
+ * -ENOMEM. */
+int compare_rows(const struct story *stories, unsigned int count, struct compare_row **rows);
+int compare_text(FILE *out, const struct story *stories, unsigned int count, unsigned int columns,
+		 bool colour);
+int compare_json(FILE *out, const struct story *stories, unsigned int count);
+
+/* -- drawn (svg.c, page.c) ---------------------------------------------------------------------- */
+/* One phase of a story as an <svg>; 0: all of it. */
+int story_svg(FILE *out, const struct story *story, uint8_t phase, unsigned int pitch);
+/* One self-contained page; several stories side by side. 0, or -EIO, -ENOMEM. */
+int story_page(FILE *out, const struct story *stories, unsigned int count);
+/* Text for HTML or SVG, markup escaped. */
+void story_escape(FILE *out, const char *text);
+
+#endif
