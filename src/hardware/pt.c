@@ -9,6 +9,10 @@ static const struct pt_ops *const formats[PT_FORMAT_MAX] = {
 	[PT_VTD_SS] = &pt_vtd_ss_ops,
 	[PT_EPT] = &pt_ept_ops,
 	[PT_MOCK] = &pt_mock_ops,
+	[PT_X86] = &pt_x86_ops,
+	[PT_AMD_V1] = &pt_amd_v1_ops,
+	[PT_ARM_S1] = &pt_arm_s1_ops,
+	[PT_ARM_S2] = &pt_arm_s2_ops,
 };
 
 static const struct pt_ops *ops_of(const struct pt *pt)
@@ -109,6 +113,12 @@ int pt_walk_root(enum pt_format format, uint64_t root, unsigned int levels, uint
 	if (address >> (formats[format]->page_shift + 9 * levels))
 		return -ENOENT;
 	return formats[format]->walk(root, levels, address, leaf);
+}
+
+int pt_decode(enum pt_format format, uint64_t e, unsigned int level, unsigned int updates,
+	      struct pt_entry *entry)
+{
+	return formats[format]->decode(e, level, updates, entry);
 }
 
 uint64_t pt_next_mapped(const struct pt *pt, uint64_t address)

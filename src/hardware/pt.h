@@ -13,6 +13,10 @@ enum pt_format {
 	PT_VTD_SS,		/* VT-d second stage, 4 or 5 levels */
 	PT_EPT,			/* EPT, 4 levels: same shape, other permission bits */
 	PT_MOCK,		/* of the mock IOMMU: pages of 2 KiB */
+	PT_X86,			/* VT-d first stage and AMD guest tables, 4 or 5 levels */
+	PT_AMD_V1,		/* AMD host tables, 3 to 5 levels */
+	PT_ARM_S1,		/* VMSAv8-64 stage 1, 4 KiB granule, 3 or 4 levels */
+	PT_ARM_S2,		/* stage 2, likewise */
 	PT_FORMAT_MAX
 };
 
@@ -33,6 +37,20 @@ struct pt_leaf {
 	uint8_t prot;
 	uint8_t reads;		/* memory reads the walk took */
 };
+
+/* An entry as hardware meets it in memory that somebody else writes. `accessed` and `written` are what
+ * it writes back after a read and after a write, where that differs. */
+enum { PT_UPDATE_ACCESSED = 1, PT_UPDATE_DIRTY = 2 };
+struct pt_entry {
+	uint64_t address;	/* of the table or of the leaf */
+	uint64_t accessed, written;
+	uint8_t prot;		/* of the leaf, or what the table lets through */
+	bool leaf;
+};
+/* Levels from 0, where leaves are 4 KiB. 0, -ENOENT not present, -EPROTO reserved bits or an illegal
+ * leaf, -EACCES not accessed before and hardware may not say that it is now. */
+int pt_decode(enum pt_format format, uint64_t e, unsigned int level, unsigned int updates,
+	      struct pt_entry *entry);
 
 /* 0, -EINVAL no such format or number of levels, -ENOMEM. */
 int pt_init(const struct pt *pt, enum pt_format format, unsigned int levels);

@@ -4,18 +4,21 @@
  * primitives (pt_fmt_<format>.h), defines PT_OPS as the name of the table of functions, and
  * includes this. No include guard: it is a body, not an interface.
  *
- * An entry that points to a table counts the entries present in it, in bits 61:52, which both
- * formats have hardware ignore in such entries; so a table that became empty is known at once.
- * Levels count from 0, where leaves are the format's smallest (4 KiB, unless it says otherwise).
+ * Where a format has hardware ignore ten bits of an entry that points to a table (FMT_COUNT_SHIFT),
+ * they count the entries present in it, so that a table that became empty is known at once; where
+ * not, the table is looked through. Levels count from 0, where leaves are the format's smallest (4 KiB,
+ * unless it says otherwise).
  */
 #include "hardware/hardware.h"
 #include "hardware/pt_ops.h"
 
 #include <errno.h>
 
-#define COUNT_SHIFT 52
-#define COUNT_ONE (1ull << COUNT_SHIFT)
-#define COUNT_OF(e) ((unsigned int)((e) >> COUNT_SHIFT) & 0x3ffu)
+#ifdef FMT_COUNT_SHIFT
+#define COUNT_ONE (1ull << FMT_COUNT_SHIFT)
+#else
+#define COUNT_ONE 0ull
+#endif
 #define LEAF_LEVEL_MAX 2u	/* 1 GiB */
 #ifndef FMT_PAGE_SHIFT
 #define FMT_PAGE_SHIFT 12u
@@ -37,19 +40,29 @@ static inline const uint64_t *table_at(uint64_t hpa)
 	return phys_ram(hpa, PHYS_PAGE);
 }
 
-static inline bool is_leaf(uint64_t e, unsigned int level)
-{
-	return !level || (e & FMT_PAGE_SIZE);
-}
-
 static void entry_set(const uint64_t *slot, uint64_t e)
 {
 	*(uint64_t *)image_log(slot, sizeof(*slot)) = e;
 }
 
+/* Entries present in the table that e points to. */
+static unsigned int count_of(uint64_t e)
+{
+#ifdef FMT_COUNT_SHIFT
+	return (unsigned int)(e >> FMT_COUNT_SHIFT) & 0x3ffu;
+#else
+	const uint64_t *table = table_at(e & FMT_ADDRESS);
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; table && i < PT_ENTRIES; i++)
+		count += fmt_present(table[i]);
+	return count;
+#endif
+}
+
 static void count_add(const uint64_t *parent, int change)
 {
-	if (parent)
+	if (parent && COUNT_ONE)
 		entry_set(parent, *parent + (uint64_t)(int64_t)change * COUNT_ONE);
 }
 
@@ -89,9 +102,9 @@ static int table_get(const struct map_job *job, unsigned int level, const uint64
 
 			if (!page)
 				return -ENOMEM;
-			entry_set(slot, fmt_table(page));
+			entry_set(slot, fmt_table(page, at));
 			count_add(*parent, 1);
-		} else if (is_leaf(*slot, at)) {
+		} else if (fmt_is_leaf(*slot, at)) {
 			return -EADDRINUSE;
 		}
 		*parent = slot;
@@ -133,11 +146,11 @@ static void prune(const struct pt *pt, const uint64_t *table, const uint64_t *pa
 {
 	const uint64_t *slot = table + level_index(address, level);
 
-	if (!fmt_present(*slot) || is_leaf(*slot, level))
+	if (!fmt_present(*slot) || fmt_is_leaf(*slot, level))
 		return;
 	if (level > 1)
 		prune(pt, table_at(*slot & FMT_ADDRESS), slot, level - 1, address);
-	if (COUNT_OF(*slot))
+	if (count_of(*slot))
 		return;
 	pt_page_free(pt, *slot & FMT_ADDRESS);
 	entry_set(slot, 0);
@@ -149,7 +162,8 @@ static uint64_t fmt_unmap(const struct pt *pt, uint64_t address, uint64_t last);
 static int fmt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, uint8_t prot)
 {
 	struct map_job job = { pt, address, hpa, address + len, prot };
-	int rc = fmt_prot_legal(prot) ? 0 : -EINVAL;
+	bool reaches = !((hpa + len - 1) & ~(FMT_ADDRESS | (FMT_PAGE - 1)));
+	int rc = fmt_prot_legal(prot) && reaches ? 0 : -EINVAL;
 
 	if (rc)
 		return rc;
@@ -180,11 +194,11 @@ static uint64_t table_drop(const struct pt *pt, uint64_t hpa, unsigned int level
 	for (unsigned int i = 0; level && table && i < PT_ENTRIES; i++) {
 		if (!fmt_present(table[i]))
 			continue;
-		if (is_leaf(table[i], level))
+		if (fmt_is_leaf(table[i], level))
 			bytes += 1ull << level_shift(level);
 		else
 			bytes += table_drop(pt, table[i] & FMT_ADDRESS, level - 1,
-					    COUNT_OF(table[i]));
+					    count_of(table[i]));
 	}
 	pt_page_free(pt, hpa);
 	return bytes;
@@ -202,7 +216,7 @@ static int leaf_split(const struct pt *pt, const uint64_t *slot, unsigned int le
 	table = image_log(table_at(page), PHYS_PAGE);
 	for (unsigned int i = 0; i < PT_ENTRIES; i++)
 		table[i] = fmt_leaf(hpa + i * size, level - 1, fmt_leaf_prot(old));
-	entry_set(slot, fmt_table(page) + PT_ENTRIES * COUNT_ONE);
+	entry_set(slot, fmt_table(page, level) + PT_ENTRIES * COUNT_ONE);
 	return 0;
 }
 
@@ -236,16 +250,16 @@ static uint64_t unmap_table(const struct pt *pt, const uint64_t *table, unsigned
 		to = to < last ? to : last;
 		if (!fmt_present(*slot))
 			continue;
-		if (is_leaf(*slot, level) && (whole || leaf_split(pt, slot, level))) {
+		if (fmt_is_leaf(*slot, level) && (whole || leaf_split(pt, slot, level))) {
 			bytes += size;
 			whole = true;
 		} else if (whole) {
-			bytes += table_drop(pt, *slot & FMT_ADDRESS, level - 1, COUNT_OF(*slot));
+			bytes += table_drop(pt, *slot & FMT_ADDRESS, level - 1, count_of(*slot));
 		} else {
 			below = table_at(*slot & FMT_ADDRESS);
 			bytes += below ? unmap_table(pt, below, level - 1, address, to, &lost) : 0;
 			count_add(slot, -(int)lost);
-			whole = !COUNT_OF(*slot);
+			whole = !count_of(*slot);
 			if (whole)
 				pt_page_free(pt, *slot & FMT_ADDRESS);
 		}
@@ -285,7 +299,7 @@ static int fmt_walk(uint64_t root, unsigned int levels, uint64_t address, struct
 		e = entries[level_index(address, level)];
 		if (!fmt_present(e))
 			return -ENOENT;
-		if (is_leaf(e, level)) {
+		if (fmt_is_leaf(e, level)) {
 			if (level > LEAF_LEVEL_MAX)
 				return -ENOENT;	/* the bit is reserved there */
 			leaf->address = address & ~(size - 1);
@@ -300,6 +314,34 @@ static int fmt_walk(uint64_t root, unsigned int levels, uint64_t address, struct
 	}
 }
 
+/* An entry as a walker meets it that must trust nothing. */
+static int fmt_decode(uint64_t e, unsigned int level, unsigned int updates, struct pt_entry *entry)
+{
+	if (!fmt_present(e))
+		return -ENOENT;
+	if (!fmt_legal(e, level))
+		return -EPROTO;
+	*entry = (struct pt_entry){ .address = e & FMT_ADDRESS, .accessed = e, .written = e };
+	entry->leaf = fmt_is_leaf(e, level);
+	if (!entry->leaf) {
+		entry->prot = fmt_table_prot(e);
+		if (updates & PT_UPDATE_ACCESSED && !FMT_NEEDS_ACCESSED)
+			entry->accessed = entry->written = e | FMT_ACCESSED;
+		return 0;
+	}
+	entry->address &= ~((1ull << level_shift(level)) - 1);
+	entry->prot = fmt_leaf_prot(e);
+	if (updates & PT_UPDATE_ACCESSED)
+		entry->accessed = entry->written = e | FMT_ACCESSED;
+	else if (FMT_NEEDS_ACCESSED && !(e & FMT_ACCESSED))
+		return -EACCES;
+	if (updates & PT_UPDATE_DIRTY) {
+		entry->written = fmt_written(entry->accessed);
+		entry->prot |= e & FMT_WRITABLE_CLEAN ? PT_W : 0;
+	}
+	return 0;
+}
+
 static uint64_t next_in(const uint64_t *table, unsigned int level, uint64_t base, uint64_t address)
 {
 	uint64_t size = 1ull << level_shift(level);
@@ -309,7 +351,7 @@ static uint64_t next_in(const uint64_t *table, unsigned int level, uint64_t base
 
 		if (!fmt_present(table[i]))
 			continue;
-		if (is_leaf(table[i], level))
+		if (fmt_is_leaf(table[i], level))
 			return start > address ? start : address;
 		found = next_in(table_at(table[i] & FMT_ADDRESS), level - 1, start,
 				start > address ? start : address);
@@ -340,11 +382,11 @@ static void dirty_in(const uint64_t *table, unsigned int level, uint64_t address
 		to = to < last ? to : last;
 		if (!fmt_present(*slot))
 			continue;
-		if (!is_leaf(*slot, level)) {
+		if (!fmt_is_leaf(*slot, level)) {
 			dirty_in(table_at(*slot & FMT_ADDRESS), level - 1, address, to, dirty);
-		} else if (*slot & FMT_DIRTY) {
+		} else if (fmt_is_dirty(*slot)) {
 			if (dirty->clear)
-				entry_set(slot, *slot & ~FMT_DIRTY);
+				entry_set(slot, fmt_cleaned(*slot));
 			if (dirty->fn)
 				dirty->fn(dirty->arg, address, to);
 		}
@@ -366,9 +408,9 @@ static void fmt_dirty_set(uint64_t root, unsigned int levels, uint64_t address)
 		slot = table + level_index(address, level);
 		if (!fmt_present(*slot))
 			return;
-		if (is_leaf(*slot, level)) {
-			if (!(*slot & FMT_DIRTY))
-				entry_set(slot, *slot | FMT_DIRTY);
+		if (fmt_is_leaf(*slot, level)) {
+			if (!fmt_is_dirty(*slot))
+				entry_set(slot, fmt_written(*slot));
 			return;
 		}
 		table = table_at(*slot & FMT_ADDRESS);
@@ -383,6 +425,7 @@ const struct pt_ops PT_OPS = {
 	.map = fmt_map,
 	.unmap = fmt_unmap,
 	.walk = fmt_walk,
+	.decode = fmt_decode,
 	.next = fmt_next,
 	.dirty_read = fmt_dirty_read,
 	.dirty_set = fmt_dirty_set,

@@ -10,11 +10,13 @@
 #define FMT_EXECUTE 0x0000000000000004ull
 #define FMT_TYPE_WB 0x0000000000000030ull	/* memory type 6 in bits 5:3; 0 is uncached */
 #define FMT_TYPE_MASK 0x0000000000000038ull
-#define FMT_PAGE_SIZE 0x0000000000000080ull
-#define FMT_DIRTY 0ull		/* dirty flags of EPT are not modelled */
+#define FMT_ACCESSED 0x0000000000000100ull
+#define FMT_DIRTY 0x0000000000000200ull
 #define FMT_ADDRESS 0x000ffffffffff000ull
 #define FMT_LEVELS_MIN 4u
 #define FMT_LEVELS_MAX 4u
+
+#include "hardware/pt_fmt_ps.h"
 
 static inline bool fmt_present(uint64_t e)
 {
@@ -34,8 +36,9 @@ static inline uint64_t fmt_leaf(uint64_t hpa, unsigned int level, uint8_t prot)
 	       (level ? FMT_PAGE_SIZE : 0);
 }
 
-static inline uint64_t fmt_table(uint64_t hpa)
+static inline uint64_t fmt_table(uint64_t hpa, unsigned int level)
 {
+	(void)level;
 	return hpa | FMT_READ | FMT_WRITE | FMT_EXECUTE;
 }
 

@@ -9,11 +9,13 @@
 #define FMT_PAGE_SHIFT 11u
 #define FMT_READ 0x0000000000000001ull
 #define FMT_WRITE 0x0000000000000002ull
-#define FMT_PAGE_SIZE 0x0000000000000080ull	/* of a level above the lowest: a leaf */
 #define FMT_DIRTY 0x0000000000000200ull
+#define FMT_ACCESSED 0ull
 #define FMT_ADDRESS 0x000ffffffffff800ull
 #define FMT_LEVELS_MIN 3u
 #define FMT_LEVELS_MAX 3u
+
+#include "hardware/pt_fmt_ps.h"
 
 static inline bool fmt_present(uint64_t e)
 {
@@ -31,8 +33,9 @@ static inline uint64_t fmt_leaf(uint64_t hpa, unsigned int level, uint8_t prot)
 	       (level ? FMT_PAGE_SIZE : 0);
 }
 
-static inline uint64_t fmt_table(uint64_t hpa)
+static inline uint64_t fmt_table(uint64_t hpa, unsigned int level)
 {
+	(void)level;
 	return hpa | FMT_READ | FMT_WRITE;
 }
 

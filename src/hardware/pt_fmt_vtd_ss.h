@@ -7,12 +7,14 @@
 
 #define FMT_READ 0x0000000000000001ull
 #define FMT_WRITE 0x0000000000000002ull
-#define FMT_PAGE_SIZE 0x0000000000000080ull	/* of a level above the lowest: a leaf */
 #define FMT_DIRTY 0x0000000000000200ull		/* of a leaf */
 #define FMT_SNOOP 0x0000000000000800ull
+#define FMT_ACCESSED 0x0000000000000100ull
 #define FMT_ADDRESS 0x000ffffffffff000ull
 #define FMT_LEVELS_MIN 4u
 #define FMT_LEVELS_MAX 5u
+
+#include "hardware/pt_fmt_ps.h"
 
 static inline bool fmt_present(uint64_t e)
 {
@@ -30,8 +32,9 @@ static inline uint64_t fmt_leaf(uint64_t hpa, unsigned int level, uint8_t prot)
 	       (prot & PT_SNOOP ? FMT_SNOOP : 0) | (level ? FMT_PAGE_SIZE : 0);
 }
 
-static inline uint64_t fmt_table(uint64_t hpa)
+static inline uint64_t fmt_table(uint64_t hpa, unsigned int level)
 {
+	(void)level;
 	return hpa | FMT_READ | FMT_WRITE;
 }
 

@@ -14,6 +14,8 @@ struct pt_ops {
 	int (*map)(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, uint8_t prot);
 	uint64_t (*unmap)(const struct pt *pt, uint64_t address, uint64_t last);
 	int (*walk)(uint64_t root, unsigned int levels, uint64_t address, struct pt_leaf *leaf);
+	int (*decode)(uint64_t e, unsigned int level, unsigned int updates,
+		      struct pt_entry *entry);
 	uint64_t (*next)(const struct pt *pt, uint64_t address);
 	void (*dirty_read)(const struct pt *pt, uint64_t address, uint64_t last,
 			   const struct pt_dirty *dirty);
@@ -21,7 +23,8 @@ struct pt_ops {
 	void (*destroy)(const struct pt *pt);
 };
 
-extern const struct pt_ops pt_vtd_ss_ops, pt_ept_ops, pt_mock_ops;
+extern const struct pt_ops pt_vtd_ss_ops, pt_ept_ops, pt_mock_ops, pt_x86_ops, pt_amd_v1_ops,
+	pt_arm_s1_ops, pt_arm_s2_ops;
 
 /* A table page: zeroed and accounted, or 0. */
 uint64_t pt_page_alloc(const struct pt *pt);

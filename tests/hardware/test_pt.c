@@ -75,6 +75,104 @@ static void test_ept_entries(void **state)
 	assert_int_equal(pt_map(pt, 0, HPA, 4096, PT_W), -EINVAL);	/* a misconfiguration */
 }
 
+/* x86-64 long mode, VT-d 9.7: P 0, R/W 1, U/S 2, PWT 3, PCD 4, A 5, D 6, PS 7, XD 63. */
+static void test_x86_entries(void **state)
+{
+	const struct pt *pt = pt_new(PT_X86, 4);
+	uint64_t pml4e, pdpte, pde;
+	struct pt_entry e;
+
+	(void)state;
+	assert_int_equal(pt_map(pt, 0x018140e09000ull, HPA, 4096, PT_R | PT_W), 0);
+	pml4e = entry(pt->root, 3);
+	pdpte = entry(pml4e, 5);
+	pde = entry(pdpte, 7);
+	assert_int_equal(entry(pde, 9), HPA | 0x8000000000000007ull);
+	assert_int_equal(pml4e & 0xfff0000000000fffull, 0x0010000000000007ull);
+	assert_int_equal(pt_map(pt, 0x018140e0a000ull, HPA, 4096, PT_R | PT_X), 0);
+	assert_int_equal(entry(pde, 10), HPA | 0x5);
+	assert_int_equal(pt_map(pt, 0x018141000000ull, HPA, PHYS_2M, PT_R | PT_W | PT_X), 0);
+	assert_int_equal(entry(pdpte, 8), HPA | 0x87);
+	assert_int_equal(pt_map(pt, 0, HPA, 4096, PT_W), -EINVAL);
+	assert_int_equal(pt_decode(PT_X86, HPA | 0x3, 0, 0, &e), 0);
+	assert_int_equal(e.prot, 0);			/* a supervisor page */
+	assert_int_equal(pt_decode(PT_X86, HPA | 0x87, 3, 0, &e), -EPROTO); /* PS of a PML4E */
+	assert_int_equal(pt_decode(PT_X86, HPA | 0x2087, 1, 0, &e), -EPROTO);
+	assert_int_equal(pt_decode(PT_X86, HPA | 0x1087, 1, 3, &e), 0);	/* bit 12 is PAT */
+	assert_true(e.leaf);
+	assert_int_equal(e.address, HPA);
+	assert_int_equal(e.accessed, HPA | 0x10a7);
+	assert_int_equal(e.written, HPA | 0x10e7);
+	assert_int_equal(pt_decode(PT_X86, HPA | 0x7, 2, 3, &e), 0);
+	assert_false(e.leaf);
+	assert_int_equal(e.written, HPA | 0x27);	/* no D above a leaf */
+	assert_int_equal(pt_decode(PT_X86, HPA | 0x6, 0, 3, &e), -ENOENT);
+}
+
+/* AMD IOMMU 2.2.3: PR 0, A 5, D 6, next level 11:9, FC 60, IR 61, IW 62. */
+static void test_amd_entries(void **state)
+{
+	const struct pt *pt = pt_new(PT_AMD_V1, 4);
+	uint64_t top, third, second;
+	struct pt_entry e;
+
+	(void)state;
+	assert_int_equal(pt_map(pt, 0x018140e09000ull, HPA, 4096, PT_R | PT_W), 0);
+	top = entry(pt->root, 3);
+	third = entry(top, 5);
+	second = entry(third, 7);
+	assert_int_equal(top & 0xfff0000000000fffull, 0x6000000000000601ull);
+	assert_int_equal(third & 0xfff0000000000fffull, 0x6000000000000401ull);
+	assert_int_equal(second & 0xfff0000000000fffull, 0x6000000000000201ull);
+	assert_int_equal(entry(second, 9), HPA | 0x6000000000000001ull);
+	assert_int_equal(pt_map(pt, 0x018140e0a000ull, HPA, 4096, PT_R | PT_SNOOP), 0);
+	assert_int_equal(entry(second, 10), HPA | 0x3000000000000001ull);
+	assert_int_equal(pt_map(pt, 0x018141000000ull, HPA, PHYS_2M, PT_W), 0);
+	assert_int_equal(entry(third, 8), HPA | 0x4000000000000001ull);
+	/* the next level of an entry is the level below it, or none */
+	assert_int_equal(pt_decode(PT_AMD_V1, HPA | 0x6000000000000401ull, 1, 0, &e), -EPROTO);
+	assert_int_equal(pt_decode(PT_AMD_V1, HPA | 0x6000000000000201ull, 1, 1, &e), 0);
+	assert_false(e.leaf);
+	assert_int_equal(e.accessed, HPA | 0x6000000000000221ull);
+	assert_int_equal(pt_decode(PT_AMD_V1, HPA | 0x6000000000000001ull, 0, 3, &e), 0);
+	assert_int_equal(e.written, HPA | 0x6000000000000061ull);
+}
+
+/* Arm ARM D8.3: stage 1 AttrIndx 4:2, AP 7:6, SH 9:8, AF 10, nG 11, DBM 51, PXN 53, UXN 54; stage 2
+ * MemAttr 5:2, S2AP 7:6, XN 54. */
+static void test_arm_entries(void **state)
+{
+	const uint64_t hpa = HPA & 0x0000ffffffffffffull;
+	const struct pt *s1 = pt_new(PT_ARM_S1, 4), *s2 = pt_new(PT_ARM_S2, 3);
+	uint64_t table;
+	struct pt_entry e;
+
+	(void)state;
+	assert_int_equal(pt_map(s1, 0x018140e09000ull, hpa, 4096, PT_R | PT_W), 0);
+	table = entry(s1->root, 3);
+	assert_int_equal(table & 0xfff0000000000fffull, 0x7);	/* one entry, counted in 11:2 */
+	table = entry(entry(table & 0xfffffffff000ull, 5) & 0xfffffffff000ull, 7);
+	assert_int_equal(entry(table & 0xfffffffff000ull, 9), hpa | 0x0060000000000f47ull);
+	assert_int_equal(pt_map(s1, 0x018140e0a000ull, hpa, 4096, PT_R | PT_UC), 0);
+	assert_int_equal(entry(table & 0xfffffffff000ull, 10), hpa | 0x0060000000000fcbull);
+	assert_int_equal(pt_map(s2, 0x40000000ull, 0x010040000000ull, PHYS_1G, PT_R | PT_W), 0);
+	assert_int_equal(entry(s2->root, 1), 0x010040000000ull | 0x00400000000007fdull);
+	assert_int_equal(pt_map(s2, 0, 1ull << 48, 4096, PT_R), -EINVAL);
+	/* not accessed: a fault, unless hardware may say that it is now; DBM: writable, clean */
+	assert_int_equal(pt_decode(PT_ARM_S1, hpa | 0xc3, 0, 0, &e), -EACCES);
+	assert_int_equal(pt_decode(PT_ARM_S1, hpa | 0x00080000000000c3ull, 0, 3, &e), 0);
+	assert_int_equal(e.prot & (PT_R | PT_W), PT_R | PT_W);
+	assert_int_equal(e.accessed, hpa | 0x00080000000004c3ull);
+	assert_int_equal(e.written, hpa | 0x0008000000000443ull);
+	assert_int_equal(pt_decode(PT_ARM_S1, hpa | 0x00080000000004c3ull, 0, 0, &e), 0);
+	assert_int_equal(e.prot & (PT_R | PT_W), PT_R);
+	assert_int_equal(pt_decode(PT_ARM_S1, hpa | 0x401, 0, 0, &e), -EPROTO); /* no blocks there */
+	assert_int_equal(pt_decode(PT_ARM_S1, hpa | 0x401, 3, 0, &e), -EPROTO);
+	assert_int_equal(pt_decode(PT_ARM_S2, hpa | 0x00080000000004ffull, 0, 3, &e), 0);
+	assert_int_equal(pt_decode(PT_ARM_S2, hpa | 0x000800000000047full, 0, 3, &e), 0);
+	assert_int_equal(e.written, hpa | 0x00080000000004ffull);
+}
+
 static void test_arguments(void **state)
 {
 	const struct pt *pt = pt_new(PT_VTD_SS, 4), *five = pt_new(PT_VTD_SS, 5);
@@ -230,7 +328,7 @@ static void random_map(const struct pt *pt, unsigned int first, unsigned int cou
 
 	for (unsigned int i = first; i < first + count; i++)
 		free_all = free_all && !flat[i];
-	if (pt->format == PT_EPT)
+	if (pt->format == PT_EPT || pt->format == PT_ARM_S2)
 		prot |= PT_X;
 	assert_int_equal(pt_map(pt, BASE + first * 4096ull, hpa, count * 4096ull, prot),
 			 free_all ? 0 : -EADDRINUSE);
@@ -296,17 +394,30 @@ static void test_random_ept(void **state)
 	random_run(PT_EPT, 9);
 }
 
+static void test_random_others(void **state)
+{
+	(void)state;
+	random_run(PT_X86, 10);
+	random_run(PT_AMD_V1, 11);
+	random_run(PT_ARM_S1, 12);
+	random_run(PT_ARM_S2, 13);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_vtd_entries, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_ept_entries, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_x86_entries, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_amd_entries, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_arm_entries, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_arguments, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_walk, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_split_and_free, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_map_all_or_nothing, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_random_vtd, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_random_ept, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_random_others, machine_up, machine_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
