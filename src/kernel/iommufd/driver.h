@@ -10,10 +10,19 @@
 
 #include "kernel/iommufd/private.h"
 
+struct iommufd_viommu_ops;
+
 /* A driver's structure in the client's memory. */
 struct iommufd_user_data {
 	uint32_t type, len;		/* len 0: none */
 	uint64_t uptr;
+};
+
+/* Structures of a driver, one after the other, in the client's memory. */
+struct iommufd_user_array {
+	uint32_t type, entry_len, entry_num;
+	uint64_t uptr;
+	uint32_t done;			/* out: how many were carried out, in case of an error too */
 };
 
 struct iommufd_hw_info {
@@ -47,14 +56,49 @@ struct iommufd_driver {
 	int (*hw_info)(const struct iommufd_device *idev, struct iommufd_hw_info *info);
 	/* 0 or -EINVAL; the HWPT was made for dirty tracking. */
 	int (*dirty_set)(const struct iommufd_hwpt *hwpt, bool enable);
+	/* The answer to a group of page requests; code of enum iommufd_page_response_code. */
+	void (*page_response)(const struct iommufd_pgfault *group, uint32_t code);
+
+	/* nested->stage1, over nested->parent, through nested->viommu if there is one. flags: PASID.
+	 * -EOPNOTSUPP, -EINVAL, -EIO, -EFAULT, -ENOMEM. */
+	int (*nested_init)(const struct iommufd_device *idev, struct iommufd_hwpt *nested,
+			   uint32_t flags, const struct iommufd_user_data *data);
+	void (*nested_free)(const struct iommufd_hwpt *nested);
+	/* What the guest says its own caches must forget. */
+	int (*nested_invalidate)(const struct iommufd_hwpt *nested, struct iommufd_user_array *array);
+
+	/* What its vIOMMUs of a type can do; NULL: there is no such type. */
+	const struct iommufd_viommu_ops *(*viommu_ops)(uint32_t type);
+};
+
+struct iommufd_viommu_ops {
+	/* viommu->slice. data->len 0: none given. Answers go back into the client's structure. */
+	int (*init)(const struct iommufd_device *idev, struct iommufd_viommu *viommu,
+		    const struct iommufd_user_data *data);
+	void (*destroy)(const struct iommufd_viommu *viommu);
+	int (*invalidate)(const struct iommufd_viommu *viommu, struct iommufd_user_array *array);
+	int (*vdevice_init)(const struct iommufd_vdevice *vdev);	/* NULL: nothing to do */
+	void (*vdevice_destroy)(const struct iommufd_vdevice *vdev);
+	uint32_t hw_queue_type;				/* 0: none */
+	/* Memory is at hpa, all of it in one run. May set queue->below, and holds it then. */
+	int (*hw_queue_init)(struct iommufd_hw_queue *queue, uint64_t hpa);
+	void (*hw_queue_destroy)(const struct iommufd_hw_queue *queue);
 };
 
 extern const struct iommufd_driver iommufd_driver_vtd, iommufd_driver_mock;
 const struct iommufd_driver *iommufd_driver(uint8_t id);	/* enum iommufd_driver_id */
 
+const struct iommufd_viommu_ops *iommufd_viommu_ops(const struct iommufd_viommu *viommu);
+
 /* The extension rule of such structures: 0; -EINVAL another type, shorter than min or longer than
  * size; -EFAULT. What the client did not give is zero. */
 int iommufd_user_data_copy(void *to, size_t size, size_t min, uint32_t type,
 			   const struct iommufd_user_data *data);
+/* Back to the client, no more of it than it has: 0, -EINVAL as above, -EFAULT. */
+int iommufd_user_data_reply(const struct iommufd_user_data *data, const void *from, size_t size,
+			    size_t min, uint32_t type);
+/* Entry `index` of an array, by the same rule. */
+int iommufd_user_array_copy(void *to, size_t size, size_t min, uint32_t type,
+			    const struct iommufd_user_array *array, uint32_t index);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include "kernel/iommufd/driver.h"
 
-#define INVALIDATE_MAX (1u << 19)	/* entries a call: a bound on time in the kernel */
-
 static const struct iommufd_device *device_find(const struct iommufd_cmd *cmd, uint32_t id)
 {
 	return (const struct iommufd_device *)iommufd_find(cmd->ctx, id, IOMMUFD_DEVICE);
@@ -33,6 +31,14 @@ int iommufd_user_data_copy(void *to, size_t size, size_t min, uint32_t type,
 		return -EINVAL;
 	memset(to, 0, size);
 	return copy_from_user(to, data->uptr, data->len);
+}
+
+int iommufd_user_data_reply(const struct iommufd_user_data *data, const void *from, size_t size,
+			    size_t min, uint32_t type)
+{
+	if (data->type != type || data->len < min || data->len > size)
+		return -EINVAL;
+	return copy_to_user(data->uptr, from, data->len);
 }
 
 /* What the HWPT's tables can reach. */
@@ -81,11 +87,8 @@ void iommufd_hwpt_destroy(const struct idobject *object)
 {
 	const struct iommufd_hwpt *hwpt = (const struct iommufd_hwpt *)object;
 
-	if (hwpt->fault) {
-		struct idobject *fault = image_write(&hwpt->fault->obj);
-
-		fault->users--;
-	}
+	if (hwpt->fault)
+		iommufd_users_add(&hwpt->fault->obj, -1);
 	iommufd_hwpt_flush(hwpt, 0, UINT64_MAX);
 	iopt_remove_hwpt(hwpt->ioas, hwpt);
 	pt_destroy(&hwpt->pt);
@@ -95,29 +98,18 @@ void iommufd_hwpt_destroy(const struct idobject *object)
 
 /* -- HWPT_ALLOC ------------------------------------------------------------------------------- */
 
-static int alloc_paging(const struct iommufd_device *idev, const struct iommu_hwpt_alloc *args,
-			const struct iommufd_ioas *ioas, const struct iommufd_hwpt **hwpt)
+static int alloc_paging(const struct iommufd_device *idev, const struct iommufd_ioas *ioas,
+			uint32_t flags, const struct iommufd_user_data *data,
+			const struct iommufd_hwpt **hwpt)
 {
-	const struct iommufd_user_data data = { args->data_type, args->data_len, args->data_uptr };
 	const uint32_t known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
 			       IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
 
-	if (args->flags & ~known)
+	if (flags & ~known)
 		return -EOPNOTSUPP;
-	if (args->flags & IOMMU_HWPT_FAULT_ID_VALID && args->flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
+	if (flags & IOMMU_HWPT_FAULT_ID_VALID && flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return -EOPNOTSUPP;
-	return iommufd_hwpt_create(idev, ioas, args->flags, &data, hwpt);
-}
-
-/* A guest's own first stage over a parent. This IOMMU walks the second stage only. */
-static int alloc_nested(const struct iommu_hwpt_alloc *args, const struct iommufd_hwpt *parent)
-{
-	if (args->flags & ~(uint32_t)(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) ||
-	    !args->data_len)
-		return -EOPNOTSUPP;
-	if (parent->automatic || !parent->nest_parent)
-		return -EINVAL;
-	return -EOPNOTSUPP;
+	return iommufd_hwpt_create(idev, ioas, flags, data, hwpt);
 }
 
 static int attach_fault(const struct iommufd_cmd *cmd, const struct iommufd_hwpt *hwpt,
@@ -126,29 +118,29 @@ static int attach_fault(const struct iommufd_cmd *cmd, const struct iommufd_hwpt
 	const struct iommufd_fault *fault =
 		(const struct iommufd_fault *)iommufd_find(cmd->ctx, fault_id, IOMMUFD_FAULT);
 	struct iommufd_hwpt *w;
-	struct idobject *users;
 
 	if (!fault)
 		return -ENOENT;
 	w = image_write(hwpt);
 	w->fault = fault;
-	users = image_write(&fault->obj);
-	users->users++;
+	iommufd_users_add(&fault->obj, 1);
 	return 0;
 }
 
 static int alloc_by_kind(const struct iommufd_cmd *cmd, const struct iommufd_device *idev,
 			 const struct iommu_hwpt_alloc *args, const struct iommufd_hwpt **hwpt)
 {
+	const struct iommufd_user_data data = { args->data_type, args->data_len, args->data_uptr };
 	const struct idobject *object = iommufd_find(cmd->ctx, args->pt_id, IOMMUFD_ANY);
 
 	if (!object)
 		return -EINVAL;
 	if (object->kind == IOMMUFD_IOAS)
-		return alloc_paging(idev, args, (const struct iommufd_ioas *)object, hwpt);
-	if (object->kind == IOMMUFD_HWPT_PAGING)
-		return alloc_nested(args, (const struct iommufd_hwpt *)object);
-	return object->kind == IOMMUFD_VIOMMU ? -EOPNOTSUPP : -EINVAL;
+		return alloc_paging(idev, (const struct iommufd_ioas *)object, args->flags, &data,
+				    hwpt);
+	if (object->kind == IOMMUFD_HWPT_PAGING || object->kind == IOMMUFD_VIOMMU)
+		return iommufd_nested_create(idev, object, args->flags, &data, hwpt);
+	return -EINVAL;
 }
 
 int iommufd_ioctl_hwpt_alloc(struct iommufd_cmd *cmd)
@@ -311,31 +303,4 @@ int iommufd_ioctl_get_dirty(struct iommufd_cmd *cmd)
 	if (dirty.clear)
 		iommufd_hwpt_flush(hwpt, args->iova, last);
 	return 0;
-}
-
-/* -- invalidation ----------------------------------------------------------------------------- */
-
-/* Only nested HWPTs and vIOMMUs whose guest has caches of its own can be invalidated. */
-static int invalidate(const struct iommufd_cmd *cmd, const struct iommu_hwpt_invalidate *args)
-{
-	const struct idobject *object;
-
-	if (args->__reserved)
-		return -EOPNOTSUPP;
-	if (args->entry_num && (!args->data_uptr || !args->entry_len ||
-				args->entry_len > PHYS_PAGE || args->entry_num > INVALIDATE_MAX))
-		return -EINVAL;
-	object = iommufd_find(cmd->ctx, args->hwpt_id, IOMMUFD_ANY);
-	if (!object)
-		return -ENOENT;
-	return object->kind == IOMMUFD_VIOMMU ? -EOPNOTSUPP : -EINVAL;
-}
-
-int iommufd_ioctl_invalidate(struct iommufd_cmd *cmd)
-{
-	struct iommu_hwpt_invalidate *args = cmd->args;
-	int rc = invalidate(cmd, args);
-
-	args->entry_num = 0;
-	return iommufd_respond(cmd, sizeof(*args)) ? -EFAULT : rc;
 }

@@ -311,7 +311,7 @@ int iommufd_ioctl_unmap(struct iommufd_cmd *cmd)
 	if (!ioas)
 		return -ENOENT;
 	if (!args->iova && args->length == UINT64_MAX) {
-		iopt_unmap(ioas, 0, UINT64_MAX, &bytes);
+		rc = iopt_unmap(ioas, 0, UINT64_MAX, &bytes);
 	} else {
 		if (args->iova == UINT64_MAX || args->length == UINT64_MAX)
 			return -EOVERFLOW;
@@ -320,9 +320,11 @@ int iommufd_ioctl_unmap(struct iommufd_cmd *cmd)
 		if (__builtin_add_overflow(args->iova, args->length - 1, &last))
 			return -EOVERFLOW;
 		rc = iopt_unmap(ioas, args->iova, last, &bytes);
-		if (rc || !bytes)
-			return -ENOENT;
+		if (!rc && !bytes)
+			rc = -ENOENT;
 	}
+	if (rc)
+		return rc;
 	args->length = bytes;
 	return respond_kept(cmd, sizeof(*args));
 }

@@ -221,28 +221,49 @@ static uint64_t batch_last(const struct iommufd_ioas *ioas, uint64_t first, uint
 	return span.last;
 }
 
+/* The first area of [first, last] that hardware keeps mapped. */
+static bool locked_find(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last,
+			struct itree_span *span)
+{
+	while (ioas->locks && itree_find(&ioas->areas, first, last, span)) {
+		if (((const struct iopt_area *)span->item)->locks)
+			return true;
+		if (span->last >= last)
+			break;
+		first = span->last + 1;
+	}
+	return false;
+}
+
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes)
 {
-	struct itree_span low, high;
-	bool cut;
+	struct itree_span low, high, locked;
+	int rc = 0;
 
 	*bytes = 0;
 	if (!itree_find(&ioas->areas, first, last, &low))
 		return 0;
+	if (locked_find(ioas, first, last, &locked)) {
+		rc = -EBUSY;
+		last = locked.start - 1;
+		if (locked.start <= low.start)
+			return rc;
+	}
 	if (low.start < first)
 		return -ENOENT;
 	itree_find_below(&ioas->areas, last, &high);
-	cut = high.last > last;
-	if (cut && high.start == low.start)
-		return -ENOENT;
-	if (cut)
+	if (high.last > last) {
+		rc = -ENOENT;
+		if (high.start == low.start)
+			return rc;
 		itree_find_below(&ioas->areas, high.start - 1, &high);
+	}
 	do {
 		last = batch_last(ioas, low.start, high.last);
 		*bytes += unmap_areas(ioas, low.start, last);
 		image_commit();
 	} while (last < high.last && itree_find(&ioas->areas, last, high.last, &low));
-	return cut ? -ENOENT : 0;
+	return rc;
 }
 
 int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
@@ -254,6 +275,8 @@ int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
 	if (!itree_find(&ioas->areas, iova, iova, &span) || span.start == iova)
 		return 0;
 	area = span.item;
+	if (area->locks)
+		return -EBUSY;
 	if (!ioas->small_pages)
 		return -EINVAL;
 	if (iova & (ioas->alignment - 1))
@@ -278,7 +301,7 @@ int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
 /* IOVAs are as finely placed as the coarsest user of the IOAS can; what is mapped must suit it. */
 static int alignment_update(const struct iommufd_ioas *ioas)
 {
-	uint64_t alignment = ioas->small_pages ? PHYS_PAGE : 1;
+	uint64_t alignment = ioas->small_pages || ioas->locks ? PHYS_PAGE : 1;
 	struct iommufd_ioas *w = image_write(ioas);
 	struct itree_span span;
 	uint64_t at = 0;
@@ -310,6 +333,73 @@ int iopt_set_small_pages(const struct iommufd_ioas *ioas, bool small)
 	w = image_write(ioas);
 	w->small_pages = small;
 	return alignment_update(ioas);
+}
+
+/* -- locks ------------------------------------------------------------------------------------- */
+
+static int area_lock(const struct iopt_area *area)
+{
+	struct iopt_area *w = image_write(area);
+
+	if (area->pages->source == IOPT_DMABUF || (area->start - area->offset) % PHYS_PAGE)
+		return -EINVAL;
+	w->locks++;
+	return iopt_pages_pin(area->pages);
+}
+
+/* Is [at, last] of an area in one run of memory that begins at hpa? */
+static bool in_one_run(const struct iopt_area *area, uint64_t at, uint64_t last, uint64_t hpa)
+{
+	uint64_t run, end = area->last < last ? area->last : last;
+
+	return iopt_pages_hpa(area->pages, area->offset + (at - area->start), &run) == hpa &&
+	       run > end - at;
+}
+
+int iopt_lock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len, uint64_t *hpa)
+{
+	uint64_t first = iova & ~(PHYS_PAGE - 1), last = (iova + (len - 1)) | (PHYS_PAGE - 1);
+	struct iommufd_ioas *w = image_write(ioas);
+	struct itree_span span = { 0 };
+	const struct iopt_area *area;
+	uint64_t base = 0, run;
+	bool one = true;
+	int rc;
+
+	w->locks++;
+	rc = alignment_update(ioas);
+	for (uint64_t at = first; !rc && (at == first || span.last < last); at = span.last + 1) {
+		if (!itree_find(&ioas->areas, at, at, &span))
+			return -ENOENT;
+		area = span.item;
+		rc = area_lock(area);
+		if (rc)
+			return rc;
+		if (at == first)
+			base = iopt_pages_hpa(area->pages, area->offset + (at - area->start), &run);
+		one = one && in_one_run(area, at, last, base + (at - first));
+	}
+	*hpa = base + iova % PHYS_PAGE;
+	return rc || one ? rc : -EFAULT;
+}
+
+void iopt_unlock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len)
+{
+	uint64_t last = iova + (len - 1);
+	struct iommufd_ioas *w = image_write(ioas);
+	struct itree_span span;
+
+	while (itree_find(&ioas->areas, iova, last, &span)) {
+		struct iopt_area *area = image_write((const struct iopt_area *)span.item);
+
+		area->locks--;
+		iopt_pages_unpin(area->pages);
+		if (span.last >= last)
+			break;
+		iova = span.last + 1;
+	}
+	w->locks--;
+	alignment_update(ioas);
 }
 
 /* -- what hardware takes ---------------------------------------------------------------------- */

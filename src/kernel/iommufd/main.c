@@ -252,5 +252,7 @@ static void iommufd_release(const struct file *file)
 const struct file_ops iommufd_file_ops = {
 	.name = "iommufd",
 	.ioctl = iommufd_ioctl,
+	.mmap = iommufd_mmap,
+	.unmapped = iommufd_unmapped,
 	.release = iommufd_release,
 };

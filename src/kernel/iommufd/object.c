@@ -20,8 +20,17 @@ static const struct kind_ops kinds[IOMMUFD_KIND_MAX] = {
 	[IOMMUFD_VIOMMU] = { "viommu", iommufd_viommu_destroy },
 	[IOMMUFD_VDEVICE] = { "vdevice", vdevice_destroy },
 	[IOMMUFD_VEVENTQ] = { "veventq", iommufd_veventq_destroy },
+	[IOMMUFD_HWPT_NESTED] = { "nested hwpt", iommufd_nested_destroy },
+	[IOMMUFD_HW_QUEUE] = { "hardware queue", iommufd_hw_queue_destroy },
 	[IOMMUFD_SELFTEST] = { "selftest", iommufd_selftest_destroy },
 };
+
+void iommufd_users_add(const struct idobject *object, int n)
+{
+	struct idobject *w = image_write(object);
+
+	w->users += (uint32_t)n;
+}
 
 const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id,
 				    enum iommufd_kind kind)
@@ -55,7 +64,7 @@ static bool hold_alive(const struct iommufd_hold *hold)
 {
 	const struct task *task = task_find(hold->task);
 
-	return task && !task->dying;
+	return !hold->task || (task && !task->dying);
 }
 
 static void hold_release(const struct iommufd_hold *hold)
@@ -95,7 +104,7 @@ int iommufd_hold(const struct iommufd_ctx *ctx, const struct idobject *object)
 		if (ctx->holds[i].object)
 			continue;
 		slot = image_write(&ctx->holds[i]);
-		slot->task = current_task()->id;
+		slot->task = current_task() ? current_task()->id : 0;
 		slot->object = object;
 		w = image_write(object);
 		w->users++;

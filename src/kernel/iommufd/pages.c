@@ -366,6 +366,14 @@ static const struct iopt_extent *extent_at(const struct iopt_pages *pages, uint6
 	return &extents[low];
 }
 
+uint64_t iopt_pages_hpa(const struct iopt_pages *pages, uint64_t offset, uint64_t *run)
+{
+	const struct iopt_extent *extent = extent_at(pages, offset);
+
+	*run = extent->len - (offset - extent->offset);
+	return extent->hpa + (offset - extent->offset);
+}
+
 static int run_map(const struct pt *pt, uint64_t iova, uint64_t hpa, uint64_t len, uint8_t prot,
 		   bool small)
 {

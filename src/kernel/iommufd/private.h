@@ -23,7 +23,7 @@
 enum iommufd_kind {
 	IOMMUFD_ANY, IOMMUFD_DEVICE, IOMMUFD_HWPT_PAGING, IOMMUFD_IOAS, IOMMUFD_FAULT,
 	IOMMUFD_VIOMMU, IOMMUFD_VDEVICE, IOMMUFD_VEVENTQ, IOMMUFD_ACCESS, IOMMUFD_SELFTEST,
-	IOMMUFD_KIND_MAX
+	IOMMUFD_HWPT_NESTED, IOMMUFD_HW_QUEUE, IOMMUFD_KIND_MAX
 };
 
 enum iommufd_driver_id { IOMMUFD_DRIVER_VTD, IOMMUFD_DRIVER_MOCK, IOMMUFD_DRIVER_MAX };
@@ -32,7 +32,7 @@ enum iommufd_driver_id { IOMMUFD_DRIVER_VTD, IOMMUFD_DRIVER_MOCK, IOMMUFD_DRIVER
 
 /* A call that may wait holds the object it works on. When its task dies, the hold is found here. */
 struct iommufd_hold {
-	uint32_t task;
+	uint32_t task;			/* 0: the kernel itself, in a release */
 	const struct idobject *object;	/* NULL: free slot */
 };
 
@@ -42,6 +42,7 @@ struct iommufd_ctx {
 	const struct file *file;
 	const struct idtable *objects;
 	const struct iommufd_ioas *vfio_ioas;	/* of the type 1 ioctls, or NULL */
+	const struct iommufd_mmap *mmaps;	/* what drivers let clients map, by offset */
 	uint8_t account;			/* enum iommufd_account of new mappings */
 	struct iommufd_hold holds[IOMMUFD_HOLDS];
 };
@@ -87,6 +88,7 @@ struct iopt_area {
 	const struct iommufd_ioas *ioas;
 	const struct iopt_area *pages_next, *pages_prev;
 	uint8_t prot;			/* PT_R, PT_W */
+	uint32_t locks;			/* hardware queues that keep it mapped */
 };
 
 /* IOVAs taken by hardware. Equal ranges share one, so that a hundred devices' MSI window is one. */
@@ -103,16 +105,24 @@ struct iommufd_ioas {
 	const struct iopt_reserved *reserved;
 	const struct iommufd_hwpt *hwpts;	/* by ioas_next; each holds one of `users` */
 	uint64_t alignment;			/* of IOVAs and lengths; 1 without HWPT */
+	uint32_t locks;				/* hardware queues with memory in it */
 	bool small_pages;			/* no leaf above PHYS_PAGE, areas may be cut */
 };
 
+/*
+ * A page table. A paging one holds its IOAS. A nested one is a guest's first stage, in the guest's
+ * memory; it holds the paging one below it, or the vIOMMU that stands on that.
+ */
 struct iommufd_hwpt {
 	struct idobject obj;
 	const struct iommufd_ctx *ctx;
-	const struct iommufd_ioas *ioas;
-	const struct iommufd_hwpt *ioas_next;
+	const struct iommufd_ioas *ioas;	/* of a nested one: its parent's */
+	const struct iommufd_hwpt *ioas_next;	/* paging only */
+	const struct iommufd_hwpt *parent;	/* nested only */
+	const struct iommufd_viommu *viommu;	/* nested only, or NULL: made on the parent itself */
+	const void *stage1;			/* nested only: the driver's */
 	const struct iommufd_fault *fault;
-	struct pt pt;
+	struct pt pt;			/* paging only */
 	uint8_t driver;			/* enum iommufd_driver_id */
 	uint16_t did;			/* VT-d's domain id */
 	bool automatic;			/* made by an attach to the IOAS, goes with the last one */
@@ -139,9 +149,13 @@ int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);
 struct iopt_file { const struct file *file; uint32_t memfd; };	/* one of ours, or a client's */
 int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct iopt_file *file,
 		  uint64_t start);
-/* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; what came before
- * the cut is gone. [0, UINT64_MAX] is all of them. Commits. */
+/* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; -EBUSY: one is
+ * locked. What came before is gone. [0, UINT64_MAX] is all of them. Commits. */
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes);
+/* Pins the pages that hold [iova, +len) and keeps them mapped, for hardware that is told where they
+ * are: *hpa. -ENOENT not all mapped, -EFAULT not in one run, -EINVAL, -EADDRINUSE, -ENOMEM. */
+int iopt_lock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len, uint64_t *hpa);
+void iopt_unlock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len);
 /* An area that spans the IOVA becomes two. -EINVAL, -EOPNOTSUPP, -ENOMEM. */
 int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova);
 /* -EINVAL: areas are in HWPTs already; -EADDRINUSE: areas that do not suit. */
@@ -169,6 +183,8 @@ int iopt_pages_pin(const struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL
 void iopt_pages_unpin(const struct iopt_pages *pages);
 /* Enters an area into a page table; small: with leaves of PHYS_PAGE only. */
 int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small);
+/* Where the byte at `offset` of pinned pages is; *run: as far as the memory is in one run. */
+uint64_t iopt_pages_hpa(const struct iopt_pages *pages, uint64_t offset, uint64_t *run);
 int iopt_pages_charge(const struct iopt_pages *pages, const struct task *to);	/* CHANGE_PROCESS */
 /* How many pages objects have the page at hpa pinned (IOMMU_TEST_OP_MD_CHECK_REFS). */
 uint32_t iopt_pins_of(uint64_t hpa);
@@ -219,17 +235,33 @@ int iommufd_bind(const struct iommufd_ctx *ctx, const struct iommufd_bind *bind,
 /* NULL: not bound. */
 const struct iommufd_device *iommufd_device_of(const struct pci_dev *pdev);
 
+enum iommufd_how { IOMMUFD_ATTACH, IOMMUFD_REPLACE };
+/* As iommufd_device_attach(), for who knows which of the two it wants. -EBUSY: attached already. */
+int iommufd_attach(const struct iommufd_device *idev, uint32_t pasid, enum iommufd_how how,
+		   uint32_t *pt_id);
+/* What requests with the PASID go through, or NULL. */
+const struct iommufd_hwpt *iommufd_attached_hwpt(const struct iommufd_device *idev, uint32_t pasid);
+
 /* -- virtual IOMMUs --------------------------------------------------------------------------- */
 
 struct iommufd_viommu {
 	struct idobject obj;
 	const struct iommufd_ctx *ctx;
 	const struct iommufd_hwpt *hwpt;
-	const struct file *kvm;		/* referenced: the VM outlives it */
+	const struct file *kvm;		/* of a confidential VM's, referenced: the VM outlives it */
+	const void *slice;		/* the driver's part; NULL: it has none */
+	uint8_t driver;			/* enum iommufd_driver_id */
 	uint32_t type;
 	const struct iommufd_vdevice *vdevices;	/* by viommu_next */
-	const struct iommufd_eventq *veventqs;	/* by viommu_next */
+	const struct iommufd_veventq *veventqs;	/* by viommu_next */
 };
+
+/* The device its VM knows by that id, or NULL. */
+const struct iommufd_device *iommufd_viommu_device(const struct iommufd_viommu *viommu,
+						   uint64_t virt_id);
+/* The vDEVICE of a device in this vIOMMU, or NULL. */
+const struct iommufd_vdevice *iommufd_viommu_vdevice(const struct iommufd_viommu *viommu,
+						     const struct iommufd_device *idev);
 
 /* What the TSM was asked last. Anything but NONE may have left something to unbind. */
 enum iommufd_tsm {
@@ -252,22 +284,94 @@ void iommufd_vdevice_destroy(const struct iommufd_vdevice *vdev);	/* its id is g
 void iommufd_vdevice_free(const struct iommufd_vdevice *vdev);	/* the last hold is gone */
 void iommufd_vdevice_unbind(const struct iommufd_vdevice *vdev);
 
+/* A queue in the guest's memory that hardware reads: pinned, and its IOVAs cannot be unmapped. */
+struct iommufd_hw_queue {
+	struct idobject obj;
+	const struct iommufd_ctx *ctx;
+	const struct iommufd_viommu *viommu;
+	const struct iommufd_hw_queue *below;	/* holds one of its `users`; or NULL */
+	uint32_t type, index;
+	uint64_t iova, len;
+};
+
 /* -- queues with a descriptor of their own ----------------------------------------------------- */
+
+struct iommufd_request {
+	uint32_t flags;			/* IOMMU_PGFAULT_FLAGS_ */
+	uint32_t pasid;			/* when the flags say so */
+	uint32_t grpid, perm;
+	uint64_t addr;
+};
+
+/* A group of page requests: read as a whole and answered by one response. */
+struct iommufd_pgfault {
+	struct idobject obj;		/* its id is the cookie, once it was read */
+	const struct iommufd_pgfault *next;
+	const struct iommufd_device *idev;
+	uint32_t attached;		/* PASID whose attachment it came through, or TLP_NO_PASID */
+	uint32_t count;
+	struct iommufd_request requests[];
+};
 
 struct iommufd_fault {
 	struct idobject obj;
 	const struct iommufd_ctx *ctx;
 	const struct file *file;	/* holds one of `users` until it is closed */
+	const struct iommufd_pgfault *first, *last;	/* to be read */
+	const struct idtable *read;	/* to be answered */
 };
 
-struct iommufd_eventq {
+/* 0, or -ENODEV: no queue is there for it, and the device is told so; -ENOMEM. */
+int iommufd_page_request(const struct iommufd_device *idev, const struct iommufd_request *requests,
+			 uint32_t count);
+/* Ends what came through an attachment that is no more. */
+void iommufd_fault_forget(const struct iommufd_hwpt *hwpt, const struct iommufd_group *group,
+			  uint32_t attached);
+
+struct iommufd_vevent {
+	const struct iommufd_vevent *next;
+	uint32_t sequence, len;
+	uint8_t data[];
+};
+
+struct iommufd_veventq {
 	struct idobject obj;
 	const struct iommufd_ctx *ctx;
 	const struct file *file;
 	const struct iommufd_viommu *viommu;
-	const struct iommufd_eventq *viommu_next;
+	const struct iommufd_veventq *viommu_next;
 	uint32_t type, depth;
+	const struct iommufd_vevent *first, *last;
+	uint32_t count;			/* of them */
+	uint32_t sequence;		/* of the next event, kept or lost */
+	bool lost;			/* a header that says so stands behind the last event */
+	uint32_t lost_sequence;
 };
+
+/* For a driver: 0; -EOPNOTSUPP no queue of this type; -ENOMEM. A full queue only notes the loss. */
+int iommufd_viommu_report(const struct iommufd_viommu *viommu, uint32_t type, const void *data,
+			  uint32_t len);
+
+/* The file of a new queue, installed as a descriptor and holding the context's file: fd or -errno. */
+int iommufd_queue_file(const struct iommufd_ctx *ctx, enum file_type type, const void *queue,
+		       const char *name, const struct file **file);
+
+/* -- memory of drivers that clients map -------------------------------------------------------- */
+
+/* Each mapping holds one of the owner's `users`. */
+struct iommufd_mmap {
+	const struct iommufd_mmap *next;
+	const struct idobject *owner;
+	uint64_t offset, len;		/* as mmap() has them */
+	const void *memory;		/* bulk memory, the owner's */
+};
+
+const struct iommufd_mmap *iommufd_mmap_new(const struct iommufd_ctx *ctx,
+					    const struct idobject *owner, const void *memory,
+					    uint64_t len);	/* NULL: no memory */
+void iommufd_mmap_free(const struct iommufd_ctx *ctx, const struct iommufd_mmap *map);
+int iommufd_mmap(const struct file *file, struct mmap_request *request);
+void iommufd_unmapped(const struct file *file, const struct vma *vma);
 
 /* -- calls ------------------------------------------------------------------------------------- */
 
@@ -280,6 +384,7 @@ struct iommufd_cmd {
 
 /* Writes the structure back, no more of it than the client has: 0 or -EFAULT. */
 int iommufd_respond(const struct iommufd_cmd *cmd, size_t len);
+void iommufd_users_add(const struct idobject *object, int n);
 const struct iommufd_root *iommufd_root(void);
 /* NULL (-ENOENT): no such id, or of another kind. */
 const struct idobject *iommufd_find(const struct iommufd_ctx *ctx, uint32_t id,
@@ -325,12 +430,18 @@ int iommufd_hwpt_create(const struct iommufd_device *idev, const struct iommufd_
 			const struct iommufd_hwpt **hwpt);
 struct iommu_iova_range iommufd_hwpt_aperture(const struct iommufd_hwpt *hwpt);
 void iommufd_hwpt_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t last);
+/* On `below`, a nesting parent or a vIOMMU; its id is not finalized. */
+int iommufd_nested_create(const struct iommufd_device *idev, const struct idobject *below,
+			  uint32_t flags, const struct iommufd_user_data *data,
+			  const struct iommufd_hwpt **hwpt);
+void iommufd_nested_destroy(const struct idobject *object);
 void iommufd_ioas_destroy(const struct idobject *object);
 void iommufd_hwpt_destroy(const struct idobject *object);
 void iommufd_fault_destroy(const struct idobject *object);
 void iommufd_access_destroy(const struct idobject *object);
 void iommufd_selftest_destroy(const struct idobject *object);
 void iommufd_viommu_destroy(const struct idobject *object);
+void iommufd_hw_queue_destroy(const struct idobject *object);
 void iommufd_veventq_destroy(const struct idobject *object);
 
 #endif

@@ -1,42 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vIOMMUs and vDEVICEs. The IOMMU here gives a guest no slice of its own, so that Linux would
- * refuse every type; the one type a machine has, an extension, stands for the trusted half that belongs
- * to a confidential VM.
+ * vIOMMUs: a VM's share of the IOMMU above a device, over a nesting parent. What a type of vIOMMU
+ * can do is its driver's; one type a machine, an extension, stands for the trusted half that belongs
+ * to a confidential VM, and takes its VM from VFIO.
  */
 #include "hardware/platform.h"
-#include "kernel/iommufd/private.h"
+#include "kernel/iommufd/driver.h"
 #include "kernel/kvm/kvm.h"
 #include "kernel/vfio/vfio.h"
 
-static const struct iommufd_device *device_find(const struct iommufd_cmd *cmd, uint32_t id)
-{
-	return (const struct iommufd_device *)iommufd_find(cmd->ctx, id, IOMMUFD_DEVICE);
-}
+/* -- of confidential VMs ----------------------------------------------------------------------- */
 
-static const struct iommufd_viommu *viommu_find(const struct iommufd_cmd *cmd, uint32_t id)
-{
-	return (const struct iommufd_viommu *)iommufd_find(cmd->ctx, id, IOMMUFD_VIOMMU);
-}
-
-static void users_add(const struct idobject *object, int n)
-{
-	struct idobject *w = image_write(object);
-
-	w->users += (uint32_t)n;
-}
-
-static const uint32_t viommu_types[PLATFORMS] = {
+static const uint32_t confidential_types[PLATFORMS] = {
 	[PLATFORM_TDX] = IOMMU_VIOMMU_TYPE_TDX,
 	[PLATFORM_SEV] = IOMMU_VIOMMU_TYPE_SEV,
 	[PLATFORM_CCA] = IOMMU_VIOMMU_TYPE_CCA,
 };
 
-/* -- vIOMMU ----------------------------------------------------------------------------------- */
-
 static int device_kvm(const struct iommufd_device *idev, const struct kvm **kvm)
 {
-	const struct vfio_device *vdev = vfio_device_of(idev->pdev);
+	const struct vfio_device *vdev = idev->pdev ? vfio_device_of(idev->pdev) : NULL;
 
 	*kvm = vdev ? vfio_device_kvm(vdev) : NULL;
 	if (!*kvm)
@@ -44,43 +27,75 @@ static int device_kvm(const struct iommufd_device *idev, const struct kvm **kvm)
 	return kvm_is_confidential(*kvm) ? 0 : -EINVAL;
 }
 
+static int confidential_init(const struct iommufd_device *idev, struct iommufd_viommu *viommu,
+			     const struct iommufd_user_data *data)
+{
+	const struct kvm *kvm;
+	int rc = data->len ? -EINVAL : device_kvm(idev, &kvm);
+
+	if (rc)
+		return rc;
+	viommu->kvm = kvm_file(kvm);
+	kvm_file_get(viommu->kvm);
+	return 0;
+}
+
+static const struct iommufd_viommu_ops confidential_ops = { .init = confidential_init };
+
+/* -- of any ------------------------------------------------------------------------------------ */
+
+static const struct iommufd_viommu_ops *type_ops(uint8_t driver_id, uint32_t type)
+{
+	const struct iommufd_driver *driver = iommufd_driver(driver_id);
+
+	if (type == confidential_types[machine_platform()] && kernel_options()->extensions)
+		return &confidential_ops;
+	return driver->viommu_ops ? driver->viommu_ops(type) : NULL;
+}
+
+const struct iommufd_viommu_ops *iommufd_viommu_ops(const struct iommufd_viommu *viommu)
+{
+	return viommu->kvm ? &confidential_ops : type_ops(viommu->driver, viommu->type);
+}
+
 int iommufd_ioctl_viommu_alloc(struct iommufd_cmd *cmd)
 {
 	struct iommu_viommu_alloc *args = cmd->args;
+	const struct iommufd_user_data data = { args->type, args->data_len, args->data_uptr };
+	const struct iommufd_viommu_ops *ops;
 	const struct iommufd_device *idev;
 	const struct iommufd_hwpt *hwpt;
 	struct iommufd_viommu *viommu;
-	const struct kvm *kvm;
 	int rc;
 
 	if (args->flags || args->type == IOMMU_VIOMMU_TYPE_DEFAULT)
 		return -EOPNOTSUPP;
-	idev = device_find(cmd, args->dev_id);
+	idev = (const struct iommufd_device *)iommufd_find(cmd->ctx, args->dev_id, IOMMUFD_DEVICE);
 	if (!idev)
 		return -ENOENT;
-	if (args->type != viommu_types[machine_platform()] || !kernel_options()->extensions)
+	ops = type_ops(idev->group->driver, args->type);
+	if (!ops)
 		return -EOPNOTSUPP;
 	hwpt = (const struct iommufd_hwpt *)iommufd_find(cmd->ctx, args->hwpt_id,
 							 IOMMUFD_HWPT_PAGING);
 	if (!hwpt)
 		return -ENOENT;
-	if (!hwpt->nest_parent || args->data_len)
+	if (!hwpt->nest_parent)
 		return -EINVAL;
-	rc = device_kvm(idev, &kvm);
-	if (rc)
-		return rc;
 	viommu = iommufd_object_new(cmd->ctx, sizeof(*viommu), IOMMUFD_VIOMMU);
 	if (!viommu)
 		return -ENOMEM;
 	viommu->ctx = cmd->ctx;
+	viommu->driver = idev->group->driver;
 	viommu->type = args->type;
 	viommu->hwpt = hwpt;
-	viommu->kvm = kvm_file(kvm);
+	iommufd_users_add(&hwpt->obj, 1);
+	rc = ops->init(idev, viommu, &data);
+	if (rc)
+		return rc;
 	args->out_viommu_id = viommu->obj.id;
 	if (iommufd_respond(cmd, sizeof(*args)))
 		return -EFAULT;
-	kvm_file_get(viommu->kvm);
-	users_add(&hwpt->obj, 1);
 	idtable_finalize(cmd->ctx->objects, &viommu->obj);
 	return 0;
 }
@@ -88,108 +103,31 @@ int iommufd_ioctl_viommu_alloc(struct iommufd_cmd *cmd)
 void iommufd_viommu_destroy(const struct idobject *object)
 {
 	const struct iommufd_viommu *viommu = (const struct iommufd_viommu *)object;
+	const struct iommufd_viommu_ops *ops = iommufd_viommu_ops(viommu);
 	const struct file *kvm = viommu->kvm;
 
-	users_add(&viommu->hwpt->obj, -1);
+	if (ops->destroy)
+		ops->destroy(viommu);
+	iommufd_users_add(&viommu->hwpt->obj, -1);
 	image_free(viommu);
-	kvm_file_put(kvm);
+	if (kvm)
+		kvm_file_put(kvm);
 }
 
-/* -- vDEVICE ---------------------------------------------------------------------------------- */
-
-static bool virt_id_taken(const struct iommufd_viommu *viommu, uint64_t virt_id)
+const struct iommufd_device *iommufd_viommu_device(const struct iommufd_viommu *viommu,
+						   uint64_t virt_id)
 {
 	for (const struct iommufd_vdevice *vdev = viommu->vdevices; vdev; vdev = vdev->viommu_next)
 		if (vdev->virt_id == virt_id)
-			return true;
-	return false;
+			return vdev->idev;
+	return NULL;
 }
 
-int iommufd_ioctl_vdevice_alloc(struct iommufd_cmd *cmd)
+const struct iommufd_vdevice *iommufd_viommu_vdevice(const struct iommufd_viommu *viommu,
+						     const struct iommufd_device *idev)
 {
-	struct iommu_vdevice_alloc *args = cmd->args;
-	const struct iommufd_viommu *viommu = viommu_find(cmd, args->viommu_id);
-	const struct iommufd_device *idev;
-	struct iommufd_vdevice *vdev;
-	struct iommufd_viommu *wv;
-	struct iommufd_device *wi;
-
-	if (!viommu)
-		return -ENOENT;
-	idev = device_find(cmd, args->dev_id);
-	if (!idev || idev->leaving)
-		return -ENOENT;
-	/* A destroyer that was killed half way left its work to whoever needs the device next. */
-	if (idev->vdevice && idev->vdevice->destroying)
-		iommufd_vdevice_destroy(idev->vdevice);
-	if (idev->vdevice || virt_id_taken(viommu, args->virt_id))
-		return -EEXIST;
-	vdev = iommufd_object_new(cmd->ctx, sizeof(*vdev), IOMMUFD_VDEVICE);
-	if (!vdev)
-		return -ENOMEM;
-	vdev->ctx = cmd->ctx;
-	vdev->viommu = viommu;
-	vdev->idev = idev;
-	vdev->virt_id = args->virt_id;
-	vdev->viommu_next = viommu->vdevices;
-	args->out_vdevice_id = vdev->obj.id;
-	if (iommufd_respond(cmd, sizeof(*args)))
-		return -EFAULT;
-	wv = image_write(viommu);
-	wv->vdevices = vdev;
-	wv->obj.users++;
-	wi = image_write(idev);
-	wi->vdevice = vdev;
-	wi->obj.users++;
-	idtable_finalize(cmd->ctx->objects, &vdev->obj);
-	return 0;
-}
-
-static void vdevice_unlink(const struct iommufd_vdevice *vdev)
-{
-	const struct iommufd_vdevice *const *link = &vdev->viommu->vdevices;
-	struct iommufd_device *idev = image_write(vdev->idev);
-	const struct iommufd_vdevice **slot;
-	struct iommufd_vdevice *w;
-
-	while (*link != vdev)
-		link = &(*link)->viommu_next;
-	slot = image_write(link);
-	*slot = vdev->viommu_next;
-	users_add(&vdev->viommu->obj, -1);
-	idev->vdevice = NULL;
-	idev->obj.users--;
-	w = image_write(vdev);
-	w->idev = NULL;
-	w->viommu = NULL;
-}
-
-void iommufd_vdevice_free(const struct iommufd_vdevice *vdev)
-{
-	image_free(vdev);
-}
-
-/*
- * Its id is gone. Unbinding may wait, and meanwhile the device can be unbound from iommufd, which
- * finishes this in our place; or we are killed, and then it is finished by the unbind of the device
- * or the next VDEVICE_ALLOC. The hold keeps the memory.
- */
-void iommufd_vdevice_destroy(const struct iommufd_vdevice *vdev)
-{
-	const struct iommufd_ctx *ctx = vdev->ctx;
-	struct iommufd_vdevice *w = image_write(vdev);
-	bool held = !iommufd_hold(ctx, &vdev->obj);
-
-	w->destroying = true;
-	if (!mutant(MUTANT_VDEVICE_FORGETS_UNBIND))
-		iommufd_vdevice_unbind(vdev);
-	if (vdev->idev) {
-		vdevice_unlink(vdev);
-		w = image_write(vdev);
-		w->obj.waits--;		/* the vDEVICE's own */
-	}
-	if (held)
-		iommufd_drop(ctx, &vdev->obj);
-	else if (!vdev->obj.waits)
-		iommufd_vdevice_free(vdev);
+	for (const struct iommufd_vdevice *vdev = viommu->vdevices; vdev; vdev = vdev->viommu_next)
+		if (vdev->idev == idev)
+			return vdev;
+	return NULL;
 }

@@ -52,6 +52,8 @@ static void vtd_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t 
 
 static int context_set(const struct pci_dev *pdev, uint32_t pasid, const struct iommufd_hwpt *hwpt)
 {
+	if (hwpt && hwpt->fault)
+		return -ENODEV;		/* no device here makes page requests */
 	return iommu_context_set(pdev->rid, pasid, hwpt ? IOMMU_SECOND_STAGE : IOMMU_BLOCK,
 				 hwpt ? &hwpt->pt : NULL, hwpt ? hwpt->did : 0);
 }

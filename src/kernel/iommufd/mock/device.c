@@ -104,16 +104,13 @@ int mock_dev_check_cache(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 
 /* -- address spaces by PASID ------------------------------------------------------------------- */
 
-static const struct iommufd_hwpt *pasid_hwpt(const struct iommufd_device *idev, uint32_t pasid)
+/* To a mock device PASID 0 is the requests without one, as the kernel has it. */
+static uint32_t pasid_of(uint32_t pasid)
 {
-	const struct iommufd_pasid *entry = idev->pasids;
-
-	while (entry && entry->pasid != pasid)
-		entry = entry->next;
-	return entry ? entry->hwpt : NULL;
+	return pasid ? pasid : TLP_NO_PASID;
 }
 
-int mock_pasid_attach(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
+static int pasid_change(struct iommufd_cmd *cmd, struct iommu_test_cmd *args, enum iommufd_how how)
 {
 	const struct iommufd_selftest *selftest = mock_selftest_find(cmd->ctx, args->id);
 	uint32_t pt_id = args->pasid_attach.pt_id;
@@ -121,20 +118,24 @@ int mock_pasid_attach(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 
 	if (!selftest)
 		return -ENOENT;
-	rc = iommufd_device_attach(selftest->idev, args->pasid_attach.pasid, &pt_id);
+	rc = iommufd_attach(selftest->idev, pasid_of(args->pasid_attach.pasid), how, &pt_id);
+	/* What the failure changed in the device stays, as a failure of hardware would. */
+	if (rc == -ENOMEM)
+		image_commit();
 	if (rc)
 		return rc;
 	args->pasid_attach.pt_id = pt_id;
 	return iommufd_respond(cmd, sizeof(*args));
 }
 
+int mock_pasid_attach(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
+{
+	return pasid_change(cmd, args, IOMMUFD_ATTACH);
+}
+
 int mock_pasid_replace(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 {
-	const struct iommufd_selftest *selftest = mock_selftest_find(cmd->ctx, args->id);
-
-	if (selftest && !pasid_hwpt(selftest->idev, args->pasid_attach.pasid))
-		return -EINVAL;
-	return mock_pasid_attach(cmd, args);
+	return pasid_change(cmd, args, IOMMUFD_REPLACE);
 }
 
 int mock_pasid_detach(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
@@ -143,17 +144,23 @@ int mock_pasid_detach(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 
 	if (!selftest)
 		return -ENOENT;
-	iommufd_device_detach(selftest->idev, args->pasid_detach.pasid);
+	iommufd_device_detach(selftest->idev, pasid_of(args->pasid_detach.pasid));
 	return 0;
 }
 
 int mock_pasid_check_hwpt(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 {
 	const struct iommufd_selftest *selftest = mock_selftest_find(cmd->ctx, args->id);
+	const struct idobject *object;
 	const struct iommufd_hwpt *hwpt;
 
 	if (!selftest)
 		return -ENOENT;
-	hwpt = pasid_hwpt(selftest->idev, args->pasid_check.pasid);
-	return (hwpt ? hwpt->obj.id : 0) == args->pasid_check.hwpt_id ? 0 : -EINVAL;
+	hwpt = iommufd_attached_hwpt(selftest->idev, pasid_of(args->pasid_check.pasid));
+	if (!args->pasid_check.hwpt_id)
+		return hwpt ? -EINVAL : 0;
+	object = iommufd_find(cmd->ctx, args->pasid_check.hwpt_id, IOMMUFD_ANY);
+	if (!object)
+		return -ENOENT;
+	return hwpt && &hwpt->obj == object ? 0 : -EINVAL;
 }

@@ -4,6 +4,7 @@
 
 #include "kernel/iommufd/mock/mock.h"
 
+#define PASID_RESERVED 1024u
 #define DIRTY_PIECE 512u		/* bytes of a bitmap looked at at a time */
 
 /* -- the driver ------------------------------------------------------------------------------- */
@@ -46,16 +47,42 @@ static int usable(const struct iommufd_device *idev, const struct iommufd_hwpt *
 	return hwpt && hwpt->dirty && !dirty_capable(idev) ? -EINVAL : 0;
 }
 
+/* Events of the device, and what its VM invalidates, go by the id it has in the vIOMMU now. */
+static int viommu_set(const struct iommufd_device *idev, const struct iommufd_hwpt *hwpt)
+{
+	const struct iommufd_viommu *viommu = hwpt ? hwpt->viommu : NULL;
+	const struct iommufd_vdevice *vdev = viommu ? iommufd_viommu_vdevice(viommu, idev) : NULL;
+	struct mock_dev *dev;
+
+	if (viommu && !vdev)
+		return -ENOENT;
+	if (viommu == idev->mock->viommu)
+		return 0;
+	dev = image_write(idev->mock);
+	dev->viommu = viommu;
+	dev->virt_id = vdev ? vdev->virt_id : 0;
+	return 0;
+}
+
 static int group_set(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
 {
-	return group->devices ? usable(group->devices, hwpt) : 0;
+	int rc = group->devices ? usable(group->devices, hwpt) : 0;
+
+	return rc || !group->devices ? rc : viommu_set(group->devices, hwpt);
 }
 
 static int pasid_set(const struct iommufd_device *idev, uint32_t pasid,
 		     const struct iommufd_hwpt *hwpt)
 {
-	(void)pasid;
-	return usable(idev, hwpt);
+	struct mock_dev *dev;
+
+	if (hwpt && (!(idev->mock->flags & MOCK_FLAGS_DEVICE_PASID) || pasid >> MOCK_PASID_WIDTH))
+		return -EINVAL;
+	if (pasid != PASID_RESERVED)
+		return 0;
+	dev = image_write(idev->mock);
+	dev->fail_1024 = hwpt && !dev->fail_1024;
+	return hwpt && !dev->fail_1024 ? -ENOMEM : 0;
 }
 
 static int hw_info(const struct iommufd_device *idev, struct iommufd_hw_info *info)
@@ -88,6 +115,10 @@ const struct iommufd_driver iommufd_driver_mock = {
 	.pasid_set = pasid_set,
 	.hw_info = hw_info,
 	.dirty_set = dirty_set,
+	.nested_init = mock_nested_init,
+	.nested_free = mock_nested_free,
+	.nested_invalidate = mock_nested_invalidate,
+	.viommu_ops = mock_viommu_ops,
 };
 
 /* -- looking in ------------------------------------------------------------------------------- */

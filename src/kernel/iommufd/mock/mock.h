@@ -44,6 +44,8 @@ enum {
 #define MOCK_PASID_WIDTH 20u
 #define MOCK_DEV_CACHE_NUM 4u
 #define IOMMU_TEST_DEV_CACHE_DEFAULT 0xbaddadu
+#define MOCK_NESTED_DOMAIN_IOTLB_NUM 4u
+#define IOMMU_TEST_HW_QUEUE_MAX 2u
 
 enum { MOCK_IOMMUPT_DEFAULT, MOCK_IOMMUPT_HUGE };
 enum { MOCK_FLAGS_DEVICE_NO_DIRTY = 1, MOCK_FLAGS_DEVICE_PASID = 4 };
@@ -106,10 +108,58 @@ struct iommu_hwpt_selftest {
 	__u32 pagetable_type;
 };
 
+#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST 0xdeadbeefu
+#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST 0xdeadbeefu
+#define IOMMU_TEST_INVALIDATE_FLAG_ALL 1u
+
+struct iommu_hwpt_invalidate_selftest {
+	__u32 flags;
+	__u32 iotlb_id;
+};
+
+struct iommu_viommu_invalidate_selftest {
+	__u32 flags;
+	__u32 vdev_id;
+	__u32 cache_id;
+};
+
+#define IOMMU_VIOMMU_TYPE_SELFTEST 0xdeadbeefu
+
+struct iommu_viommu_selftest {
+	__u32 in_data;
+	__u32 out_data;
+	__aligned_u64 out_mmap_offset;
+	__aligned_u64 out_mmap_length;
+};
+
+#define IOMMU_VEVENTQ_TYPE_SELFTEST 0xbeefbeefu
+#define IOMMU_HW_QUEUE_TYPE_SELFTEST 0xdeadbeefu
+
+struct iommu_viommu_event_selftest {
+	__u32 virt_id;
+};
+
 /* A device without a bus. */
 struct mock_dev {
 	uint32_t flags;				/* MOCK_FLAGS_DEVICE_ */
 	uint32_t cache[MOCK_DEV_CACHE_NUM];	/* what a vIOMMU invalidates */
+	/* Through which vIOMMU it is attached, and its id there at that time. */
+	const struct iommufd_viommu *viommu;
+	uint64_t virt_id;
+	/* PASID 1024 fails every second time it is set, for tests of what a failure leaves. */
+	bool fail_1024;
+};
+
+/* Of a nested HWPT: what stands for cached translations. */
+struct mock_stage1 {
+	uint32_t iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];
+};
+
+/* A vIOMMU's own. */
+struct mock_slice {
+	const void *memory;			/* what a client maps; NULL: no data was given */
+	const struct iommufd_mmap *map;
+	const struct iommufd_hw_queue *queues[IOMMU_TEST_HW_QUEUE_MAX];
 };
 
 /* What a client destroys to take a mock device away. */
@@ -129,5 +179,13 @@ typedef int mock_op(struct iommufd_cmd *cmd, struct iommu_test_cmd *args);
 mock_op mock_domain, mock_domain_replace, mock_dev_check_cache, mock_pasid_attach,
 	mock_pasid_replace, mock_pasid_detach, mock_pasid_check_hwpt;	/* device.c */
 mock_op mock_check_map, mock_dirty;					/* domain.c */
+mock_op mock_check_iotlb, mock_trigger_iopf, mock_trigger_vevent;	/* viommu.c */
+
+/* For the driver's table; as driver.h has them. */
+int mock_nested_init(const struct iommufd_device *idev, struct iommufd_hwpt *nested, uint32_t flags,
+		     const struct iommufd_user_data *data);
+void mock_nested_free(const struct iommufd_hwpt *nested);
+int mock_nested_invalidate(const struct iommufd_hwpt *nested, struct iommufd_user_array *array);
+const struct iommufd_viommu_ops *mock_viommu_ops(uint32_t type);
 
 #endif
