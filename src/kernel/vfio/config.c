@@ -4,7 +4,7 @@
  * hardware's and writable, or virtual: kept in config[], writable or not. Which is said by one
  * table of the registers that differ from "the hardware's, read-only"; capabilities not in the
  * table of known ones are taken out of the lists. DOE and IDE are the host's: their registers read
- * as zero.
+ * as zero, and only with extensions do the lists have them at all.
  */
 #include "kernel/vfio/internal.h"
 
@@ -176,18 +176,20 @@ static void ext_caps_init(const struct vfio_device *vdev)
 
 	for (int left = 480; at >= PCI_CFG_SPACE_SIZE && left; left--) {
 		uint32_t header = config_read(pdev->rid, at, 4);
+		bool known = ext_cap_known(PCI_EXT_CAP_ID(header));
 
 		if (!header || header == UINT32_MAX)
 			break;
-		if (at == pdev->cap_doe || at == pdev->cap_ide)
+		if (at == pdev->cap_doe || at == pdev->cap_ide) {
 			host_only(vdev, at, at == pdev->cap_doe ? 0x18 : ide_len(pdev->rid, at));
-		if (ext_cap_known(PCI_EXT_CAP_ID(header)) || at == PCI_CFG_SPACE_SIZE) {
+			known = kernel_options()->extensions;
+		}
+		if (known || at == PCI_CFG_SPACE_SIZE) {
 			if (last)
 				bytes_put(vdev->config, last, 4,
 					  (bytes_get(vdev->config, last, 4) & 0xfffff) | at << 20);
 			rule_set(vdev, at, 4, ALL, 0);
-			bytes_put(vdev->config, at, 4,
-				  ext_cap_known(PCI_EXT_CAP_ID(header)) ? header & 0xfffff : 0);
+			bytes_put(vdev->config, at, 4, known ? header & 0xfffff : 0);
 			last = at;
 		}
 		at = PCI_EXT_CAP_NEXT(header);
