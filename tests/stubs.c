@@ -24,6 +24,11 @@ WEAK void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t addr
 	(void)rid, (void)pasid, (void)t, (void)address, (void)write, (void)reason;
 }
 
+WEAK void kernel_page_request(const struct iommu_page_request *request)
+{
+	(void)request;
+}
+
 WEAK void kernel_mmio_moved(uint16_t rid)
 {
 	(void)rid;

@@ -63,6 +63,9 @@ struct function_ops {
 	void (*reset)(const struct function *fn, enum function_reset kind);
 	/* A bound IDE stream of this function went insecure (or was keyed: secure true). */
 	void (*stream_changed)(const struct function *fn, uint16_t stream, bool secure);
+	/* What became of its page requests; `code` is enum iommu_response. */
+	void (*page_response)(const struct function *fn, uint32_t pasid, uint16_t group,
+			      unsigned int code);
 	const uint8_t *doe_types;	/* PCI-SIG object types beside discovery, 0-terminated */
 };
 

@@ -1,78 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The IOMMU. Contexts are looked up by requester id; translations are cached in the IOTLB, which is
- * part of the image because a stale entry is part of the host's state. Every entry carries the
- * generation of its domain, so that an invalidation is one increment, whatever it covers.
- *
- * Nobody translates while an invalidation runs: both happen under the image's lock.
+ * The IOMMU. Contexts are looked up by requester id; translations are cached in the IOTLB. Every
+ * entry carries the generation of its domain, so that an invalidation of the domain is one
+ * increment, whatever it covers.
  */
-#include "hardware/hardware.h"
-#include "hardware/iommu.h"
-#include "hardware/pt_ops.h"
+#include "hardware/iommu_state.h"
 
 #include <errno.h>
 
-#define DIDS 4096u			/* CAP.ND says 12 bits */
-#define TLB_ENTRIES 1024u
-#define TLB_TRUSTED 0x80000000u		/* key of a T=1 entry: this and the requester id */
-
-/* Fault reasons (VT-d 7.1.3). */
-#define FAULT_NO_CONTEXT 0x02u
-#define FAULT_ADDRESS_WIDTH 0x04u
-#define FAULT_WRITE 0x05u
-#define FAULT_READ 0x06u
-
-struct iommu_context {
-	uint64_t root;
-	uint16_t did;
-	uint8_t mode, format, levels;
-};
-
-struct iommu_pasid {
-	const struct iommu_pasid *next;
-	uint32_t pasid;
-	struct iommu_context context;
-};
-
-struct iommu_requester {
-	struct iommu_context context;
-	const struct iommu_pasid *pasids;
-	uint64_t root;		/* of the trusted second stage */
-	uint32_t owner;
-	uint32_t generation;	/* of its trusted entries */
-	bool trusted;
-};
-
-struct iommu_bus {
-	struct iommu_requester requester[256];
-};
-
-struct tlb_entry {
-	uint64_t page;		/* address / 4 KiB */
-	uint64_t hpa;		/* of the leaf; bits 4:0 properties, bits 11:6 log2 of its size */
-	uint32_t key;		/* domain id, or TLB_TRUSTED | requester id */
-	uint32_t generation;
-	uint32_t owner;
-	uint32_t reads;
-};
-#define TLB_PROT 0x1fu
-#define TLB_SIZE(hpa) (1ull << ((hpa) >> 6 & 0x3f))
-
-struct iommu {
-	const struct iommu_bus *bus[256];
-	uint64_t trusted_epoch;
-	uint32_t all_generation;	/* added to each domain's: invalidates everything */
-	uint32_t generation[DIDS];
-	uint8_t did_used[DIDS];
-	struct tlb_entry tlb[TLB_ENTRIES];
-};
-
-static struct iommu_stats statistics;	/* of this process: diagnostics, not host state */
-
-static inline const struct iommu *iommu(void)
-{
-	return image_root(IMAGE_ROOT_IOMMU);
-}
+struct iommu_stats iommu_statistics;
 
 int iommu_power_on(void)
 {
@@ -115,7 +51,7 @@ uint64_t iommu_ecap(void)
 
 /* -- contexts -------------------------------------------------------------------------------- */
 
-static inline const struct iommu_requester *requester_find(uint16_t rid)
+const struct iommu_requester *iommu_requester_find(uint16_t rid)
 {
 	const struct iommu *mmu = iommu();
 	const struct iommu_bus *bus = mmu ? mmu->bus[rid >> 8] : NULL;
@@ -123,7 +59,7 @@ static inline const struct iommu_requester *requester_find(uint16_t rid)
 	return bus ? &bus->requester[rid & 0xff] : NULL;
 }
 
-static const struct iommu_requester *requester_get(uint16_t rid)
+const struct iommu_requester *iommu_requester_get(uint16_t rid)
 {
 	const struct iommu *mmu = iommu();
 	const struct iommu_bus *bus;
@@ -178,32 +114,45 @@ static void pasid_drop(const struct iommu_requester *r, uint32_t pasid)
 	}
 }
 
+/* What a requester's caches hold of its contexts goes with the old one. */
+int iommu_context_store(uint16_t rid, uint32_t pasid, const struct iommu_context *new)
+{
+	bool block = new->mode == IOMMU_BLOCK;
+	const struct iommu_requester *r =
+		block ? iommu_requester_find(rid) : iommu_requester_get(rid);
+	const struct iommu_context *context;
+	const struct iommu_nested_context *old;
+
+	if (!r)
+		return block ? 0 : -ENOMEM;
+	if (block && pasid != TLP_NO_PASID && !pasid_find(r, pasid))
+		return 0;
+	context = pasid == TLP_NO_PASID ? &r->context : pasid_get(r, pasid);
+	if (!context)
+		return -ENOMEM;
+	old = context->nested;
+	iommu_pasid_flush(rid, old && old->set.pasid_levels ? IOMMU_ALL_PASIDS : pasid);
+	image_free(old);
+	if (block && pasid != TLP_NO_PASID)
+		pasid_drop(r, pasid);
+	else
+		hw_set(context, *new);
+	return 0;
+}
+
 int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const struct pt *pt,
 		      uint16_t did)
 {
-	const struct iommu_requester *r =
-		mode == IOMMU_BLOCK ? requester_find(rid) : requester_get(rid);
 	struct iommu_context new = { .mode = (uint8_t)mode, .did = did };
-	const struct iommu_context *context;
 
-	if (did >= DIDS || (mode == IOMMU_SECOND_STAGE && !pt))
+	if (did >= DIDS || mode > IOMMU_SECOND_STAGE || (mode == IOMMU_SECOND_STAGE && !pt))
 		return -EINVAL;
-	if (!r)
-		return mode == IOMMU_BLOCK ? 0 : -ENOMEM;
-	if (pasid != TLP_NO_PASID && mode == IOMMU_BLOCK) {
-		pasid_drop(r, pasid);
-		return 0;
-	}
 	if (mode == IOMMU_SECOND_STAGE) {
 		new.root = pt->root;
 		new.format = pt->format;
 		new.levels = pt->levels;
 	}
-	context = pasid == TLP_NO_PASID ? &r->context : pasid_get(r, pasid);
-	if (!context)
-		return -ENOMEM;
-	hw_set(context, new);
-	return 0;
+	return iommu_context_store(rid, pasid, &new);
 }
 
 int iommu_did_alloc(void)
@@ -241,9 +190,15 @@ void iommu_iotlb_flush_all(void)
 		hw_set(&mmu->all_generation, mmu->all_generation + 1);
 }
 
+void iommu_caches_enable(bool on)
+{
+	hw_set(&iommu()->uncached, !on);
+	iommu_iotlb_flush_all();
+}
+
 int iommu_trusted_set(uint16_t rid, uint64_t root, uint32_t owner, bool present)
 {
-	const struct iommu_requester *r = requester_get(rid);
+	const struct iommu_requester *r = iommu_requester_get(rid);
 	struct iommu_requester *w;
 
 	if (!r)
@@ -264,7 +219,7 @@ uint64_t iommu_trusted_epoch(void)
 
 void iommu_trusted_flush(uint16_t rid)
 {
-	const struct iommu_requester *r = requester_find(rid);
+	const struct iommu_requester *r = iommu_requester_find(rid);
 	const struct iommu *mmu = iommu();
 
 	if (r)
@@ -275,39 +230,25 @@ void iommu_trusted_flush(uint16_t rid)
 
 void iommu_stats(struct iommu_stats *stats)
 {
-	*stats = statistics;
+	*stats = iommu_statistics;
 }
 
 /* -- translation ----------------------------------------------------------------------------- */
 
-static inline const struct tlb_entry *tlb_slot(const struct iommu *mmu, uint64_t page, uint32_t key)
+void iommu_tlb_fill(const struct tlb_entry *slot, uint64_t page, uint64_t key, uint32_t generation,
+		    const struct pt_leaf *leaf, uint32_t owner)
 {
-	return &mmu->tlb[(page ^ page >> 18 ^ (uint64_t)key * 0x9e3779b1u >> 16) &
-			 (TLB_ENTRIES - 1)];
-}
+	struct tlb_entry *e;
 
-static inline void tlb_leaf(const struct tlb_entry *e, struct pt_leaf *leaf)
-{
-	uint64_t size = TLB_SIZE(e->hpa);
-
-	leaf->address = e->page << 12 & ~(size - 1);
-	leaf->hpa = e->hpa & ~0xfffull;
-	leaf->size = size;
-	leaf->prot = e->hpa & TLB_PROT;
-	leaf->reads = 0;
-}
-
-static void tlb_fill(const struct tlb_entry *slot, uint64_t page, uint32_t key, uint32_t generation,
-		     const struct pt_leaf *leaf, uint32_t owner)
-{
-	struct tlb_entry *e = image_write(slot);
+	if (iommu()->uncached)
+		return;
+	e = image_write(slot);
 
 	e->page = page;
 	e->hpa = leaf->hpa | (leaf->prot & TLB_PROT) | (uint64_t)__builtin_ctzll(leaf->size) << 6;
 	e->key = key;
 	e->generation = generation;
 	e->owner = owner;
-	e->reads = leaf->reads;
 }
 
 /* An unmapped address and a missing permission are the same to second-stage translation. */
@@ -325,14 +266,14 @@ static unsigned int walk_host(const struct tlp *tlp, const struct iommu_context 
 			      uint32_t generation, const struct tlb_entry *slot,
 			      struct pt_leaf *leaf)
 {
-	statistics.misses++;
+	iommu_statistics.misses++;
 	if (tlp->address >> (12 + 9 * context->levels))
 		return FAULT_ADDRESS_WIDTH;
 	if (pt_walk_root((enum pt_format)context->format, context->root, context->levels,
 			 tlp->address, leaf))
 		return denied(tlp);
-	statistics.walk_reads += leaf->reads;
-	tlb_fill(slot, tlp->address >> 12, context->did, generation, leaf, 0);
+	iommu_statistics.walk_reads += leaf->reads;
+	iommu_tlb_fill(slot, tlp->address >> 12, context->did, generation, leaf, 0);
 	return permit(tlp, leaf);
 }
 
@@ -340,24 +281,25 @@ static unsigned int translate_trusted(const struct iommu *mmu, const struct tlp 
 				      const struct iommu_requester *r, struct pt_leaf *leaf,
 				      uint32_t *owner)
 {
-	uint32_t key = TLB_TRUSTED | tlp->rid, generation;
+	uint64_t key = KEY_TRUSTED | tlp->rid;
+	uint32_t generation;
 	const struct tlb_entry *e = tlb_slot(mmu, tlp->address >> 12, key);
 
 	if (!r || !r->trusted)
 		return FAULT_NO_CONTEXT;
 	generation = r->generation + mmu->all_generation;
-	if (e->page == tlp->address >> 12 && e->key == key && e->generation == generation) {
-		statistics.hits++;
+	if (tlb_holds(e, tlp->address >> 12, key, generation)) {
+		iommu_statistics.hits++;
 		tlb_leaf(e, leaf);
 		*owner = e->owner;
 		return permit(tlp, leaf);
 	}
-	statistics.misses++;
+	iommu_statistics.misses++;
 	*owner = r->owner;
 	if (trusted_walk(r->root, tlp->address, leaf, owner))
 		return denied(tlp);
-	statistics.walk_reads += leaf->reads;
-	tlb_fill(e, tlp->address >> 12, key, generation, leaf, *owner);
+	iommu_statistics.walk_reads += leaf->reads;
+	iommu_tlb_fill(e, tlp->address >> 12, key, generation, leaf, *owner);
 	return permit(tlp, leaf);
 }
 
@@ -372,18 +314,24 @@ static unsigned int identity(const struct tlp *tlp, struct pt_leaf *leaf)
 	return 0;
 }
 
+/* All its PASIDs are the guest's: it has a table of them. */
+static inline bool context_has_table(const struct iommu_context *context)
+{
+	return context->nested && context->nested->set.pasid_levels;
+}
+
 /* 0, or the reason of the fault. */
 static inline unsigned int translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner)
 {
 	const struct iommu *mmu = iommu();
-	const struct iommu_requester *r = requester_find(tlp->rid);
+	const struct iommu_requester *r = iommu_requester_find(tlp->rid);
 	const struct iommu_context *context = r ? &r->context : NULL;
 	const struct tlb_entry *e;
 	uint32_t generation;
 
 	if (tlp->t)
 		return translate_trusted(mmu, tlp, r, leaf, owner);
-	if (r && tlp->pasid != TLP_NO_PASID) {
+	if (r && tlp->pasid != TLP_NO_PASID && !context_has_table(context)) {
 		const struct iommu_pasid *p = pasid_find(r, tlp->pasid);
 
 		context = p ? &p->context : NULL;
@@ -391,13 +339,15 @@ static inline unsigned int translate(const struct tlp *tlp, struct pt_leaf *leaf
 	if (!context || context->mode == IOMMU_BLOCK)
 		return FAULT_NO_CONTEXT;
 	*owner = 0;
+	if (context->nested)
+		return iommu_translate_nested(mmu, tlp, context->nested, leaf);
 	if (context->mode == IOMMU_IDENTITY)
 		return identity(tlp, leaf);
 	generation = mmu->generation[context->did] + mmu->all_generation;
 	e = tlb_slot(mmu, tlp->address >> 12, context->did);
-	if (e->page != tlp->address >> 12 || e->key != context->did || e->generation != generation)
+	if (!tlb_holds(e, tlp->address >> 12, context->did, generation))
 		return walk_host(tlp, context, generation, e, leaf);
-	statistics.hits++;
+	iommu_statistics.hits++;
 	tlb_leaf(e, leaf);
 	return permit(tlp, leaf);
 }
@@ -408,7 +358,7 @@ enum tlp_status iommu_translate(const struct tlp *tlp, struct pt_leaf *leaf, uin
 
 	if (__builtin_expect(!reason, 1))
 		return TLP_SC;
-	statistics.faults++;
+	iommu_statistics.faults++;
 	kernel_iommu_fault(tlp->rid, tlp->pasid, tlp->t, tlp->address, tlp->type != TLP_MEM_READ,
 			   reason);
 	return TLP_BLOCKED;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The IOMMU: VT-d scalable mode as far as second-stage translation goes, its IOTLB, and the trusted
- * half that TDX Connect adds (DMAR tables only firmware writes). T=0 requests take the host's
- * context entry, T=1 requests the trusted one. Faults go up through kernel_iommu_fault().
+ * The IOMMU: second-stage, nested and trusted translation, its caches, and page requests. T=0
+ * requests take the host's context entry, T=1 requests the trusted one, in tables that only
+ * firmware writes. Faults go up through kernel_iommu_fault(), page requests through kernel_page_request().
  */
 #ifndef SWTIO_HARDWARE_IOMMU_H
 #define SWTIO_HARDWARE_IOMMU_H
@@ -16,12 +16,54 @@ int iommu_power_on(void);
 uint64_t iommu_cap(void);
 uint64_t iommu_ecap(void);
 
-enum iommu_mode { IOMMU_BLOCK, IOMMU_IDENTITY, IOMMU_SECOND_STAGE };
+enum iommu_mode { IOMMU_BLOCK, IOMMU_IDENTITY, IOMMU_SECOND_STAGE };	/* nested: below */
 
 /* Host-owned context of (rid, pasid); pasid TLP_NO_PASID is the requests without PASID. `did` names
  * the domain in the IOTLB. 0 or -ENOMEM. */
 int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const struct pt *pt,
 		      uint16_t did);
+/*
+ * A nested context: the first stage is the guest's, tables in its memory, each access to which goes
+ * through the second stage `parent` (a two-dimensional walk). `root` is the GPA of one page table,
+ * or, when pasid_levels is not 0, of a table of contexts, in which each request finds its own page
+ * table by its PASID: VT-d's PASID directory, SMMUv3's CD table, AMD's GCR3 table. The stages may
+ * be of any two formats.
+ *
+ * What is cached of a first stage stays, however stale, until it is flushed. It is tagged by `did`
+ * (its own, not the parent's; contexts that share one share what is cached) and by PASID, or, with
+ * SMMUv3's formats, by ASID.
+ */
+enum iommu_tables { IOMMU_TABLES_VTD, IOMMU_TABLES_SMMUV3, IOMMU_TABLES_AMD };
+/* Of a PASID table, what requests without PASID get: entry 0, no first stage, or a fault. */
+enum iommu_no_pasid { IOMMU_NO_PASID_ENTRY0, IOMMU_NO_PASID_BYPASS, IOMMU_NO_PASID_FAULT };
+
+struct iommu_nested {
+	const struct pt *parent;	/* outlives the context, as does its root */
+	uint64_t root;			/* GPA, 4 KiB aligned; a CD table 64 bytes */
+	uint16_t parent_did, did;
+	uint16_t asid;			/* SMMUv3, without a PASID table */
+	uint8_t tables;			/* enum iommu_tables */
+	uint8_t levels;			/* of page tables: x86 4 or 5, Arm 3 or 4; a CD says its own */
+	uint8_t updates;		/* Arm without a CD: PT_UPDATE_*; x86 always does both */
+	uint8_t pasid_levels;		/* 0; VT-d 2, SMMUv3 1 or 2, AMD 1 to 3 */
+	uint8_t pasid_bits;		/* the table covers PASIDs below 1 << pasid_bits */
+	uint8_t pasid_split;		/* SMMUv3 of 2 levels: log2 of CDs a leaf, 6 or 10 */
+	uint8_t no_pasid;		/* enum iommu_no_pasid */
+};
+/* As iommu_context_set(). With a PASID table it is the requester's as a whole: `pasid` is
+ * TLP_NO_PASID, and contexts set for single PASIDs are not looked at. 0, -EINVAL, -ENOMEM. */
+int iommu_nested_set(uint16_t rid, uint32_t pasid, const struct iommu_nested *nested);
+/* Drops what is cached of first stages, no more than asked for: of a tag or IOMMU_ANY; entries that
+ * touch [first, last], and unless leaf_only the paging structures on the way to them. */
+#define IOMMU_ANY 0xffffffffu
+void iommu_nested_flush(uint16_t did, uint32_t tag, uint64_t first, uint64_t last, bool leaf_only);
+/* Drops what a PASID table said of a requester's PASID (TLP_NO_PASID likewise) or IOMMU_ALL_PASIDS.
+ * What was translated by it stays until that is flushed too. */
+#define IOMMU_ALL_PASIDS 0xfffffffeu
+void iommu_pasid_flush(uint16_t rid, uint32_t pasid);
+/* Off: every translation reads all it needs, every time. On at power-on. */
+void iommu_caches_enable(bool on);
+
 int iommu_did_alloc(void);			/* > 0, or -ENOSPC */
 void iommu_did_free(int did);
 /* Invalidation waits out accesses in flight before it returns. last inclusive. */
@@ -41,12 +83,36 @@ int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *ow
 /* ... of which TDX's is defined by the module, which knows the state bits of its leaves. */
 int tdx_trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner);
 
-struct iommu_stats { uint64_t hits, misses, faults, walk_reads; };
+/* Reads of memory: by walks of page tables (both stages), and apart from them by fetches of
+ * contexts and of PASID tables (with their own second-stage reads). */
+struct iommu_stats { uint64_t hits, misses, faults, walk_reads, context_reads, pasid_reads; };
 void iommu_stats(struct iommu_stats *stats);
 
 /* As iommu_translate(), for an address that is not accessed yet: a refusal is no fault. */
 bool iommu_foresee(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner);
 /* Translation proper: used by tlp.c. TLP_SC or TLP_BLOCKED. */
 enum tlp_status iommu_translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner);
+
+/* -- page requests (PCIe 6.x 10.4) ------------------------------------------------------------ */
+
+struct iommu_page_request {
+	uint64_t address;	/* of the page */
+	uint32_t pasid;		/* or TLP_NO_PASID */
+	uint16_t rid, group;	/* group: the device's number for what is answered together */
+	uint8_t prot;		/* PT_R, PT_W, PT_X: what it wants to do there */
+	bool last;		/* of its group: it is this one that is answered */
+};
+enum iommu_response { IOMMU_PAGE_SUCCESS = 0, IOMMU_PAGE_INVALID = 1, IOMMU_PAGE_FAILURE = 0xf };
+
+/* Page requests of a requester are taken, or refused (as after power-on). 0 or -ENOMEM. */
+int iommu_page_requests_enable(uint16_t rid, bool on);
+/* A device's request. When they are not taken, the answer to the last one of a group is INVALID, at
+ * once; else kernel_page_request() sees it. */
+void iommu_page_request(const struct iommu_page_request *request);
+/* Down to the device: function_ops.page_response(). -ENODEV: it is gone, or takes none. */
+int iommu_page_response(uint16_t rid, uint32_t pasid, uint16_t group, enum iommu_response code);
+
+/* Upward; defined by the kernel lane. It notes and signals, and does not answer from inside. */
+void kernel_page_request(const struct iommu_page_request *request);
 
 #endif

@@ -44,6 +44,8 @@ static struct seen {
 	uint32_t msi_data;
 	uint64_t fault_address;
 	bool fault_t, fault_write;
+	unsigned int responses, response_code;
+	uint16_t response_group;
 } seen;
 static enum tlp_status admit_answer;
 static int doe_rc;
@@ -109,6 +111,15 @@ static int model_doe(const struct function *fn, const uint8_t *req, size_t len, 
 	return 0;
 }
 
+static void model_page_response(const struct function *fn, uint32_t pasid, uint16_t group,
+				unsigned int code)
+{
+	(void)fn, (void)pasid;
+	seen.responses++;
+	seen.response_group = group;
+	seen.response_code = code;
+}
+
 static const uint8_t model_types[] = { DOE_TYPE_CMA, DOE_TYPE_SECURED, 0 };
 
 const struct function_ops *function_model_ops(uint16_t model)
@@ -121,6 +132,7 @@ const struct function_ops *function_model_ops(uint16_t model)
 		.doe_object = model_doe,
 		.reset = model_reset,
 		.stream_changed = model_stream,
+		.page_response = model_page_response,
 		.doe_types = model_types,
 	};
 
