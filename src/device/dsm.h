@@ -102,6 +102,8 @@ struct engine {			/* function.state */
 	uint32_t status, op, len, vector, pasid, scratch;
 	uint64_t src, dst, done, sum;
 	uint32_t pending;		/* MSI-X pending bits */
+	uint16_t group;			/* of its last page request */
+	bool waits;			/* for the answer to it, in the middle of a job */
 	struct msix_entry msix[ENGINE_MSIX_VECTORS];
 };
 
@@ -186,6 +188,8 @@ enum tlp_status engine_admit(
 void engine_stop(const struct engine *engine);	/* work aborted, registers keep their values */
 void engine_clear(const struct engine *engine); /* registers, MSI-X and BAR2 as after reset */
 void engine_run(const struct engine *engine);
+void engine_page_response(
+	const struct function *fn, uint32_t pasid, uint16_t group, unsigned int code);
 const struct engine *engine_of(uint16_t rid);		/* NULL: function absent, or no engine */
 uint32_t msix_read(const struct engine *engine, uint64_t offset);
 void msix_write(const struct engine *engine, uint64_t offset, uint32_t value, uint32_t mask);

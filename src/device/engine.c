@@ -174,6 +174,7 @@ void engine_stop(const struct engine *engine)
 	struct engine *w = image_write(engine);
 
 	w->status &= ~ENGINE_STATUS_BUSY;
+	w->waits = false;
 	w->pending = 0;
 }
 
@@ -194,6 +195,7 @@ void engine_clear(const struct engine *engine)
 	*engine_write(engine) = (struct engine){ .tdi = keep.tdi,
 		.memory = keep.memory,
 		.rid = keep.rid,
+		.group = keep.group,
 		.vector = ENGINE_NONE,
 		.pasid = ENGINE_NONE };
 	msix_clear(engine);

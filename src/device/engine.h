@@ -31,7 +31,7 @@
 #define ENGINE_PASID 0x38		/* 0xffffffff: none */
 #define ENGINE_SCRATCH 0x40		/* RW, no meaning */
 
-#define ENGINE_STATUS_BUSY 1u
+#define ENGINE_STATUS_BUSY 1u		/* also while a job waits for a page that it asked for */
 #define ENGINE_STATUS_ERROR 2u
 #define ENGINE_STATUS_T1 4u		/* the last job was done with T=1 */
 

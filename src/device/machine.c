@@ -126,6 +126,12 @@ static const struct config_row pasid_rows[] = {
 	{ PCI_PASID_CAP, 2, 20 << 8, 0 },
 	{ PCI_PASID_CTRL, 2, 0, PCI_PASID_CTRL_ENABLE },
 };
+static const struct config_row pri_rows[] = {
+	{ PCI_PRI_CTRL, 2, 0, PCI_PRI_CTRL_ENABLE },
+	{ PCI_PRI_STATUS, 2, PCI_PRI_STATUS_STOPPED | PCI_PRI_STATUS_PASID, 0 },
+	{ PCI_PRI_MAX_REQ, 4, 1, 0 },
+	{ PCI_PRI_ALLOC_REQ, 4, 0, ~0u },
+};
 static const struct config_row acs_rows[] = {
 	{ PCI_ACS_CAP, 2, 0x1f, 0 },
 	{ PCI_ACS_CTRL, 2, 0, 0x1f },
@@ -147,6 +153,11 @@ static const struct capability engine_caps[] = {
 	{ PCI_EXT_CAP_ID_ERR, 2, PCI_ERR_ROOT_COMMAND, ROWS(aer_rows) },
 	{ PCI_EXT_CAP_ID_ATS, 1, PCI_EXT_CAP_ATS_SIZEOF, ROWS(ats_rows) },
 	{ PCI_EXT_CAP_ID_PASID, 1, PCI_EXT_CAP_PASID_SIZEOF, ROWS(pasid_rows) },
+};
+
+/* The newest, behind all others, so that those stay where scripts expect them. */
+static const struct capability engine_last_caps[] = {
+	{ PCI_EXT_CAP_ID_PRI, 1, PCI_EXT_CAP_PRI_SIZEOF, ROWS(pri_rows) },
 };
 
 static const struct capability vf_caps[] = {
@@ -258,7 +269,8 @@ static int pf_add(uint16_t rid, uint16_t port, unsigned int vfs)
 	if (rc)
 		return rc;
 	if ((vfs && !function_add_sriov(pf, (uint16_t)vfs, 1, 1, ENGINE_DEVICE_VF, vf_bars)) ||
-	    !doe_add(pf) || !ide_add(pf, DSM_STREAMS, DSM_STREAM_ASSOC))
+	    !doe_add(pf) || !ide_add(pf, DSM_STREAMS, DSM_STREAM_ASSOC) ||
+	    caps_add(pf, ROWS(engine_last_caps)))
 		return -ENOMEM;
 	rc = dsm_create(pf);
 	if (!rc)

@@ -63,6 +63,7 @@ static const struct function_ops models[] = {
 		.doe_object = dsm_doe_object,
 		.reset = engine_reset,
 		.stream_changed = dsm_stream_changed,
+		.page_response = engine_page_response,
 		.doe_types = tee_doe_types,
 	},
 	[MODEL_DMA_ENGINE_VF] = {
@@ -72,6 +73,7 @@ static const struct function_ops models[] = {
 		.config_written = engine_config_written,
 		.reset = engine_reset,
 		.stream_changed = dsm_stream_changed,
+		.page_response = engine_page_response,
 	},
 };
 

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "device/dsm.h"
+#include "hardware/iommu.h"
 #include "trace/trace.h"
 
 #define BOUNCE 16384u
@@ -18,9 +19,46 @@ struct job {
 	const struct engine *engine;
 	enum dma_mode mode;
 	uint64_t done;
+	bool pages;		/* asks for translations first, and for pages where there is none */
+	struct iommu_page_request wants;	/* prot 0: nothing */
 };
 
-static bool job_tlp(const struct job *job, struct tlp *tlp, enum tlp_type type, uint64_t address,
+/* VFs share the PF's PASID and page request capabilities. */
+static const struct function *pf_of(const struct engine *engine)
+{
+	const struct function *fn = function_find(engine->rid);
+
+	return fn ? function_find(fn->pf_rid) : NULL;
+}
+
+static bool pages_enabled(const struct engine *engine)
+{
+	const struct function *fn = function_find(engine->rid), *pf = pf_of(engine);
+	unsigned int pri = pf ? function_find_ext_cap(pf, PCI_EXT_CAP_ID_PRI) : 0;
+
+	return pri && fn->cap_ats &&
+	       (function_config(fn, fn->cap_ats + PCI_ATS_CTRL, 2) & PCI_ATS_CTRL_ENABLE) &&
+	       (function_config(pf, pri + PCI_PRI_CTRL, 2) & PCI_PRI_CTRL_ENABLE);
+}
+
+/* Every page of the request translates; else the first that does not is what the job wants. */
+static bool job_translates(struct job *job, const struct tlp *tlp)
+{
+	struct tlp at = *tlp;
+	uint64_t run;
+
+	for (; at.len; at.address += run, at.len -= run) {
+		if (tlp_translates(&at, &run))
+			continue;
+		job->wants = (struct iommu_page_request){
+			.rid = at.rid, .pasid = at.pasid, .address = at.address & ~0xfffull,
+			.prot = at.type == TLP_MEM_READ ? PT_R : PT_W, .last = true };
+		return false;
+	}
+	return true;
+}
+
+static bool job_tlp(struct job *job, struct tlp *tlp, enum tlp_type type, uint64_t address,
 		    uint64_t len)
 {
 	const struct engine *engine = job->engine;
@@ -29,10 +67,10 @@ static bool job_tlp(const struct job *job, struct tlp *tlp, enum tlp_type type, 
 		return false;
 	*tlp = (struct tlp){ .type = type, .rid = engine->rid, .t = job->mode == DMA_T1,
 		.stream = TLP_NO_STREAM, .pasid = engine->pasid, .address = address, .len = len };
-	return true;
+	return !job->pages || job->mode != DMA_T0 || job_translates(job, tlp);
 }
 
-static bool job_read(const struct job *job, uint64_t address, void *data, uint64_t len)
+static bool job_read(struct job *job, uint64_t address, void *data, uint64_t len)
 {
 	uint64_t done = 0;
 	struct tlp tlp;
@@ -57,13 +95,16 @@ static bool job_write(struct job *job, uint64_t address, const void *from, uint6
 	return ok;
 }
 
-/* The next readable run at an address: in place, or through the buffer where there is no memory. */
-static const void *job_look(const struct job *job, uint64_t address, uint64_t *len, void *bounce)
+/* The next readable run at an address: in place, or through the buffer where there is no memory. It
+ * is a page at a time that is asked for, so that what was asked for is what is read next. */
+static const void *job_look(struct job *job, uint64_t address, uint64_t *len, void *bounce)
 {
 	const void *ram;
 	struct tlp tlp;
 	uint64_t hpa;
 
+	if (job->pages && *len > 4096 - address % 4096)
+		*len = 4096 - address % 4096;
 	if (!job_tlp(job, &tlp, TLP_MEM_READ, address, *len) ||
 	    tlp_dma_map(&tlp, len, &ram, &hpa) != TLP_SC || !*len)
 		return NULL;
@@ -151,6 +192,7 @@ static bool run_checksum(struct job *job)
 	if (!state)
 		return false;
 	XXH64_reset(state, 0);
+	job->done = 0;		/* the sum of what was read before a page was asked for is lost */
 	ok = checksum_runs(job, state);
 	if (ok)
 		engine_write(job->engine)->sum = XXH64_digest(state);
@@ -171,7 +213,7 @@ static bool run_fill(struct job *job)
 {
 	const struct engine *e = job->engine;
 	static uint64_t words[FILL_BUFFER / 8];	/* of this process; used up before anything waits */
-	uint64_t seed = e->src;
+	uint64_t seed = e->src + job->done / 8 * 0x9e3779b97f4a7c15ull;
 
 	while (job->done < e->len) {
 		uint64_t left = e->len - job->done, run = left < FILL_BUFFER ? left : FILL_BUFFER;
@@ -192,11 +234,9 @@ static const struct { const char *name; bool (*run)(struct job *job); } jobs[] =
 	[ENGINE_FILL] = { "engine FILL", run_fill },
 };
 
-/* VFs share the PF's PASID capability. */
 static bool pasid_ok(const struct engine *engine)
 {
-	const struct function *fn = function_find(engine->rid);
-	const struct function *pf = fn ? function_find(fn->pf_rid) : NULL;
+	const struct function *pf = pf_of(engine);
 
 	if (engine->pasid == ENGINE_NONE)
 		return true;
@@ -226,24 +266,71 @@ static bool job_run(struct job *job)
 	return ok;
 }
 
-void engine_run(const struct engine *engine)
+static void job_end(const struct engine *engine, const struct job *job, bool ok)
 {
-	struct job job = { .engine = engine, .mode = engine_dma_mode(engine) };
 	uint32_t vector = engine->vector;
 	struct engine *w = engine_write(engine);
-	bool ok;
+
+	w->done = job->done;
+	w->status = (ok ? 0 : ENGINE_STATUS_ERROR) | (job->mode == DMA_T1 ? ENGINE_STATUS_T1 : 0);
+	msix_raise(engine, vector);
+}
+
+/* The job stops where it is and goes on, from there, when its page request is answered. */
+static void job_wait(const struct engine *engine, struct job *job)
+{
+	struct engine *w = engine_write(engine);
+
+	w->done = job->done;
+	w->waits = true;
+	w->group = (uint16_t)((w->group + 1) & 0x1ff);	/* 9 bits, PCIe 6.x 10.4.1 */
+	job->wants.group = w->group;
+	iommu_page_request(&job->wants);
+}
+
+static void job_go(const struct engine *engine, struct job *job)
+{
+	bool ok = job_legal(job) && job_run(job);
+
+	tdi_fault_take(engine->tdi, engine->tdi->state == TDISP_RUN ? DEVICE_FAULT_DMA_T0 :
+		DEVICE_FAULT_DMA_T1_EARLY);
+	if (!(engine->status & ENGINE_STATUS_BUSY))
+		return;		/* stopped on the way: LOCK, STOP or reset took the job with it */
+	if (!ok && job->wants.prot)
+		job_wait(engine, job);
+	else
+		job_end(engine, job, ok);
+}
+
+void engine_run(const struct engine *engine)
+{
+	struct job job = { .engine = engine, .mode = engine_dma_mode(engine),
+			   .pages = pages_enabled(engine) };
+	struct engine *w = engine_write(engine);
 
 	if (w->status & ENGINE_STATUS_BUSY)
 		return;		/* a peer-to-peer job that writes its own start bit */
 	w->status = ENGINE_STATUS_BUSY;
 	w->done = 0;
-	ok = job_legal(&job) && job_run(&job);
-	tdi_fault_take(engine->tdi, engine->tdi->state == TDISP_RUN ? DEVICE_FAULT_DMA_T0 :
-		DEVICE_FAULT_DMA_T1_EARLY);
-	if (!(engine->status & ENGINE_STATUS_BUSY))
-		return;		/* stopped on the way: LOCK, STOP or reset took the job with it */
+	job_go(engine, &job);
+}
+
+void engine_page_response(
+	const struct function *fn, uint32_t pasid, uint16_t group, unsigned int code)
+{
+	const struct engine *engine = fn->state;
+	struct job job = { .engine = engine };
+	struct engine *w;
+
+	if (!engine || !engine->waits || engine->group != group || engine->pasid != pasid)
+		return;		/* to a job that is no more */
+	job.mode = engine_dma_mode(engine);
+	job.done = engine->done;
+	job.pages = pages_enabled(engine);
 	w = engine_write(engine);
-	w->done = job.done;
-	w->status = (ok ? 0 : ENGINE_STATUS_ERROR) | (job.mode == DMA_T1 ? ENGINE_STATUS_T1 : 0);
-	msix_raise(engine, vector);
+	w->waits = false;
+	if (code == IOMMU_PAGE_SUCCESS)
+		job_go(engine, &job);
+	else
+		job_end(engine, &job, false);
 }

@@ -38,8 +38,8 @@ struct pt_leaf {
 	uint8_t reads;		/* memory reads the walk took */
 };
 
-/* An entry as hardware meets it in memory that somebody else writes. `accessed` and `written` are what
- * it writes back after a read and after a write, where that differs. */
+/* An entry as hardware meets it in memory that somebody else writes. `accessed` and `written` are
+ * what it writes back after a read and after a write, where that differs. */
 enum { PT_UPDATE_ACCESSED = 1, PT_UPDATE_DIRTY = 2 };
 struct pt_entry {
 	uint64_t address;	/* of the table or of the leaf */
@@ -47,8 +47,8 @@ struct pt_entry {
 	uint8_t prot;		/* of the leaf, or what the table lets through */
 	bool leaf;
 };
-/* Levels from 0, where leaves are 4 KiB. 0, -ENOENT not present, -EPROTO reserved bits or an illegal
- * leaf, -EACCES not accessed before and hardware may not say that it is now. */
+/* Levels from 0, where leaves are 4 KiB. 0, -ENOENT not present, -EPROTO reserved bits or an
+ * illegal leaf, -EACCES not accessed before and hardware may not say that it is now. */
 int pt_decode(enum pt_format format, uint64_t e, unsigned int level, unsigned int updates,
 	      struct pt_entry *entry);
 

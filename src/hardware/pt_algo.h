@@ -6,8 +6,8 @@
  *
  * Where a format has hardware ignore ten bits of an entry that points to a table (FMT_COUNT_SHIFT),
  * they count the entries present in it, so that a table that became empty is known at once; where
- * not, the table is looked through. Levels count from 0, where leaves are the format's smallest (4 KiB,
- * unless it says otherwise).
+ * not, the table is looked through. Levels count from 0, where leaves are the format's smallest
+ * (4 KiB, unless it says otherwise).
  */
 #include "hardware/hardware.h"
 #include "hardware/pt_ops.h"

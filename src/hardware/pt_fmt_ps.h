@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What formats have in common in which bit 7 marks a large leaf and a bit says that a leaf is dirty.
- * A format includes this after its constants. */
+/* What formats have in common in which bit 7 marks a large leaf and a bit says that a leaf is
+ * dirty. A format includes this after its constants. */
 #ifndef SWTIO_HARDWARE_PT_FMT_PS_H
 #define SWTIO_HARDWARE_PT_FMT_PS_H
 

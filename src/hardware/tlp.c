@@ -276,6 +276,21 @@ enum tlp_status tlp_dma_map(const struct tlp *tlp, uint64_t *run, const void **r
 	return TLP_SC;
 }
 
+bool tlp_translates(const struct tlp *tlp, uint64_t *run)
+{
+	uint64_t inside = PHYS_PAGE - tlp->address % PHYS_PAGE, left;
+	struct tlp sent = *tlp;
+	struct pt_leaf leaf;
+	uint32_t owner;
+
+	*run = inside < tlp->len ? inside : tlp->len;
+	if (dma_gate(tlp, &sent.stream) != TLP_SC || !iommu_foresee(&sent, &leaf, &owner))
+		return false;
+	left = leaf.size - (tlp->address - leaf.address);
+	*run = left < tlp->len ? left : tlp->len;
+	return true;
+}
+
 enum tlp_status tlp_dma_copy(const struct tlp *tlp, uint64_t *done)
 {
 	struct tlp sent = *tlp;

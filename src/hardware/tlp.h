@@ -49,6 +49,11 @@ enum tlp_status tlp_dma(struct tlp *tlp);
  * (NULL for MMIO). Same checks as tlp_dma. `*run` is at most tlp->len. */
 enum tlp_status tlp_dma_map(const struct tlp *tlp, uint64_t *run, const void **ram, uint64_t *hpa);
 
+/* A translation request (PCIe 6.x 10.2): may the function make this request now? What it is told is
+ * not kept: the function has no translation cache, and asks again. A refusal is no fault. *run: as
+ * tlp_dma_map(), or of the first page that is refused. */
+bool tlp_translates(const struct tlp *tlp, uint64_t *run);
+
 /* Bulk DMA between a function's memory and its I/O addresses in one go; *done counts bytes moved
  * before a refusal, and a refused read leaves ones in the rest. `data` is any writable memory of
  * the process; in the image it is the caller who makes it so. */

@@ -162,6 +162,74 @@ static void bad_jobs_end_in_error(void **state)
 	assert_int_equal(job(PF, ENGINE_COPY, ram_hpa, ram_hpa + 4096, 4), ENGINE_STATUS_ERROR);
 }
 
+static struct iommu_page_request asked;
+static unsigned int asked_count;
+
+void kernel_page_request(const struct iommu_page_request *request)
+{
+	asked = *request;
+	asked_count++;
+}
+
+static void pages_on(void)
+{
+	unsigned int pri = function_find_ext_cap(function_find(PF), 0x13);
+
+	config_write(PF, function_find(PF)->cap_ats + 6u, 2, 0x8000);
+	config_write(PF, pri + 4, 2, 1);
+	assert_int_equal(iommu_page_requests_enable(PF, true), 0);
+}
+
+static unsigned int answer(const struct pt *pt, enum iommu_response code)
+{
+	if (code == IOMMU_PAGE_SUCCESS)
+		assert_int_equal(pt_map(pt, asked.address, ram_hpa + asked.address, 4096,
+					PT_R | PT_W), 0);
+	assert_int_equal(iommu_page_response(PF, asked.pasid, asked.group, code), 0);
+	return engine_of(PF)->status;
+}
+
+/* R5.6: with page requests on, a job waits where a page is missing, and goes on from there. */
+static void R5_6_a_job_waits_for_its_pages(void **state)
+{
+	struct pt *pt = image_alloc(sizeof(*pt), IMAGE_TYPE_IOMMU_DOMAIN);
+
+	(void)state;
+	assert_int_equal(pt_init(pt, PT_VTD_SS, 4), 0);
+	assert_int_equal(iommu_context_set(PF, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt, 1), 0);
+	pages_on();
+	for (unsigned int i = 0; i < 8192; i++)
+		ram[i] = (uint8_t)(i * 7);
+	memset(ram + 0x10000, 0, 8192);
+	asked_count = 0;
+	assert_int_equal(job(PF, ENGINE_COPY, 0, 0x10000, 8192), ENGINE_STATUS_BUSY);
+	assert_int_equal(asked_count, 1);
+	assert_int_equal(asked.address, 0);
+	assert_int_equal(asked.prot, PT_R);
+	assert_true(asked.last);
+	iommu_page_response(PF, asked.pasid, (uint16_t)(asked.group + 1), IOMMU_PAGE_SUCCESS);
+	assert_int_equal(engine_of(PF)->status, ENGINE_STATUS_BUSY);	/* not this one's */
+	assert_int_equal(answer(pt, IOMMU_PAGE_SUCCESS), ENGINE_STATUS_BUSY);
+	assert_int_equal(asked.address, 0x10000);
+	assert_int_equal(asked.prot, PT_W);
+	assert_int_equal(answer(pt, IOMMU_PAGE_SUCCESS), ENGINE_STATUS_BUSY);
+	assert_memory_equal(ram, ram + 0x10000, 4096);
+	assert_int_equal(asked.address, 4096);
+	assert_int_equal(answer(pt, IOMMU_PAGE_SUCCESS), ENGINE_STATUS_BUSY);
+	assert_int_equal(answer(pt, IOMMU_PAGE_SUCCESS), 0);
+	assert_memory_equal(ram, ram + 0x10000, 8192);
+	assert_int_equal(reg_get(PF, ENGINE_DONE, 8), 8192);
+	assert_int_equal(asked_count, 4);
+	/* refused: the job fails; reset: what comes later is of no job */
+	assert_int_equal(job(PF, ENGINE_COPY, 0x20000, 0, 4096), ENGINE_STATUS_BUSY);
+	assert_int_equal(answer(pt, IOMMU_PAGE_INVALID), ENGINE_STATUS_ERROR);
+	assert_int_equal(job(PF, ENGINE_COPY, 0x20000, 0, 4096), ENGINE_STATUS_BUSY);
+	reg_set(PF, ENGINE_CONTROL, 2, 4);
+	assert_int_equal(answer(pt, IOMMU_PAGE_FAILURE), 0);
+	iommu_page_requests_enable(PF, false);		/* answered at once: invalid */
+	assert_int_equal(job(PF, ENGINE_COPY, 0x30000, 0, 4096), ENGINE_STATUS_ERROR);
+}
+
 /* R1.4, T8: T=1 traffic only in RUN, none at all in LOCKED and ERROR. */
 static void R1_4_dma_by_state(void **state)
 {
@@ -338,6 +406,7 @@ int main(void)
 		T(registers),
 		T(unlocked_jobs),
 		T(bad_jobs_end_in_error),
+		T(R5_6_a_job_waits_for_its_pages),
 		T(R1_4_dma_by_state),
 		T(R3_5_rogue_dma),
 		T(job_stops_with_its_stream),

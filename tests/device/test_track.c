@@ -10,6 +10,7 @@ enum where {
 	MSIX_UNLOCKED,
 	ATS,
 	PASID,
+	PRI,
 	SRIOV,
 	AER,
 	IDE_BLOCK0,
@@ -54,6 +55,7 @@ static const struct cause_case cases[] = {
 	/* 7: capabilities */
 	{ "PASID", PF, PASID, 0x06, 2, 0x1, 0, "PASID capability changed",
 		"PASID capability changed" },
+	{ "PRI", PF, PRI, 0x04, 2, 0x1, 0, "PRI capability changed", "PRI capability changed" },
 	{ "VF page size", PF, SRIOV, 0x20, 4, 0, 0x1, "SR-IOV capability changed",
 		"SR-IOV capability changed" },
 	{ "ATS", PF, ATS, 0x06, 2, 0x8000, 0, NULL, NULL },
@@ -89,6 +91,8 @@ static unsigned int base_of(const struct cause_case *c)
 		return fn->cap_ats;
 	case PASID:
 		return fn->cap_pasid;
+	case PRI:
+		return function_find_ext_cap(fn, 0x13);
 	case SRIOV:
 		return fn->cap_sriov;
 	case AER:
@@ -150,7 +154,6 @@ static void R3_4_config_writes_that_break_a_tdi(void **state)
 /* Capabilities this device does not have, put there to prove their rows. */
 static const struct { bool ext; uint16_t id, at; bool vf; const char *cause; } other_caps[] = {
 	{ false, 0x14, 4, true, "Enhanced Allocation changed" },
-	{ true, 0x13, 4, true, "PRI capability changed" },
 	{ true, 0x0e, 6, true, "ARI capability changed" },
 	{ true, 0x15, 8, false, "Resizable BAR changed" },
 	{ true, 0x24, 8, true, "VF Resizable BAR changed" },
