@@ -63,6 +63,8 @@ static const struct {
 	{ "VDEVICE_ALLOC", ACT_VDEVICE, NULL, 0 },
 	{ "VDEVICE_TSM_OP", ACT_BIND, "type", 1 },
 	{ "VDEVICE_TSM_OP", ACT_UNBIND, "type", 2 },
+	{ "VFIO_DEVICE_TSM_BIND", ACT_BIND, NULL, 0 },
+	{ "VFIO_DEVICE_TSM_UNBIND", ACT_UNBIND, NULL, 0 },
 	{ "VDEVICE_TSM_REQ", ACT_REQUEST, NULL, 0 },
 	{ "KVM_RUN", ACT_FIRST_RUN, NULL, 0 },
 	{ "engine COPY", ACT_DMA_SHARED, "t", 0 },

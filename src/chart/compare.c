@@ -16,7 +16,7 @@
 #define ACTS_MAX 512u			/* of one story */
 
 struct step_act {
-	const struct act *act;
+	const char *name;
 	struct compare_cell cell;
 	uint8_t phase;
 	const char *phase_name;
@@ -28,22 +28,22 @@ struct line {				/* one story as acts */
 	unsigned int at, end;		/* of the phase that is laid out */
 };
 
-static bool seen(const struct line *line, const struct act *act)
+static bool seen(const struct line *line, const char *name)
 {
 	for (unsigned int i = 0; i < line->n; i++)
-		if (line->act[i].act == act)
+		if (!strcmp(line->act[i].name, name))
 			return true;
 	return false;
 }
 
 /* The row an act counts in already: the last one, or another of the same step, as in a loop. */
 static struct step_act *same_row(
-	struct line *line, const struct act *act, const struct story_step *step)
+	struct line *line, const char *name, const struct story_step *step)
 {
 	for (unsigned int i = line->n; i--;) {
 		struct step_act *row = &line->act[i];
 
-		if (row->act == act && row->phase == step->phase &&
+		if (!strcmp(row->name, name) && row->phase == step->phase &&
 		    (i == line->n - 1 || row->cell.event->step == step->number))
 			return row;
 		if (row->phase != step->phase)
@@ -52,64 +52,76 @@ static struct step_act *same_row(
 	return NULL;
 }
 
-static void line_add(struct line *line, const struct act *act, const struct story_step *step,
-		     const struct trace_event *event)
+/* What an event is called in a row, "" when it has none; once: only its first time counts. */
+static const char *row_name(const struct trace_event *event, enum compare_view view, bool *once)
 {
-	struct step_act *row = same_row(line, act, step);
+	const struct act *act = act_of(event);
 
-	if (row) {
-		row->cell.count++;
-		return;
-	}
-	if ((act->once && seen(line, act)) || line->n == ACTS_MAX)
-		return;
-	line->act[line->n++] = (struct step_act){ act, { event, 1 }, step->phase,
-		step->phase_name };
+	*once = act && act->once;
+	if (view == COMPARE_ACTS)
+		return act ? act->name : "";
+	if (event->from != LANE_VMM || event->kind != TRACE_KIND_CALL)
+		return "";
+	return act ? act->name : event->name;
 }
 
-static void line_fill(struct line *line, const struct story *story)
+static void line_add(struct line *line, const struct trace_event *event,
+		     const struct story_step *step, enum compare_view view)
+{
+	bool once;
+	const char *name = row_name(event, view, &once);
+	struct step_act *row = *name ? same_row(line, name, step) : NULL;
+
+	if (row)
+		row->cell.count++;
+	else if (*name && !(once && seen(line, name)) && line->n < ACTS_MAX)
+		line->act[line->n++] = (struct step_act){ name, { event, 1 }, step->phase,
+			step->phase_name };
+}
+
+static void line_fill(struct line *line, const struct story *story, enum compare_view view)
 {
 	for (unsigned int i = 0; i < story->event_count; i++) {
 		const struct trace_event *event = &story->events[i];
 		const struct story_step *step = story_step_find(story, event->step);
-		const struct act *act = step && step->phase ? act_of(event) : NULL;
 
-		if (act)
-			line_add(line, act, step, event);
+		if (step && step->phase)
+			line_add(line, event, step, view);
 	}
 }
 
 /* Whether this act is still to come in the phase, after the line's head. */
-static bool comes_later(const struct line *line, const struct act *act)
+static bool comes_later(const struct line *line, const char *name)
 {
 	for (unsigned int i = line->at + 1; i < line->end; i++)
-		if (line->act[i].act == act)
+		if (!strcmp(line->act[i].name, name))
 			return true;
 	return false;
 }
 
-/* The head to lay down next: one that most lines have at their head and none has to come. */
-static const struct act *choose_act(const struct line *lines, unsigned int count)
+/* What stands at the head of what is still to lay down, "" at the end of the phase. */
+static const char *head_name(const struct line *line)
 {
-	const struct act *best = NULL;
+	return line->at < line->end ? line->act[line->at].name : "";
+}
+
+/* The head to lay down next: one that most lines have at their head and none has to come. */
+static const char *choose_act(const struct line *lines, unsigned int count)
+{
+	const char *best = NULL;
 	int most = -1;
 
 	for (unsigned int i = 0; i < count; i++) {
-		const struct act *act = lines[i].at < lines[i].end ? lines[i].act[lines[i].at].act
-								   : NULL;
+		const char *name = head_name(&lines[i]);
 		int score = 0;
 
-		if (!act)
-			continue;
-		for (unsigned int j = 0; j < count; j++) {
-			bool head = lines[j].at < lines[j].end &&
-				    lines[j].act[lines[j].at].act == act;
-
-			score += head ? 4 : comes_later(&lines[j], act) ? -2 : 0;
-		}
-		if (score > most || !best) {
+		for (unsigned int j = 0; *name && j < count; j++)
+			score += !strcmp(head_name(&lines[j]), name)   ? 4
+				 : comes_later(&lines[j], name) ? -2
+								: 0;
+		if (*name && (score > most || !best)) {
 			most = score;
-			best = act;
+			best = name;
 		}
 	}
 	return best;
@@ -119,7 +131,7 @@ static unsigned int lay_phase(
 	struct line *lines, unsigned int count, uint8_t phase, struct compare_row *rows)
 {
 	unsigned int n = 0;
-	const struct act *act;
+	const char *name;
 
 	for (unsigned int i = 0; i < count; i++) {
 		for (lines[i].at = 0; lines[i].at < lines[i].n; lines[i].at++)
@@ -129,14 +141,14 @@ static unsigned int lay_phase(
 			if (lines[i].act[lines[i].end].phase != phase)
 				break;
 	}
-	while ((act = choose_act(lines, count)) != NULL) {
+	while ((name = choose_act(lines, count)) != NULL) {
 		struct compare_row *row = &rows[n++];
 
-		*row = (struct compare_row){ .phase = phase, .act = act };
+		*row = (struct compare_row){ .phase = phase, .name = name };
 		for (unsigned int i = 0; i < count; i++) {
 			const struct step_act *head = &lines[i].act[lines[i].at];
 
-			if (lines[i].at == lines[i].end || head->act != act)
+			if (strcmp(head_name(&lines[i]), name))
 				continue;
 			row->cell[i] = head->cell;
 			row->phase_name = head->phase_name;
@@ -152,7 +164,7 @@ static void mark_row(const struct line *lines, unsigned int count, struct compar
 	for (unsigned int i = 0; i < count; i++) {
 		if (row->cell[i].event)
 			continue;
-		if (!seen(&lines[i], row->act)) {
+		if (!seen(&lines[i], row->name)) {
 			row->mark = COMPARE_MISSING;
 			return;
 		}
@@ -160,7 +172,8 @@ static void mark_row(const struct line *lines, unsigned int count, struct compar
 	}
 }
 
-int compare_rows(const struct story *stories, unsigned int count, struct compare_row **rows)
+int compare_rows(const struct story *stories, unsigned int count, enum compare_view view,
+		 struct compare_row **rows)
 {
 	struct line *lines = calloc(count, sizeof(*lines));
 	unsigned int n = 0, phases = 0;
@@ -171,7 +184,7 @@ int compare_rows(const struct story *stories, unsigned int count, struct compare
 		return -ENOMEM;
 	}
 	for (unsigned int i = 0; i < count; i++) {
-		line_fill(&lines[i], &stories[i]);
+		line_fill(&lines[i], &stories[i], view);
 		for (unsigned int j = 0; j < stories[i].step_count; j++)
 			if (stories[i].steps[j].phase >= phases)
 				phases = stories[i].steps[j].phase + 1u;
@@ -192,15 +205,21 @@ static const char *const mark_text[] = {
 	[COMPARE_MISSING] = "-",
 };
 
-static void print_cell(FILE *out, const struct compare_cell *cell, unsigned int width)
+static void print_cell(FILE *out, const struct compare_cell *cell, enum compare_view view,
+		       unsigned int width)
 {
 	char text[96] = "";
 	int n = 0;
 
 	if (cell->event)
 		n = snprintf(text, sizeof(text), "%3u %.40s", cell->event->step, cell->event->name);
-	if (cell->count > 1 && n > 0)
-		snprintf(text + n, sizeof(text) - (size_t)n, " x%u", cell->count);
+	if (cell->count > 1)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " x%u", cell->count);
+	for (unsigned int i = 0; view == COMPARE_CALLS && cell->event && n < 64 &&
+	     i < cell->event->nargs; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %.8s=%#llx",
+			      cell->event->args[i].key,
+			      (unsigned long long)cell->event->args[i].value);
 	fprintf(out, "%-*.*s ", (int)width, (int)width, text);
 }
 
@@ -225,11 +244,11 @@ static void print_ends(FILE *out, const struct story *stories, unsigned int coun
 	}
 }
 
-int compare_text(FILE *out, const struct story *stories, unsigned int count, unsigned int columns,
-		 bool colour)
+int compare_text(FILE *out, const struct story *stories, unsigned int count,
+		 enum compare_view view, unsigned int columns, bool colour)
 {
 	struct compare_row *rows;
-	int n = compare_rows(stories, count, &rows);
+	int n = compare_rows(stories, count, view, &rows);
 	unsigned int width = columns > LABEL + 2 + count * 12 ? (columns - LABEL - 2) / count - 1
 							       : 11;
 	uint8_t phase = 0;
@@ -246,9 +265,9 @@ int compare_text(FILE *out, const struct story *stories, unsigned int count, uns
 			fprintf(out, "%s\n", rows[i].phase_name);
 		phase = rows[i].phase;
 		fprintf(out, "%s%s %-*.*s", on, mark_text[rows[i].mark], (int)LABEL, (int)LABEL,
-			rows[i].act->name);
+			rows[i].name);
 		for (unsigned int j = 0; j < count; j++)
-			print_cell(out, &rows[i].cell[j], width);
+			print_cell(out, &rows[i].cell[j], view, width);
 		fprintf(out, "%s\n", *on ? "\033[0m" : "");
 	}
 	fputs("\n~ all have it, in another order   - not every platform has it   "
@@ -265,7 +284,7 @@ static cJSON *row_json(const struct compare_row *row, const struct story *storie
 	cJSON *json = cJSON_CreateObject(), *cells;
 
 	cJSON_AddStringToObject(json, "phase", row->phase_name);
-	cJSON_AddStringToObject(json, "act", row->act->name);
+	cJSON_AddStringToObject(json, "act", row->name);
 	cJSON_AddStringToObject(json, "mark", marks[row->mark]);
 	cells = cJSON_AddObjectToObject(json, "calls");
 	for (unsigned int i = 0; i < count; i++) {
@@ -282,10 +301,11 @@ static cJSON *row_json(const struct compare_row *row, const struct story *storie
 	return json;
 }
 
-int compare_json(FILE *out, const struct story *stories, unsigned int count)
+int compare_json(FILE *out, const struct story *stories, unsigned int count,
+		 enum compare_view view)
 {
 	struct compare_row *rows;
-	int n = compare_rows(stories, count, &rows);
+	int n = compare_rows(stories, count, view, &rows);
 	cJSON *list = cJSON_CreateArray();
 	char *text;
 

@@ -87,7 +87,7 @@ static void page_row(FILE *out, const struct compare_row *row, unsigned int coun
 	static const char *const classes[] = { "same", "order", "missing" };
 
 	fprintf(out, "<tr class=\"%s\"><td>", classes[row->mark]);
-	story_escape(out, row->act->name);
+	story_escape(out, row->name);
 	for (unsigned int i = 0; i < count; i++) {
 		const struct compare_cell *cell = &row->cell[i];
 
@@ -102,10 +102,11 @@ static void page_row(FILE *out, const struct compare_row *row, unsigned int coun
 	fputs("</td></tr>\n", out);
 }
 
-static int page_table(FILE *out, const struct story *stories, unsigned int count)
+static int page_table(FILE *out, const struct story *stories, unsigned int count,
+		      enum compare_view view)
 {
 	struct compare_row *rows;
-	int n = compare_rows(stories, count, &rows);
+	int n = compare_rows(stories, count, view, &rows);
 	uint8_t phase = 0;
 
 	fputs("<h2>What they share and where they differ</h2>\n"
@@ -164,15 +165,15 @@ static int page_charts(FILE *out, const struct story *stories, unsigned int coun
 	return rc;
 }
 
-int story_page(FILE *out, const struct story *stories, unsigned int count)
+int story_page(FILE *out, const struct story *stories, unsigned int count, enum compare_view view)
 {
 	int rc = 0;
 
 	fputs(head, out);
-	story_escape(out, count == 1 ? stories[0].title : "swtio: platforms side by side");
+	story_escape(out, count == 1 ? stories[0].title : "swtio: side by side");
 	fputs(style, out);
 	fputs("<h1>", out);
-	story_escape(out, count == 1 ? stories[0].title : "Platforms side by side");
+	story_escape(out, count == 1 ? stories[0].title : "Side by side");
 	fputs("</h1>\n", out);
 	for (unsigned int i = 0; i < count; i++)
 		page_verdict(out, &stories[i]);
@@ -183,7 +184,7 @@ int story_page(FILE *out, const struct story *stories, unsigned int count)
 	}
 	fputs("</p>\n", out);
 	if (count > 1)
-		rc = page_table(out, stories, count);
+		rc = page_table(out, stories, count, view);
 	if (!rc)
 		rc = page_charts(out, stories, count);
 	fputs(script, out);

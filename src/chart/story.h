@@ -44,10 +44,16 @@ const struct story_step *story_step_find(const struct story *story, uint32_t num
 
 /* -- acts: what the platforms call differently (acts.c) ---------------------------------------- */
 struct act {
-	const char *name;		/* "the device is told STOP" */
+	const char *name;		/* "device: STOP" */
 	bool once;			/* only the first time counts */
 };
 const struct act *act_of(const struct trace_event *event);	/* NULL: nothing of the kind */
+
+/* What the rows of a comparison are. */
+enum compare_view {
+	COMPARE_ACTS,			/* acts, whoever does them */
+	COMPARE_CALLS			/* system calls of the VMM, by act or else by name */
+};
 
 /* -- side by side (compare.c) ------------------------------------------------------------------ */
 #define COMPARE_MAX 4u
@@ -64,22 +70,24 @@ enum compare_mark {
 struct compare_row {
 	uint8_t phase;
 	const char *phase_name;
-	const struct act *act;
+	const char *name;		/* the act's, or the call's; as long-lived as the stories */
 	uint8_t mark;			/* enum compare_mark */
 	struct compare_cell cell[COMPARE_MAX];
 };
 /* Rows in an order that keeps each story's own; *rows is the caller's to free. The count, or
  * -ENOMEM. */
-int compare_rows(const struct story *stories, unsigned int count, struct compare_row **rows);
-int compare_text(FILE *out, const struct story *stories, unsigned int count, unsigned int columns,
-		 bool colour);
-int compare_json(FILE *out, const struct story *stories, unsigned int count);
+int compare_rows(const struct story *stories, unsigned int count, enum compare_view view,
+		 struct compare_row **rows);
+int compare_text(FILE *out, const struct story *stories, unsigned int count,
+		 enum compare_view view, unsigned int columns, bool colour);
+int compare_json(FILE *out, const struct story *stories, unsigned int count,
+		 enum compare_view view);
 
 /* -- drawn (svg.c, page.c) ---------------------------------------------------------------------- */
 /* One phase of a story as an <svg>; 0: all of it. */
 int story_svg(FILE *out, const struct story *story, uint8_t phase, unsigned int pitch);
 /* One self-contained page; several stories side by side. 0, or -EIO, -ENOMEM. */
-int story_page(FILE *out, const struct story *stories, unsigned int count);
+int story_page(FILE *out, const struct story *stories, unsigned int count, enum compare_view view);
 /* Text for HTML or SVG, markup escaped. */
 void story_escape(FILE *out, const char *text);
 

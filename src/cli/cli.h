@@ -34,7 +34,8 @@ double cli_now(void);			/* seconds, monotonic */
 /* What was played, as a story; label NULL: the platform. With a message on failure; an exit code.
  * story_free() in any case. */
 int cli_story_take(struct story *story, const char *label, double seconds);
-int cli_page_write(const char *path, const struct story *stories, unsigned int count);
+int cli_page_write(const char *path, const struct story *stories, unsigned int count,
+		   enum compare_view view);
 /* What a run came to, on stdout; the exit code. */
 int cli_summary(bool json, double seconds);
 

@@ -164,7 +164,7 @@ static int run_options_parse(int argc, char **argv, struct run_options *options)
 		{ "save-at", required_argument, NULL, 's' }, { "output", required_argument, NULL, 'o' },
 		{ "load", required_argument, NULL, 'L' }, { "mutant", required_argument, NULL, 'm' },
 		{ "depth", required_argument, NULL, 'd' }, { "trace", no_argument, NULL, 't' },
-		{ "html", required_argument, NULL, 'H' },
+		{ "html", required_argument, NULL, 'H' }, { "uapi", required_argument, NULL, 'u' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -177,6 +177,11 @@ static int run_options_parse(int argc, char **argv, struct run_options *options)
 		case 'l': options->legend = true; break;
 		case 't': options->trace = true; break;
 		case 'H': options->html_path = optarg; break;
+		case 'u':
+			if (flow_uapi_set(optarg))
+				return cli_usage(&cli_run_command,
+					"no proposal is called '%s'; there are v5, 2026-06, vfio", optarg);
+			break;
 		case 's': options->save_at = (uint32_t)strtoul(optarg, NULL, 0); break;
 		case 'd': options->depth = (unsigned int)strtoul(optarg, NULL, 0); break;
 		case 'o': options->save_path = optarg; break;
@@ -200,7 +205,7 @@ static int page(const char *path, double seconds)
 	int rc = cli_story_take(&story, NULL, seconds);
 
 	if (!rc)
-		rc = cli_page_write(path, &story, 1);
+		rc = cli_page_write(path, &story, 1, COMPARE_ACTS);
 	story_free(&story);
 	return rc;
 }
@@ -259,6 +264,7 @@ const struct cli_command cli_run_command = {
 	"  -t, --trace          the trace as JSON lines instead of a chart\n"
 	"  -H, --html FILE      the chart as a page, each call's arguments and result on hover\n"
 	"  -m, --mutant NAME    plant a deliberate bug in the host kernel (repeatable)\n"
+	"      --uapi NAME      the proposal for bind and guest requests that is spoken: v5, 2026-06, vfio\n"
 	"      --save-at N -o FILE   stop after step N and save the host\n"
 	"      --load FILE      go on with a saved host\n\n"
 	"  swtio run flows/tdx.flow\n"

@@ -55,14 +55,15 @@ int cli_story_take(struct story *story, const char *label, double seconds)
 	return CLI_OK;
 }
 
-int cli_page_write(const char *path, const struct story *stories, unsigned int count)
+int cli_page_write(const char *path, const struct story *stories, unsigned int count,
+		   enum compare_view view)
 {
 	FILE *out = fopen(path, "w");
 	int rc;
 
 	if (!out)
 		return cli_cannot("%s: %m", path);
-	rc = story_page(out, stories, count);
+	rc = story_page(out, stories, count, view);
 	if (fclose(out) || rc)
 		return cli_cannot("%s: the page could not be written whole: %m", path);
 	return CLI_OK;

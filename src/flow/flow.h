@@ -58,6 +58,7 @@ struct flow_settings {			/* what the head of a flow says about the machine */
 	char platform[16];
 	uint64_t seed;
 	uint8_t policy;			/* enum bound_policy */
+	uint8_t uapi;			/* enum tsm_uapi */
 	bool private_for_life;
 	uint64_t mutants;
 };
@@ -68,6 +69,9 @@ struct flow_settings {			/* what the head of a flow says about the machine */
 int flow_start(const char *text, const char *path, struct flow_error *error);
 /* A mutant of the host on top of those the flow names; before flow_start. */
 int flow_mutant_add(const char *name);
+/* The proposal for bind and guest requests that is spoken, whatever the flow says; before flow_start.
+ * 0, or -EINVAL: none of that name. */
+int flow_uapi_set(const char *name);
 
 /* The next action; 1: there was one, 0: the flow is at its end, -errno: cannot go on. */
 int flow_next(void);

@@ -11,6 +11,7 @@
 #include "flow/machine.h"
 #include "flow/parse.h"
 #include "image/mutant.h"
+#include "kernel/kernel.h"
 
 #define WORDS 32u
 #define DEPTH 4u			/* of includes in includes */
@@ -210,6 +211,16 @@ static int parse_platform(struct line *line, const char *name, struct flow_setti
 	return 0;
 }
 
+static int parse_uapi(struct line *line, const char *name, struct flow_settings *settings)
+{
+	int uapi = tsm_uapi_find(name);
+
+	if (uapi < 0)
+		return fail(line, "uapi: no proposal is called '%s'", name);
+	settings->uapi = (uint8_t)uapi;
+	return 0;
+}
+
 /* 1: a setting, taken; 0: not a setting. */
 static int parse_setting(struct line *line)
 {
@@ -230,6 +241,8 @@ static int parse_setting(struct line *line)
 			     : 0;
 	else if (!strcmp(name, "policy"))
 		rc = choose(line, policies, &settings->policy);
+	else if (!strcmp(name, "uapi"))
+		rc = parse_uapi(line, value, settings);
 	else if (!strcmp(name, "private-for-life"))
 		settings->private_for_life = true;
 	else if (!strcmp(name, "mutant"))

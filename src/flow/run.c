@@ -48,6 +48,7 @@ struct running {
 };
 static struct running *running;
 static uint64_t extra_mutants;
+static int extra_uapi = -1;
 
 static const struct flow_image *flow_root(void)
 {
@@ -57,6 +58,12 @@ static const struct flow_image *flow_root(void)
 bool flow_loaded(void)
 {
 	return flow_root() != NULL;
+}
+
+int flow_uapi_set(const char *name)
+{
+	extra_uapi = tsm_uapi_find(name);
+	return extra_uapi < 0 ? extra_uapi : 0;
 }
 
 int flow_mutant_add(const char *name)
@@ -226,6 +233,7 @@ struct vmm *flow_vmm(unsigned int instance)
 	if (!vmm)
 		return NULL;
 	vmm_init(vmm);
+	vmm->uapi = (uint32_t)vmm_uapi_find(tsm_uapi_name(root->settings.uapi));
 	slot = image_write(&root->vmm[instance]);
 	*slot = vmm;
 	return vmm;
@@ -453,6 +461,8 @@ int flow_start(const char *text, const char *path, struct flow_error *error)
 		goto out;
 	opts.seed = program->settings.seed;
 	program->settings.mutants |= extra_mutants;
+	if (extra_uapi >= 0)
+		program->settings.uapi = (uint8_t)extra_uapi;
 	rc = image_create(&opts);
 	if (rc) {
 		snprintf(error->text, sizeof(error->text), "no memory for the host image: %s", strerror(-rc));

@@ -68,7 +68,7 @@ int kernel_options_set(const struct kernel_options *options)
 {
 	struct kernel_options *stored;
 
-	if (options->bound_policy > BOUND_BREAKS || options->tsm_uapi > 1)
+	if (options->bound_policy > BOUND_BREAKS || options->tsm_uapi >= TSM_UAPIS)
 		return -EINVAL;
 	stored = image_write(&kernel_root()->options);
 	*stored = *options;

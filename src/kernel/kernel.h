@@ -187,9 +187,14 @@ struct kernel_options {
 	bool kvm;		/* the drop-in serves /dev/kvm too, else it is the real kernel's */
 	bool private_for_life;	/* a bindable device is never host-accessible (R4.4) */
 	uint8_t bound_policy;	/* enum bound_policy: config writes and resets on a bound device */
-	uint8_t tsm_uapi;	/* 0: v5; 1: 2026-06 */
+	uint8_t tsm_uapi;	/* enum tsm_uapi */
 };
 enum bound_policy { BOUND_BLOCKED, BOUND_BREAKS };
+/* Which of the proposals for bind and guest requests is spoken (iommufd/tsm_uapi.c). */
+enum tsm_uapi { TSM_UAPI_V5, TSM_UAPI_2026_06, TSM_UAPI_VFIO, TSM_UAPIS };
+const char *tsm_uapi_name(unsigned int uapi);	/* NULL after the last */
+int tsm_uapi_find(const char *name);		/* enum tsm_uapi, or -EINVAL */
+bool tsm_uapi_bind_in_vfio(void);		/* does the spoken one have VFIO_DEVICE_TSM_*? */
 const struct kernel_options *kernel_options(void);
 int kernel_options_set(const struct kernel_options *options);
 

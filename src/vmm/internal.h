@@ -53,6 +53,25 @@ extern const struct vmm_platform vmm_tdx;
 const struct vmm_platform *vmm_platform_find(const char *name);
 const struct vmm_platform *vmm_platform(const struct vmm *vmm);	/* of its VM; NULL: ordinary */
 
+/* The operations of a guest request, common to all platforms (the layout of the request's body). */
+enum vmm_request {
+	VMM_REQUEST_REPORT = 1,
+	VMM_REQUEST_MEASUREMENTS,
+	VMM_REQUEST_CERTIFICATES,
+	VMM_REQUEST_START,
+	VMM_REQUEST_STATE
+};
+
+/* How bind and guest requests are asked for, by the proposal that is spoken: a row of uapi.c. */
+struct vmm_uapi {
+	const char *name;
+	int64_t (*bind)(const struct vmm_call *call, const struct vmm_device *device, bool bind);
+	/* The answer's length, or -errno. */
+	int64_t (*request)(const struct vmm_call *call, const struct vmm_device *device,
+			   enum vmm_request op, uint8_t *out, uint32_t len);
+};
+const struct vmm_uapi *vmm_uapi(const struct vmm *vmm);
+
 #define VMM_SHARED_BIT (1ull << 47)	/* of a GPA */
 int vmm_run_store(const struct vmm *vmm, const struct vmm_sys *sys, const struct kvm_run *run);
 

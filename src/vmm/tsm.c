@@ -2,30 +2,22 @@
 /* Bind, unbind and guest requests: what a VMM does when the guest asks. */
 #include <stdlib.h>
 
-#include "swtio/uapi/tsm.h"
 #include "vmm/internal.h"
 
 #define REQUEST_ANSWER_MAX 65520u
 
-static int64_t tsm_op(const struct vmm_call *call, uint32_t type)
-{
-	struct vmm_device *device = vmm_device_of(call);
-	struct iommu_vdevice_tsm_op cmd = { .size = sizeof(cmd), .type = type };
-
-	if (!device)
-		return -EDOM;
-	cmd.vdevice_id = device->vdevice;
-	return vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_OP, &cmd);
-}
-
 static int64_t tsm_bind(const struct vmm_call *call)
 {
-	return tsm_op(call, IOMMU_VDEVICE_TSM_BIND);
+	struct vmm_device *device = vmm_device_of(call);
+
+	return device ? vmm_uapi(call->vmm)->bind(call, device, true) : -EDOM;
 }
 
 static int64_t tsm_unbind(const struct vmm_call *call)
 {
-	return tsm_op(call, IOMMU_VDEVICE_TSM_UNBIND);
+	struct vmm_device *device = vmm_device_of(call);
+
+	return device ? vmm_uapi(call->vmm)->bind(call, device, false) : -EDOM;
 }
 
 static int64_t answer(
@@ -55,27 +47,15 @@ static int64_t guest_exit(const struct vmm_call *call)
 
 /* One guest request, carried to the TSM through the vDEVICE; the answer goes back to the guest, when
  * it waits for one. *first: the answer's first 8 bytes, for the VMM itself. */
-static int64_t request(const struct vmm_call *call, uint32_t op, uint32_t scope, uint64_t *first)
+static int64_t request(const struct vmm_call *call, enum vmm_request op, uint64_t *first)
 {
 	struct vmm_device *device = vmm_device_of(call);
-	uint8_t in[4], *out = calloc(1, REQUEST_ANSWER_MAX);
-	struct iommu_vdevice_tsm_req cmd = {
-		.size = sizeof(cmd),
-		.scope = scope,
-		.req_len = sizeof(in),
-		.resp_len = REQUEST_ANSWER_MAX,
-		.req_uptr = (uint64_t)(uintptr_t)in,
-		.resp_uptr = (uint64_t)(uintptr_t)out,
-	};
+	uint8_t *out = calloc(1, REQUEST_ANSWER_MAX);
 	int64_t rc = -ENOMEM;
 
 	if (!device || !out)
 		goto out;
-	vmm_put32(in, op);
-	cmd.vdevice_id = device->vdevice;
-	rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_REQ, &cmd);
-	if (rc >= 0)
-		rc = (int64_t)cmd.resp_len - rc;
+	rc = vmm_uapi(call->vmm)->request(call, device, op, out, REQUEST_ANSWER_MAX);
 	if (call->vmm->exit_reason == VMM_EXIT_GUEST)
 		answer(call, rc < 0 ? (uint32_t)-rc : 0, out, rc < 0 ? 0 : (uint32_t)rc);
 	for (unsigned int i = 0; first && rc >= 8 && i < 8; i++)
@@ -85,40 +65,31 @@ out:
 	return rc;
 }
 
-/* The operations of a guest request, common to all platforms (the layout of the request's body). */
-enum {
-	REQUEST_REPORT = 1,
-	REQUEST_MEASUREMENTS,
-	REQUEST_CERTIFICATES,
-	REQUEST_START,
-	REQUEST_STATE
-};
-
 static int64_t tsm_report(const struct vmm_call *call)
 {
-	return request(call, REQUEST_REPORT, IOMMU_VDEVICE_TSM_SCOPE_INFO, NULL);
+	return request(call, VMM_REQUEST_REPORT, NULL);
 }
 
 static int64_t tsm_measurements(const struct vmm_call *call)
 {
-	return request(call, REQUEST_MEASUREMENTS, IOMMU_VDEVICE_TSM_SCOPE_INFO, NULL);
+	return request(call, VMM_REQUEST_MEASUREMENTS, NULL);
 }
 
 static int64_t tsm_certificates(const struct vmm_call *call)
 {
-	return request(call, REQUEST_CERTIFICATES, IOMMU_VDEVICE_TSM_SCOPE_INFO, NULL);
+	return request(call, VMM_REQUEST_CERTIFICATES, NULL);
 }
 
 static int64_t tsm_start(const struct vmm_call *call)
 {
-	return request(call, REQUEST_START, IOMMU_VDEVICE_TSM_SCOPE_STATE_CHANGE, NULL);
+	return request(call, VMM_REQUEST_START, NULL);
 }
 
 /* tsm-state: the TDI's state, as the device says it now; the module hears it too. */
 static int64_t tsm_state(const struct vmm_call *call)
 {
 	uint64_t state = 0;
-	int64_t rc = request(call, REQUEST_STATE, IOMMU_VDEVICE_TSM_SCOPE_INFO, &state);
+	int64_t rc = request(call, VMM_REQUEST_STATE, &state);
 
 	return rc < 0 ? rc : (int64_t)state;
 }

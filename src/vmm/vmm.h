@@ -46,6 +46,7 @@ struct vmm {
 	uint64_t ram_size, ram_address, run_address;
 	uint32_t ioas, parent_hwpt;
 	uint32_t vm_type;		/* KVM_CREATE_VM's; 0: an ordinary VM */
+	uint32_t uapi;			/* vmm_uapi_find()'s */
 	struct vmm_slot slot[VMM_SLOTS];
 	struct vmm_device device[VMM_DEVICES];
 	/* the exit that waits for an answer */
@@ -61,6 +62,7 @@ int64_t vmm_verb(
 	struct vmm *vmm, const struct vmm_sys *sys, const char *verb, const struct vmm_args *args);
 bool vmm_verb_known(const char *verb);
 void vmm_init(struct vmm *vmm);
+int vmm_uapi_find(const char *name);	/* a proposal for bind and guest requests, or -EINVAL */
 
 /* Runs the vCPU until it leaves for a reason the VMM has no answer of its own for. Returns the
  * reason: VMM_EXIT_*, or -errno of KVM_RUN. */

@@ -38,7 +38,7 @@ static void compare_same(void **state)
 	(void)state;
 	story_of(&stories[0], "a", names);
 	story_of(&stories[1], "b", names);
-	assert_int_equal(compare_rows(stories, 2, &rows), 3);
+	assert_int_equal(compare_rows(stories, 2, COMPARE_ACTS, &rows), 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(rows[i].mark, COMPARE_SAME);
 		assert_string_equal(rows[i].phase_name, "first");
@@ -60,7 +60,7 @@ static void compare_order(void **state)
 	(void)state;
 	story_of(&stories[0], "a", first);
 	story_of(&stories[1], "b", second);
-	n = compare_rows(stories, 2, &rows);
+	n = compare_rows(stories, 2, COMPARE_ACTS, &rows);
 	assert_int_equal(n, 4);
 	assert_int_equal(rows[0].mark, COMPARE_SAME);
 	for (int i = 0; i < n; i++)
@@ -84,7 +84,7 @@ static void compare_missing(void **state)
 	(void)state;
 	story_of(&stories[0], "a", first);
 	story_of(&stories[1], "b", second);
-	assert_int_equal(compare_rows(stories, 2, &rows), 3);
+	assert_int_equal(compare_rows(stories, 2, COMPARE_ACTS, &rows), 3);
 	assert_int_equal(rows[1].mark, COMPARE_MISSING);
 	assert_null(rows[1].cell[1].event);
 	assert_int_equal(rows[2].mark, COMPARE_SAME);
@@ -101,7 +101,7 @@ static void compare_phases(void **state)
 	story_add(&stories[0], 1, LOCK);
 	story_add(&stories[0], 2, STOP);
 	story_add(&stories[1], 2, STOP);
-	assert_int_equal(compare_rows(stories, 2, &rows), 2);
+	assert_int_equal(compare_rows(stories, 2, COMPARE_ACTS, &rows), 2);
 	assert_string_equal(rows[0].phase_name, "first");
 	assert_null(rows[0].cell[1].event);
 	assert_string_equal(rows[1].phase_name, "second");
@@ -117,7 +117,7 @@ static void compare_refused(void **state)
 
 	(void)state;
 	story_add(&stories[0], 1, UNMAP)->result = -22;
-	assert_int_equal(compare_rows(stories, 2, &rows), 0);
+	assert_int_equal(compare_rows(stories, 2, COMPARE_ACTS, &rows), 0);
 	story_free(&stories[0]);
 	story_free(&stories[1]);
 }

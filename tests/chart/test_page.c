@@ -17,7 +17,7 @@ static char *page_of(const struct story *stories, unsigned int count)
 	FILE *out = open_memstream(&text, &len);
 
 	assert_non_null(out);
-	assert_int_equal(story_page(out, stories, count), 0);
+	assert_int_equal(story_page(out, stories, count, COMPARE_ACTS), 0);
 	fclose(out);
 	return text;
 }

@@ -6,6 +6,7 @@
  */
 #include "host.h"
 #include "kernel/iommufd/iommufd.h"
+#include "swtio/uapi/tsm.h"
 
 /* BAR0: registers with the MSI-X structures in a hole that stays shared; BAR2: memory. */
 static const struct tsm_range layout[] = {
@@ -389,6 +390,37 @@ static int off_in_order(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, boot_bound, off_in_order)
 
+/* R7.4: VFIO binds where that proposal is spoken, a vDEVICE of the function's given; nowhere else. */
+static void R7_4_bind_asked_of_vfio(void **state)
+{
+	struct kernel_options options = *kernel_options();
+	struct vfio_device_tsm cmd = { .argsz = sizeof(cmd) };
+
+	(void)state;
+	options.extensions = true;
+	options.tsm_uapi = TSM_UAPI_V5;
+	image_enter();
+	assert_int_equal(kernel_options_set(&options), 0);
+	image_leave();
+	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_TSM_BIND, &cmd), -ENOTTY);
+	options.tsm_uapi = TSM_UAPI_VFIO;
+	image_enter();
+	assert_int_equal(kernel_options_set(&options), 0);
+	image_leave();
+	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_TSM_BIND, &cmd), -ENODEV);
+	cmd.flags = 1;
+	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_TSM_BIND, &cmd), -EINVAL);
+	cmd.flags = 0;
+	cmd.argsz = 4;
+	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_TSM_UNBIND, &cmd), -EINVAL);
+	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_TSM_BIND, NULL), -EFAULT);
+	options.extensions = false;
+	image_enter();
+	assert_int_equal(kernel_options_set(&options), 0);
+	image_leave();
+	assert_int_equal(ioctl_(host.dev, VFIO_DEVICE_TSM_BIND, &cmd), -ENOTTY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +435,7 @@ int main(void)
 		TEST(close_unbinds_first),
 		TEST(R3_6_told_by_callback),
 		TEST(mutant_keep_shared_mapping),
+		TEST(R7_4_bind_asked_of_vfio),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

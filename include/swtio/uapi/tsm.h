@@ -2,7 +2,7 @@
 /*
  * Extensions of /dev/iommu that Linux 7.2 does not have: binding a vDEVICE to its confidential VM
  * and guest requests to the TSM. ENOTTY (and EOPNOTSUPP for the vIOMMU type) unless extensions are
- * on. Two postings of the request's layout exist; which one is spoken is a switch of the run.
+ * on. Several proposals exist; which one is spoken is a switch of the run.
  *
  * With extensions on, IOMMU_IOAS_MAP_FILE also takes dma-bufs of many ranges, and answers EACCES to
  * a private one: what belongs to a VM has no I/O address in a space of the host.
@@ -91,5 +91,16 @@ struct iommu_vdevice_tsm_req_2026_06 {
 	__aligned_u64 tsm_code;		/* out, whatever the result: the firmware's own code */
 };
 #define IOMMU_VDEVICE_TSM_REQ _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VDEVICE_TSM_REQ)
+
+/*
+ * Bind in VFIO: what the other school asks for. Spoken instead of IOMMU_VDEVICE_TSM_OP; the device
+ * has to have a vDEVICE (ENODEV). EINVAL argsz or flags; else as there. The numbers are ours (?).
+ */
+struct vfio_device_tsm {
+	__u32 argsz;
+	__u32 flags;
+};
+#define VFIO_DEVICE_TSM_BIND _IO(';', 100 + 26)
+#define VFIO_DEVICE_TSM_UNBIND _IO(';', 100 + 27)
 
 #endif

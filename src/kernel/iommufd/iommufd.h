@@ -29,6 +29,10 @@ uint32_t iommufd_device_id(const struct iommufd_device *idev);
 /* Inspection: has this device a vdevice in some context? */
 bool iommufd_vdevice_exists(const struct pci_dev *pdev);
 
+/* Bind or unbind of the device's vDEVICE, asked of VFIO: as IOMMU_VDEVICE_TSM_OP; -ENODEV: it has
+ * none. */
+int iommufd_device_tsm(const struct iommufd_device *idev, bool bind);
+
 /* TSM driver's word during unbind: take down trusted DMA (callback of chart step 43). */
 int iommufd_trusted_dma_disable(const struct pci_dev *pdev);
 /* The device left its bound state by itself (surprise removal, PF reset): forget the bind. */

@@ -10,28 +10,9 @@
 #include <string.h>
 
 #include "kernel/iommufd/mock/mock.h"
+#include "kernel/iommufd/table.h"
 
 #define ARGS_MAX 128u
-#define TRACED 3u
-
-enum need { NEED_NOTHING, NEED_EXTENSIONS, NEED_MOCK };
-
-struct row {
-	const char *name;
-	int (*handler)(struct iommufd_cmd *cmd);
-	uint16_t size, min_size;
-	unsigned int number;
-	enum need need;
-	struct { const char *key; uint8_t at, len; } traced[TRACED];
-};
-
-#define LEN(type, member) sizeof(((struct type *)0)->member)
-#define END(type, member) (offsetof(struct type, member) + LEN(type, member))
-#define T(type, member, key) { key, offsetof(struct type, member), LEN(type, member) }
-#define ROW(cmd_number, text, type, last, fn, required, ...) \
-	[_IOC_NR(cmd_number) - IOMMUFD_CMD_BASE] = { \
-		text, fn, sizeof(struct type), END(type, last), cmd_number, required, \
-		{ __VA_ARGS__ } }
 
 static const struct row rows[] = {
 	ROW(IOMMU_DESTROY, "DESTROY", iommu_destroy, id, iommufd_ioctl_destroy, NEED_NOTHING,
@@ -90,22 +71,11 @@ static const struct row rows[] = {
 	ROW(IOMMU_HW_QUEUE_ALLOC, "HW_QUEUE_ALLOC", iommu_hw_queue_alloc, length,
 	    iommufd_ioctl_hw_queue_alloc, NEED_NOTHING,
 	    T(iommu_hw_queue_alloc, viommu_id, "viommu")),
-	ROW(IOMMU_VDEVICE_TSM_OP, "VDEVICE_TSM_OP", iommu_vdevice_tsm_op, vdevice_id,
-	    iommufd_ioctl_tsm_op, NEED_EXTENSIONS, T(iommu_vdevice_tsm_op, vdevice_id, "vdevice"),
-	    T(iommu_vdevice_tsm_op, type, "type")),
-	ROW(IOMMU_VDEVICE_TSM_REQ, "VDEVICE_TSM_REQ", iommu_vdevice_tsm_req, resp_uptr,
-	    iommufd_ioctl_tsm_req, NEED_EXTENSIONS, T(iommu_vdevice_tsm_req, vdevice_id, "vdevice"),
-	    T(iommu_vdevice_tsm_req, scope, "scope")),
+	/* the TSM's: places, filled in by the facade that was chosen (tsm_uapi.c) */
+	[IOMMUFD_CMD_VDEVICE_TSM_OP - IOMMUFD_CMD_BASE] = { .need = NEED_EXTENSIONS },
+	[IOMMUFD_CMD_VDEVICE_TSM_REQ - IOMMUFD_CMD_BASE] = { .need = NEED_EXTENSIONS },
 	ROW(IOMMU_TEST_CMD, "TEST_CMD", iommu_test_cmd, last, iommufd_ioctl_test, NEED_MOCK,
 	    T(iommu_test_cmd, op, "op"), T(iommu_test_cmd, id, "id")),
-};
-
-/* The other layout that was posted for the same number. */
-static const struct row tsm_req_2026_06 = {
-	"VDEVICE_TSM_REQ", iommufd_ioctl_tsm_req, sizeof(struct iommu_vdevice_tsm_req_2026_06),
-	END(iommu_vdevice_tsm_req_2026_06, tsm_code), IOMMU_VDEVICE_TSM_REQ, NEED_EXTENSIONS,
-	{ T(iommu_vdevice_tsm_req_2026_06, vdevice_id, "vdevice"),
-	  T(iommu_vdevice_tsm_req_2026_06, op, "op") },
 };
 
 static bool row_present(const struct row *row)
@@ -117,22 +87,26 @@ static bool row_present(const struct row *row)
 		(row->need == NEED_EXTENSIONS && options->extensions));
 }
 
+static const struct row *row_at(unsigned int index)
+{
+	return rows[index].need == NEED_EXTENSIONS ? iommufd_tsm_row(IOMMUFD_CMD_BASE + index)
+						   : &rows[index];
+}
+
 /* The number just past the table: where it ends depends on what this kernel was built with. */
 static unsigned int table_end(void)
 {
 	unsigned int end = sizeof(rows) / sizeof(rows[0]);
 
-	while (end && !row_present(&rows[end - 1]))
+	while (end && !row_present(row_at(end - 1)))
 		end--;
 	return IOMMUFD_CMD_BASE + end;
 }
 
 static const struct row *row_find(unsigned int number)
 {
-	const struct row *row = &rows[_IOC_NR(number) - IOMMUFD_CMD_BASE];
+	const struct row *row = row_at(_IOC_NR(number) - IOMMUFD_CMD_BASE);
 
-	if (number == IOMMU_VDEVICE_TSM_REQ && kernel_options()->tsm_uapi)
-		row = &tsm_req_2026_06;
 	return row_present(row) && row->number == number ? row : NULL;
 }
 

@@ -7,8 +7,7 @@
  * A bind cannot be undone by the log, since firmware and device take part. vdev->tsm says what was
  * asked last and is committed before it is asked: whoever comes after a kill knows what to unwind.
  */
-#include "hardware/platform.h"
-#include "kernel/iommufd/private.h"
+#include "kernel/iommufd/table.h"
 #include "kernel/kvm/kvm.h"
 #include "kernel/tsm/tsm.h"
 #include "kernel/vfio/vfio.h"
@@ -111,78 +110,41 @@ static int vdevice_op(const struct iommufd_vdevice *vdev, uint32_t type)
 	return 0;
 }
 
+static int vdevice_op_held(
+	const struct iommufd_ctx *ctx, const struct iommufd_vdevice *vdev, uint32_t type)
+{
+	int rc = iommufd_hold(ctx, &vdev->obj);
+
+	if (rc)
+		return rc;
+	rc = vdevice_op(vdev, type);
+	iommufd_drop(ctx, &vdev->obj);
+	image_commit(); /* the hold, and what could not be undone, stay as they are */
+	return rc;
+}
+
 int iommufd_ioctl_tsm_op(struct iommufd_cmd *cmd)
 {
 	const struct iommu_vdevice_tsm_op *args = cmd->args;
 	const struct iommufd_vdevice *vdev;
-	int rc;
 
 	if (args->flags ||
 	    (args->type != IOMMU_VDEVICE_TSM_BIND && args->type != IOMMU_VDEVICE_TSM_UNBIND))
 		return -EOPNOTSUPP;
 	vdev = vdevice_find(cmd, args->vdevice_id);
-	if (!vdev)
-		return -ENOENT;
-	rc = iommufd_hold(cmd->ctx, &vdev->obj);
-	if (rc)
-		return rc;
-	rc = vdevice_op(vdev, args->type);
-	iommufd_drop(cmd->ctx, &vdev->obj);
-	image_commit(); /* the hold, and what could not be undone, stay as they are */
-	return rc;
+	return vdev ? vdevice_op_held(cmd->ctx, vdev, args->type) : -ENOENT;
+}
+
+int iommufd_device_tsm(const struct iommufd_device *idev, bool bind)
+{
+	return idev->vdevice ? vdevice_op_held(idev->ctx, idev->vdevice,
+				       bind ? IOMMU_VDEVICE_TSM_BIND : IOMMU_VDEVICE_TSM_UNBIND)
+			     : -ENODEV;
 }
 
 /* -- guest requests --------------------------------------------------------------------------- */
 
-struct request {
-	uint32_t vdevice_id, scope, req_len, resp_len;
-	uint64_t req, resp;
-	uint64_t tsm_code;
-};
-
-/* The operations of the newer layout, by what they may change. */
-static const uint8_t op_scope[] = {
-	[IOMMU_VDEVICE_TSM_REQ_READ] = TSM_SCOPE_INFO,
-	[IOMMU_VDEVICE_TSM_REQ_REGEN] = TSM_SCOPE_INFO,
-	[IOMMU_VDEVICE_TSM_REQ_INFO] = TSM_SCOPE_INFO,
-	[IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO] = TSM_SCOPE_STATE_CHANGE,
-	[IOMMU_VDEVICE_TSM_REQ_SET_STATE] = TSM_SCOPE_STATE_CHANGE,
-	[IOMMU_VDEVICE_TSM_REQ_SEV_ENABLE_DMA] = TSM_SCOPE_STATE_CHANGE,
-	[IOMMU_VDEVICE_TSM_REQ_SEV_DISABLE_DMA] = TSM_SCOPE_STATE_CHANGE,
-};
-
-static const uint32_t request_archs[PLATFORMS] = {
-	[PLATFORM_TDX] = IOMMU_VDEVICE_TSM_ARCH_TDX,
-	[PLATFORM_SEV] = IOMMU_VDEVICE_TSM_ARCH_SEV,
-	[PLATFORM_CCA] = IOMMU_VDEVICE_TSM_ARCH_CCA,
-};
-
-static int request_v5(const struct iommu_vdevice_tsm_req *args, struct request *request)
-{
-	if (args->__reserved)
-		return -EOPNOTSUPP;
-	*request = (struct request){ .vdevice_id = args->vdevice_id, .scope = args->scope,
-				     .req_len = args->req_len, .resp_len = args->resp_len,
-				     .req = args->req_uptr, .resp = args->resp_uptr };
-	return 0;
-}
-
-static int request_2026_06(const struct iommu_vdevice_tsm_req_2026_06 *args,
-			   struct request *request)
-{
-	if (!args->op || args->op >= sizeof(op_scope))
-		return -EOPNOTSUPP;
-	if (args->op >= IOMMU_VDEVICE_TSM_REQ_SEV_ENABLE_DMA && machine_platform() != PLATFORM_SEV)
-		return -EOPNOTSUPP;
-	if (args->tvm_arch != request_archs[machine_platform()])
-		return -EINVAL;
-	*request = (struct request){ .vdevice_id = args->vdevice_id, .scope = op_scope[args->op],
-				     .req_len = args->req_len, .resp_len = args->resp_len,
-				     .req = args->req_uptr, .resp = args->resp_uptr };
-	return 0;
-}
-
-static ssize_t request_run(const struct iommufd_vdevice *vdev, struct request *request)
+static ssize_t request_run(const struct iommufd_vdevice *vdev, struct guest_request *request)
 {
 	uint8_t in[IOMMU_VDEVICE_TSM_REQ_MAX], out[IOMMU_VDEVICE_TSM_REQ_MAX];
 	ssize_t left;
@@ -198,7 +160,7 @@ static ssize_t request_run(const struct iommufd_vdevice *vdev, struct request *r
 	return copy_to_user(request->resp, out, request->resp_len - (size_t)left) ? -EFAULT : left;
 }
 
-static ssize_t request_held(struct iommufd_cmd *cmd, struct request *request)
+static ssize_t request_held(struct iommufd_cmd *cmd, struct guest_request *request)
 {
 	const struct iommufd_vdevice *vdev = vdevice_find(cmd, request->vdevice_id);
 	ssize_t rc;
@@ -220,19 +182,15 @@ static ssize_t request_held(struct iommufd_cmd *cmd, struct request *request)
 
 int iommufd_ioctl_tsm_req(struct iommufd_cmd *cmd)
 {
-	struct iommu_vdevice_tsm_req_2026_06 *newer = cmd->args;
-	struct request request = { 0 };
-	ssize_t rc;
+	struct guest_request request = { 0 };
+	ssize_t rc = iommufd_tsm_request_decode(cmd->args, &request);
 
-	if (!kernel_options()->tsm_uapi) {
-		rc = request_v5(cmd->args, &request);
-		return (int)(rc ? rc : request_held(cmd, &request));
-	}
-	rc = request_2026_06(newer, &request);
 	if (!rc)
 		rc = request_held(cmd, &request);
-	newer->tsm_code = request.tsm_code;
-	return iommufd_respond(cmd, sizeof(*newer)) ? -EFAULT : (int)rc;
+	if (iommufd_tsm_request_tell(cmd->args, &request) &&
+	    iommufd_respond(cmd, cmd->user_size))
+		return -EFAULT;
+	return (int)rc;
 }
 
 /* -- callbacks -------------------------------------------------------------------------------- */

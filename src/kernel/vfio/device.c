@@ -200,6 +200,8 @@ static const struct vfio_ioctl {
 	  vfio_hot_reset_info },
 	{ VFIO_DEVICE_PCI_HOT_RESET, "VFIO_DEVICE_PCI_HOT_RESET", vfio_hot_reset },
 	{ VFIO_DEVICE_FEATURE, "VFIO_DEVICE_FEATURE", vfio_feature },
+	{ VFIO_DEVICE_TSM_BIND, "VFIO_DEVICE_TSM_BIND", vfio_tsm_bind },
+	{ VFIO_DEVICE_TSM_UNBIND, "VFIO_DEVICE_TSM_UNBIND", vfio_tsm_unbind },
 };
 
 static long vfio_file_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)

@@ -10,6 +10,7 @@
 #include "kernel/kvm/kvm.h"
 #include "kernel/tsm/tsm.h"
 #include "kernel/vfio/vfio.h"
+#include "swtio/uapi/tsm.h"
 #include "swtio/uapi/vfio.h"
 
 #define VFIO_DEVICES 256u
@@ -121,6 +122,8 @@ unsigned int vfio_irq_count(const struct vfio_device *vdev, unsigned int index);
 
 /* reset.c */
 long vfio_reset(const struct vfio_file *vfile, uint64_t arg);
+long vfio_tsm_bind(const struct vfio_file *vfile, uint64_t arg);	/* tsm.c */
+long vfio_tsm_unbind(const struct vfio_file *vfile, uint64_t arg);
 long vfio_hot_reset_info(const struct vfio_file *vfile, uint64_t arg);
 long vfio_hot_reset(const struct vfio_file *vfile, uint64_t arg);
 /* The memory_lock is held for writing. */

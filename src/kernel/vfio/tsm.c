@@ -91,3 +91,28 @@ int vfio_tsm_event(const struct pci_dev *pdev, enum vfio_tsm_event event)
 	trace_return(&call, rc, NULL);
 	return rc;
 }
+
+/* -- bind asked of VFIO, where that facade is spoken -------------------------------------------- */
+
+static long tsm_ask(const struct vfio_file *vfile, uint64_t arg, bool bind)
+{
+	struct vfio_device_tsm cmd;
+
+	if (!kernel_options()->extensions || !tsm_uapi_bind_in_vfio())
+		return -ENOTTY;
+	if (copy_from_user(&cmd, arg, sizeof(cmd)))
+		return -EFAULT;
+	if (cmd.argsz < sizeof(cmd) || cmd.flags)
+		return -EINVAL;
+	return vfile->idev ? iommufd_device_tsm(vfile->idev, bind) : -ENODEV;
+}
+
+long vfio_tsm_bind(const struct vfio_file *vfile, uint64_t arg)
+{
+	return tsm_ask(vfile, arg, true);
+}
+
+long vfio_tsm_unbind(const struct vfio_file *vfile, uint64_t arg)
+{
+	return tsm_ask(vfile, arg, false);
+}
