@@ -13,13 +13,30 @@ enum function_model {
 	MODEL_NONE,
 	MODEL_ROOT_PORT,
 	MODEL_DMA_ENGINE,	/* PF, TDISP capable, SR-IOV */
-	MODEL_DMA_ENGINE_VF
+	MODEL_DMA_ENGINE_VF,
+	MODEL_IOAT		/* as Intel's I/OAT of Skylake: what its drivers program */
 };
 
 int device_power_on(void);		/* after function_power_on(); 0 or -ENOMEM */
 /* The standard machine: root port 00:01.0; a DMA engine PF 01:00.0 with one VF 01:00.1 enabled,
  * both TDIs of one DSM, BARs assigned, Command registers clear. */
 int device_machine_default(void);
+/* What stands where: each at bus:00.0 (bus 1..31) behind a root port of its own at 00:bus.0. */
+#define TOPOLOGY_DEVICES 31u
+struct device_place {
+	uint16_t rid;
+	uint8_t model;			/* MODEL_DMA_ENGINE or MODEL_IOAT */
+	uint8_t vfs;			/* of an engine: up to 7 */
+	uint8_t numvfs;			/* of them enabled at power-on */
+};
+struct topology {
+	unsigned int count;
+	struct device_place device[TOPOLOGY_DEVICES];
+};
+int device_model_by_name(const char *name);	/* "engine", "ioat"; -EINVAL */
+/* Process-local: what device_machine_default() builds from now on; NULL: the standard machine. */
+void device_topology_set(const struct topology *topology);
+int device_add(const struct device_place *place);	/* 0, -EINVAL, -EEXIST, -ENOMEM */
 /* Adds one DMA engine at bus:00.0 behind a root port of its own at 00:bus.0 (bus 1..31), with up to
  * 7 VFs, all enabled. 0, -EINVAL, -EEXIST, -ENOMEM. */
 int device_add_engine(uint8_t bus, unsigned int vfs);

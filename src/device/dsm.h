@@ -95,16 +95,26 @@ struct device_root { const struct dsm *first; };
 
 struct msix_entry { uint64_t address; uint32_t data, control; };
 
+#define MSIX_VECTORS 8u		/* of the model that has most */
+#define MSIX_PBA 0x1000u	/* the page behind the table, in every model */
+
+struct msix {			/* part of a model's state */
+	const struct tdi *tdi;	/* NULL: no TEE device, no T bit */
+	uint16_t rid;
+	uint16_t vectors;
+	uint32_t pending;
+	struct msix_entry entry[MSIX_VECTORS];
+};
+
 struct engine {			/* function.state */
 	const struct tdi *tdi;
 	const void *memory;		/* BAR2 */
 	uint16_t rid;
 	uint32_t status, op, len, vector, pasid, scratch;
 	uint64_t src, dst, done, sum;
-	uint32_t pending;		/* MSI-X pending bits */
 	uint16_t group;			/* of its last page request */
 	bool waits;			/* for the answer to it, in the middle of a job */
-	struct msix_entry msix[ENGINE_MSIX_VECTORS];
+	struct msix msix;
 };
 
 static inline struct engine *engine_write(const struct engine *engine)
@@ -191,11 +201,21 @@ void engine_run(const struct engine *engine);
 void engine_page_response(
 	const struct function *fn, uint32_t pasid, uint16_t group, unsigned int code);
 const struct engine *engine_of(uint16_t rid);		/* NULL: function absent, or no engine */
-uint32_t msix_read(const struct engine *engine, uint64_t offset);
-void msix_write(const struct engine *engine, uint64_t offset, uint32_t value, uint32_t mask);
-void msix_raise(const struct engine *engine, uint32_t vector);
-void msix_flush(const struct engine *engine); /* send what is pending and no longer masked */
-void msix_clear(const struct engine *engine);
+/* `at` counts from the table. */
+uint32_t msix_read(const struct msix *msix, uint64_t at);
+void msix_write(const struct msix *msix, uint64_t at, uint32_t value, uint32_t mask);
+/* The vector's message, or MSI's one where that is what is enabled; else nothing. */
+void msix_raise(const struct msix *msix, uint32_t vector);
+void msix_flush(const struct msix *msix); /* send what is pending and no longer masked */
+void msix_clear(const struct msix *msix);
+
+/* -- ioat.c ------------------------------------------------------------------------------------ */
+int ioat_add(const struct function *fn);	/* state and BAR of a new one */
+enum tlp_status ioat_mmio(const struct function *fn, unsigned int bar, uint64_t offset,
+			  struct tlp *tlp);
+void ioat_config_written(const struct function *fn, unsigned int offset, unsigned int size,
+			 uint32_t old, uint32_t new);
+void ioat_reset(const struct function *fn, enum function_reset kind);
 
 /* May the function master the bus now, and with which T? */
 enum dma_mode { DMA_NONE, DMA_T0, DMA_T1 };

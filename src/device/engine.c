@@ -55,7 +55,7 @@ static uint32_t reg_read(const struct engine *engine, uint64_t at)
 	uint32_t value;
 
 	if (at >= ENGINE_MSIX_TABLE)
-		return msix_read(engine, at);
+		return msix_read(&engine->msix, at - ENGINE_MSIX_TABLE);
 	if (at == ENGINE_ID)
 		return ENGINE_ID_VALUE;
 	if (!reg)
@@ -77,7 +77,7 @@ static void reg_write(const struct engine *engine, uint64_t at, uint32_t value, 
 	const struct engine_reg *reg = reg_find(at);
 
 	if (at >= ENGINE_MSIX_TABLE) {
-		msix_write(engine, at, value, mask);
+		msix_write(&engine->msix, at - ENGINE_MSIX_TABLE, value, mask);
 	} else if (at == ENGINE_CONTROL) {
 		control_write(engine, value & mask);
 	} else if (reg && reg->writable) {
@@ -175,7 +175,7 @@ void engine_stop(const struct engine *engine)
 
 	w->status &= ~ENGINE_STATUS_BUSY;
 	w->waits = false;
-	w->pending = 0;
+	w->msix.pending = 0;
 }
 
 /* Secrets: only pages that hold something are written, so that an unused BAR2 costs a read. */
@@ -197,7 +197,8 @@ void engine_clear(const struct engine *engine)
 		.rid = keep.rid,
 		.group = keep.group,
 		.vector = ENGINE_NONE,
-		.pasid = ENGINE_NONE };
-	msix_clear(engine);
+		.pasid = ENGINE_NONE,
+		.msix = { .tdi = keep.tdi, .rid = keep.rid, .vectors = ENGINE_MSIX_VECTORS } };
+	msix_clear(&engine->msix);
 	memory_scrub(keep.memory);
 }

@@ -12,6 +12,7 @@
 #include <linux/pci_regs.h>
 
 #include "device/dsm.h"
+#include "device/ioat.h"
 #include "hardware/doe.h"
 #include "hardware/phys.h"
 
@@ -107,6 +108,39 @@ static const struct config_row msix_rows[] = {
 	{ PCI_MSIX_PBA, 4, ENGINE_MSIX_PBA, 0 },
 };
 
+/* Intel's I/OAT, as Linux's ioatdma and the vfio selftests know it: ids of Skylake's, one channel. */
+static const struct config_row ioat_header[] = {
+	{ PCI_VENDOR_ID, 2, IOAT_VENDOR, 0 },
+	{ PCI_DEVICE_ID, 2, IOAT_DEVICE, 0 },
+	{ PCI_COMMAND, 2, 0, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+		PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE },
+	{ PCI_CLASS_REVISION, 4, ENGINE_CLASS << 8 | 7, 0 },
+	{ PCI_CACHE_LINE_SIZE, 1, 0, 0xff },
+	{ PCI_SUBSYSTEM_VENDOR_ID, 2, IOAT_VENDOR, 0 },
+	{ PCI_INTERRUPT_LINE, 1, 0, 0xff },
+};
+static const struct config_row ioat_exp[] = {
+	{ PCI_EXP_FLAGS, 2, 2 | PCI_EXP_TYPE_ENDPOINT << 4, 0 },
+	{ PCI_EXP_DEVCAP, 4, PCI_EXP_DEVCAP_FLR | PCI_EXP_DEVCAP_RBER | 2, 0 },
+	{ PCI_EXP_DEVCTL, 2, 0x2810, 0x78ef },
+	{ PCI_EXP_LNKCAP, 4, LINK_GEN5_X16, 0 },
+	{ PCI_EXP_LNKCTL, 2, 0, 0x01c3 },
+	{ PCI_EXP_LNKSTA, 2, LINK_GEN5_X16, 0 },
+	{ PCI_EXP_DEVCAP2, 4, 0x1f, 0 },
+	{ PCI_EXP_DEVCTL2, 2, 0, 0x1fdf },
+};
+static const struct config_row ioat_msix[] = {
+	{ PCI_MSIX_FLAGS, 2, IOAT_VECTORS - 1, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL },
+	{ PCI_MSIX_TABLE, 4, IOAT_MSIX_TABLE, 0 }, /* BAR0 */
+	{ PCI_MSIX_PBA, 4, IOAT_MSIX_TABLE + MSIX_PBA, 0 },
+};
+static const struct config_row ioat_msi[] = {
+	{ PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT, PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE },
+	{ PCI_MSI_ADDRESS_LO, 4, 0, 0xfffffffc },
+	{ PCI_MSI_ADDRESS_HI, 4, 0, 0xffffffff },
+	{ PCI_MSI_DATA_64, 2, 0, 0xffff },
+};
+
 /* D3hot does not keep the function's state: No_Soft_Reset is clear. */
 static const struct config_row pm_rows[] = {
 	{ PCI_PM_PMC, 2, 3, 0 },
@@ -164,6 +198,14 @@ static const struct capability vf_caps[] = {
 	{ PCI_CAP_ID_EXP, 0, EXP_LEN, ROWS(vf_exp) },
 	{ PCI_CAP_ID_MSIX, 0, PCI_CAP_MSIX_SIZEOF, ROWS(msix_rows) },
 	{ PCI_EXT_CAP_ID_ATS, 1, PCI_EXT_CAP_ATS_SIZEOF, ROWS(ats_rows) },
+};
+
+static const struct capability ioat_caps[] = {
+	{ PCI_CAP_ID_PM, 0, PCI_PM_SIZEOF, ROWS(pm_rows) },
+	{ PCI_CAP_ID_MSI, 0, PCI_MSI_DATA_64 + 2, ROWS(ioat_msi) },
+	{ PCI_CAP_ID_MSIX, 0, PCI_CAP_MSIX_SIZEOF, ROWS(ioat_msix) },
+	{ PCI_CAP_ID_EXP, 0, EXP_LEN, ROWS(ioat_exp) },
+	{ PCI_EXT_CAP_ID_ERR, 2, PCI_ERR_ROOT_COMMAND, ROWS(aer_rows) },
 };
 
 static const struct capability port_caps[] = {
@@ -280,6 +322,19 @@ static int pf_add(uint16_t rid, uint16_t port, unsigned int vfs)
 	return rc;
 }
 
+static int ioat_function_add(uint16_t rid, uint16_t port)
+{
+	const struct function *fn = function_add(rid, MODEL_IOAT);
+	int rc;
+
+	if (!fn)
+		return -ENOMEM;
+	function_place(fn, port, rid);
+	rows_set(fn, 0, ROWS(ioat_header));
+	rc = caps_add(fn, ROWS(ioat_caps));
+	return rc ? rc : ioat_add(fn);
+}
+
 /* Config requests commit: nothing is enumerated before everything is built. */
 static void port_enumerate(uint16_t rid, uint8_t bus)
 {
@@ -298,43 +353,86 @@ static void bar_assign(uint16_t rid, unsigned int at, uint64_t address)
 	config_write(rid, at + 4, 4, (uint32_t)(address >> 32));
 }
 
-static void engine_enumerate(const struct function *pf, uint8_t bus, unsigned int vfs)
+static void device_enumerate(const struct device_place *place)
 {
-	uint64_t base = PHYS_MMIO + (bus - 1u) * BUS_WINDOW;
-	unsigned int sriov = pf->cap_sriov;
+	const struct function *fn = function_find(place->rid);
+	uint64_t base = PHYS_MMIO + ((place->rid >> 8) - 1u) * BUS_WINDOW;
+	unsigned int sriov = fn->cap_sriov;
 
-	bar_assign(pf->rid, PCI_BASE_ADDRESS_0, base + PF_BAR0);
-	bar_assign(pf->rid, PCI_BASE_ADDRESS_2, base + PF_BAR2);
-	if (!vfs)
+	bar_assign(fn->rid, PCI_BASE_ADDRESS_0, base + PF_BAR0);
+	if (fn->bar[2].size)
+		bar_assign(fn->rid, PCI_BASE_ADDRESS_2, base + PF_BAR2);
+	if (!place->vfs)
 		return;
-	bar_assign(pf->rid, sriov + PCI_SRIOV_BAR, base + VF_BAR0);
-	bar_assign(pf->rid, sriov + PCI_SRIOV_BAR + 8, base + VF_BAR2);
-	config_write(pf->rid, sriov + PCI_SRIOV_NUM_VF, 2, vfs);
-	config_write(pf->rid, sriov + PCI_SRIOV_CTRL, 2, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+	bar_assign(fn->rid, sriov + PCI_SRIOV_BAR, base + VF_BAR0);
+	bar_assign(fn->rid, sriov + PCI_SRIOV_BAR + 8, base + VF_BAR2);
+	if (!place->numvfs)
+		return;
+	config_write(fn->rid, sriov + PCI_SRIOV_NUM_VF, 2, place->numvfs);
+	config_write(fn->rid, sriov + PCI_SRIOV_CTRL, 2, PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+}
+
+int device_add(const struct device_place *place)
+{
+	uint8_t bus = (uint8_t)(place->rid >> 8);
+	uint16_t port = (uint16_t)(bus << 3);
+	bool engine = place->model == MODEL_DMA_ENGINE;
+	int rc;
+
+	if (!bus || bus > MACHINE_BUSES || place->rid & 0xff ||
+	    place->vfs > (engine ? DSM_MAX_VFS : 0) || place->numvfs > place->vfs || (!engine && place->model != MODEL_IOAT))
+		return -EINVAL;
+	if (function_find(place->rid) || function_find(port))
+		return -EEXIST;
+	rc = port_add(port);
+	if (!rc)
+		rc = engine ? pf_add(place->rid, port, place->vfs)
+			    : ioat_function_add(place->rid, port);
+	if (rc)
+		return rc;
+	port_enumerate(port, bus);
+	device_enumerate(place);
+	return 0;
 }
 
 int device_add_engine(uint8_t bus, unsigned int vfs)
 {
-	uint16_t rid = (uint16_t)(bus << 8), port = (uint16_t)(bus << 3);
-	int rc;
+	return device_add(&(struct device_place){ .rid = (uint16_t)(bus << 8),
+		.model = MODEL_DMA_ENGINE, .vfs = (uint8_t)vfs, .numvfs = (uint8_t)vfs });
+}
 
-	if (!bus || bus > MACHINE_BUSES || vfs > DSM_MAX_VFS)
-		return -EINVAL;
-	if (function_find(rid) || function_find(port))
-		return -EEXIST;
-	rc = port_add(port);
-	if (!rc)
-		rc = pf_add(rid, port, vfs);
-	if (rc)
-		return rc;
-	port_enumerate(port, bus);
-	engine_enumerate(function_find(rid), bus, vfs);
-	return 0;
+/* -- topology ---------------------------------------------------------------------------------- */
+
+static const struct topology standard = {
+	1, { { .rid = 0x100, .model = MODEL_DMA_ENGINE, .vfs = 1, .numvfs = 1 } }
+};
+static const struct topology *topology = &standard;
+
+int device_model_by_name(const char *name)
+{
+	static const struct { const char *name; int model; } models[] = {
+		{ "engine", MODEL_DMA_ENGINE },
+		{ "ioat", MODEL_IOAT },
+	};
+
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (!strcmp(models[i].name, name))
+			return models[i].model;
+	return -EINVAL;
+}
+
+void device_topology_set(const struct topology *new)
+{
+	topology = new ? new : &standard;
 }
 
 int device_machine_default(void)
 {
-	return device_add_engine(1, 1);
+	int rc = 0;
+
+	for (unsigned int i = 0; !rc && i < topology->count; i++)
+		rc = device_add(&topology->device[i]);
+	return rc;
 }
 
 int device_power_on(void)

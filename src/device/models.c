@@ -15,9 +15,8 @@ static void engine_config_written(const struct function *fn, unsigned int offset
 
 	track_config_written(fn, offset, size, old, new);
 	/* Unmasking the whole function lets pending messages go. */
-	if (engine && fn->cap_msix && offset < (unsigned int)fn->cap_msix + PCI_MSIX_FLAGS + 2 &&
-	    offset + size > (unsigned int)fn->cap_msix + PCI_MSIX_FLAGS)
-		msix_flush(engine);
+	if (engine)
+		msix_flush(&engine->msix);
 }
 
 /* FLR of a PF is one for its VFs. SPDM session and IDE survive it: a function is reset between two
@@ -74,6 +73,12 @@ static const struct function_ops models[] = {
 		.reset = engine_reset,
 		.stream_changed = dsm_stream_changed,
 		.page_response = engine_page_response,
+	},
+	[MODEL_IOAT] = {
+		.name = "I/OAT DMA engine",
+		.mmio = ioat_mmio,
+		.config_written = ioat_config_written,
+		.reset = ioat_reset,
 	},
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSI-X: table, pending bits, and the messages. T of a message follows PCIe 6.x 11.2.2: with T=1
- * only in RUN and from a locked table; without it in RUN, LOCKED and UNLOCKED; none from ERROR.
+ * Message interrupts: MSI-X table, pending bits, and the messages; MSI where a model has that too
+ * and it is what software enabled. T of a message follows PCIe 6.x 11.2.2: with T=1 only in RUN and
+ * from a locked table; without it in RUN, LOCKED and UNLOCKED; none from ERROR.
  */
 #include <string.h>
 
@@ -11,23 +12,27 @@
 
 #define ENTRY_SIZE 16u
 
-static bool function_masked(const struct function *fn)
+static uint32_t flags_of(const struct function *fn, uint16_t cap, unsigned int reg)
 {
-	uint32_t flags = function_config(fn, fn->cap_msix + PCI_MSIX_FLAGS, 2);
-
-	return !(flags & PCI_MSIX_FLAGS_ENABLE) || (flags & PCI_MSIX_FLAGS_MASKALL);
+	return fn && cap ? function_config(fn, cap + reg, 2) : 0;
 }
 
-uint32_t msix_read(const struct engine *engine, uint64_t offset)
+static uint32_t msix_flags(const struct msix *msix)
+{
+	const struct function *fn = function_find(msix->rid);
+
+	return fn ? flags_of(fn, fn->cap_msix, PCI_MSIX_FLAGS) : 0;
+}
+
+uint32_t msix_read(const struct msix *msix, uint64_t at)
 {
 	const struct msix_entry *entry;
-	uint64_t at = offset - ENGINE_MSIX_TABLE;
 
-	if (offset == ENGINE_MSIX_PBA)
-		return engine->pending;
-	if (offset < ENGINE_MSIX_TABLE || at >= ENGINE_MSIX_VECTORS * ENTRY_SIZE)
+	if (at == MSIX_PBA)
+		return msix->pending;
+	if (at >= (uint64_t)msix->vectors * ENTRY_SIZE)
 		return 0;
-	entry = &engine->msix[at / ENTRY_SIZE];
+	entry = &msix->entry[at / ENTRY_SIZE];
 	switch (at % ENTRY_SIZE / 4) {
 	case 0:
 		return (uint32_t)entry->address;
@@ -40,15 +45,14 @@ uint32_t msix_read(const struct engine *engine, uint64_t offset)
 	}
 }
 
-void msix_write(const struct engine *engine, uint64_t offset, uint32_t value, uint32_t mask)
+void msix_write(const struct msix *msix, uint64_t at, uint32_t value, uint32_t mask)
 {
-	uint64_t at = offset - ENGINE_MSIX_TABLE;
-	uint32_t merged = (msix_read(engine, offset) & ~mask) | (value & mask);
+	uint32_t merged = (msix_read(msix, at) & ~mask) | (value & mask);
 	struct msix_entry *entry;
 
-	if (offset < ENGINE_MSIX_TABLE || at >= ENGINE_MSIX_VECTORS * ENTRY_SIZE)
+	if (at >= (uint64_t)msix->vectors * ENTRY_SIZE)
 		return;		/* the PBA is read-only */
-	entry = image_write(&engine->msix[at / ENTRY_SIZE]);
+	entry = image_write(&msix->entry[at / ENTRY_SIZE]);
 	switch (at % ENTRY_SIZE / 4) {
 	case 0:
 		entry->address = (entry->address & ~0xffffffffull) | (merged & ~3u);
@@ -61,62 +65,84 @@ void msix_write(const struct engine *engine, uint64_t offset, uint32_t value, ui
 		break;
 	default:
 		entry->control = merged & PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		msix_flush(engine);
+		msix_flush(msix);
 	}
 }
 
-static void msix_send(const struct engine *engine, const struct msix_entry *entry)
+static void message_send(const struct msix *msix, uint64_t address, uint32_t data)
 {
-	const struct tdi *tdi = engine->tdi;
-	uint32_t data = entry->data;
+	const struct tdi *tdi = msix->tdi;
 	struct tlp tlp = {
 		.type = TLP_MSI,
-		.rid = engine->rid,
-		.t = tdi->state == TDISP_RUN && (tdi->lock_flags & TDISP_LOCK_MSIX),
+		.rid = msix->rid,
+		.t = tdi && tdi->state == TDISP_RUN && (tdi->lock_flags & TDISP_LOCK_MSIX),
 		.stream = TLP_NO_STREAM,
 		.pasid = TLP_NO_PASID,
-		.address = entry->address,
+		.address = address,
 		.len = sizeof(data),
 		.data = &data,
 	};
 
-	if (tdi->state != TDISP_ERROR_STATE)
+	if (!tdi || tdi->state != TDISP_ERROR_STATE)
 		tlp_dma(&tlp);
 }
 
-void msix_flush(const struct engine *engine)
+static void pending_set(const struct msix *msix, uint32_t pending)
 {
-	const struct function *fn = function_find(engine->rid);
+	uint32_t *w = image_write(&msix->pending);
 
-	if (!fn || function_masked(fn))
+	*w = pending;
+}
+
+void msix_flush(const struct msix *msix)
+{
+	uint32_t flags = msix_flags(msix);
+
+	if (!(flags & PCI_MSIX_FLAGS_ENABLE) || flags & PCI_MSIX_FLAGS_MASKALL)
 		return;
-	for (unsigned int v = 0; engine->pending && v < ENGINE_MSIX_VECTORS; v++) {
-		if (!(engine->pending >> v & 1) ||
-			(engine->msix[v].control & PCI_MSIX_ENTRY_CTRL_MASKBIT))
+	for (unsigned int v = 0; msix->pending && v < msix->vectors; v++) {
+		const struct msix_entry *entry = &msix->entry[v];
+
+		if (!(msix->pending >> v & 1) || (entry->control & PCI_MSIX_ENTRY_CTRL_MASKBIT))
 			continue;
-		engine_write(engine)->pending &= ~(1u << v);
-		msix_send(engine, &engine->msix[v]);
+		pending_set(msix, msix->pending & ~(1u << v));
+		message_send(msix, entry->address, entry->data);
 	}
 }
 
-void msix_raise(const struct engine *engine, uint32_t vector)
+static void msi_send(const struct msix *msix, const struct function *fn)
 {
-	const struct function *fn = function_find(engine->rid);
+	uint32_t flags = flags_of(fn, fn->cap_msi, PCI_MSI_FLAGS);
+	bool wide = flags & PCI_MSI_FLAGS_64BIT;
+	uint64_t address = function_config(fn, fn->cap_msi + PCI_MSI_ADDRESS_LO, 4);
 
-	if (vector >= ENGINE_MSIX_VECTORS || !fn ||
-	    !(function_config(fn, fn->cap_msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_ENABLE))
+	if (wide)
+		address |= (uint64_t)function_config(fn, fn->cap_msi + PCI_MSI_ADDRESS_HI, 4) << 32;
+	message_send(msix, address,
+		function_config(fn, fn->cap_msi + (wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32), 2));
+}
+
+void msix_raise(const struct msix *msix, uint32_t vector)
+{
+	const struct function *fn = function_find(msix->rid);
+
+	if (vector >= msix->vectors || !fn)
 		return;
-	engine_write(engine)->pending |= 1u << vector;
-	msix_flush(engine);
+	if (msix_flags(msix) & PCI_MSIX_FLAGS_ENABLE) {
+		pending_set(msix, msix->pending | 1u << vector);
+		msix_flush(msix);
+	} else if (flags_of(fn, fn->cap_msi, PCI_MSI_FLAGS) & PCI_MSI_FLAGS_ENABLE) {
+		msi_send(msix, fn);
+	}
 }
 
 /* As after reset: every vector masked. */
-void msix_clear(const struct engine *engine)
+void msix_clear(const struct msix *msix)
 {
-	struct engine *w = image_write(engine);
+	struct msix *w = image_write(msix);
 
-	memset(w->msix, 0, sizeof(w->msix));
-	for (unsigned int v = 0; v < ENGINE_MSIX_VECTORS; v++)
-		w->msix[v].control = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+	memset(w->entry, 0, sizeof(w->entry));
+	for (unsigned int v = 0; v < w->vectors; v++)
+		w->entry[v].control = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	w->pending = 0;
 }

@@ -273,7 +273,7 @@ static void job_end(const struct engine *engine, const struct job *job, bool ok)
 
 	w->done = job->done;
 	w->status = (ok ? 0 : ENGINE_STATUS_ERROR) | (job->mode == DMA_T1 ? ENGINE_STATUS_T1 : 0);
-	msix_raise(engine, vector);
+	msix_raise(&engine->msix, vector);
 }
 
 /* The job stops where it is and goes on, from there, when its page request is answered. */

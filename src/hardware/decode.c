@@ -199,6 +199,11 @@ int function_add_bar(const struct function *fn, unsigned int bar, uint64_t size,
 	return 0;
 }
 
+void function_trap_bar(const struct function *fn, unsigned int bar)
+{
+	hw_set(&fn->bar[bar].trapped, true);
+}
+
 unsigned int function_add_sriov(const struct function *pf, uint16_t total, uint16_t first_offset,
 				uint16_t stride, uint16_t vf_device,
 				const struct function_bar vf_bar[FUNCTION_BARS])

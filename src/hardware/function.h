@@ -17,6 +17,7 @@ struct function_bar {
 	bool is64, prefetch;
 	uint64_t hpa;		/* what the BAR register says */
 	const void *memory;	/* bulk, behind the BAR; or NULL: the model handles accesses */
+	bool trapped;		/* no memory, and yet its driver wants to map it: accesses trap */
 	bool decoded;		/* answers at hpa right now */
 };
 
@@ -92,6 +93,7 @@ void function_set_state(const struct function *fn, const void *state);
 /* 0; -EINVAL: no such BAR, size not a power of two >= 4 KiB, or a 64-bit pair that does not fit. */
 int function_add_bar(const struct function *fn, unsigned int bar, uint64_t size, bool is64,
 		     bool prefetch, const void *memory);
+void function_trap_bar(const struct function *fn, unsigned int bar);
 /* SR-IOV capability; vf_bar gives size, is64 and prefetch per VF BAR. Its offset, or 0. */
 unsigned int function_add_sriov(const struct function *pf, uint16_t total, uint16_t first_offset,
 				uint16_t stride, uint16_t vf_device,

@@ -383,7 +383,7 @@ static void msix_by_tdi_state(void **state)
 	assert_int_equal(job(PF, ENGINE_FILL, 1, ram_hpa, 8), ENGINE_STATUS_T1);
 	assert_int_equal(msi.count, 1);
 	device_inject(PF, DEVICE_FAULT_INTEGRITY, 1);
-	msix_raise(engine_of(PF), 0);
+	msix_raise(&engine_of(PF)->msix, 0);
 	assert_int_equal(msi.count, 1);		/* nothing comes out of ERROR */
 }
 
