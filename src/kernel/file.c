@@ -5,6 +5,7 @@
  * wait points), the file is found there and released again. Release is therefore idempotent.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/core.h"
 
@@ -34,6 +35,8 @@ const struct file_ops *const file_type_ops[FILE_TYPE_MAX] = {
 	[FILE_MEMFD] = &memfd_file_ops,
 	[FILE_EVENTFD] = &eventfd_file_ops,
 	[FILE_SYSFS] = &sysfs_file_ops,
+	[FILE_VFIO_GROUP] = &vfio_group_file_ops,
+	[FILE_VFIO_CONTAINER] = &vfio_container_file_ops,
 };
 
 static const struct task *current;		/* process-local: who is in the kernel */
@@ -301,6 +304,23 @@ const struct file *fd_file(int fd)
 	if (!current || fd < 0 || fd >= (int)TASK_FDS)
 		return NULL;
 	return current->fds[fd];
+}
+
+/* -- mappings --------------------------------------------------------------------------------- */
+
+const struct file *task_mapping(const struct task *task, uint64_t address, uint64_t *offset,
+				uint64_t *left)
+{
+	const struct vma *vma;
+
+	if (task->pid)
+		return task->pid == getpid() && hooks ? hooks->mapping(address, offset, left) : NULL;
+	vma = task_vma(task, address, 1);
+	if (!vma || !vma->file)
+		return NULL;
+	*offset = vma->offset + (address - vma->start);
+	*left = vma->start + vma->len - address;
+	return vma->file;
 }
 
 /* -- events ----------------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@
 enum file_type {
 	FILE_NONE, FILE_IOMMUFD, FILE_IOMMUFD_FAULT, FILE_IOMMUFD_VEVENTQ, FILE_VFIO_DEVICE, FILE_DMABUF,
 	FILE_KVM, FILE_KVM_VM, FILE_KVM_VCPU, FILE_KVM_DEVICE, FILE_GUEST_MEMFD, FILE_MEMFD, FILE_EVENTFD,
-	FILE_SYSFS, FILE_TYPE_MAX
+	FILE_SYSFS, FILE_VFIO_GROUP, FILE_VFIO_CONTAINER, FILE_TYPE_MAX
 };
 
 /* An open file description. References: descriptors (simulated tasks), one for all the real
@@ -81,6 +81,7 @@ struct mmap_request {
 	const void *memory;		/* out: image memory to map, or NULL */
 	uint64_t hpa;			/* out: its host-physical address when it is MMIO, else 0 */
 	bool revoked;			/* out: the mapping begins revoked */
+	bool trapped;			/* out: no memory: each load and store is a file_ops.access */
 };
 
 struct file_ops {
@@ -89,6 +90,8 @@ struct file_ops {
 	ssize_t (*read)(const struct file *file, uint64_t to, size_t len, uint64_t position);
 	ssize_t (*write)(const struct file *file, uint64_t from, size_t len, uint64_t position);
 	int (*mmap)(const struct file *file, struct mmap_request *request);
+	/* A load or store through a mapping that traps, within a page: 0, or -ENXIO for SIGBUS. */
+	int (*access)(const struct file *file, uint64_t offset, void *data, uint64_t len, bool write);
 	void (*unmapped)(const struct file *file, const struct vma *vma);
 	unsigned int (*poll)(const struct file *file);	/* POLLIN, ... ; NULL: not pollable */
 	int (*fdinfo)(const struct file *file, char *text, size_t len);
@@ -100,11 +103,14 @@ extern const struct file_ops *const file_type_ops[FILE_TYPE_MAX];	/* kernel/file
 /* Each room defines its row. */
 extern const struct file_ops iommufd_file_ops, iommufd_fault_file_ops, iommufd_veventq_file_ops,
 	vfio_device_file_ops, dmabuf_file_ops, kvm_file_ops, kvm_vm_file_ops, kvm_vcpu_file_ops,
-	kvm_device_file_ops, guest_memfd_file_ops, memfd_file_ops, eventfd_file_ops, sysfs_file_ops;
+	kvm_device_file_ops, guest_memfd_file_ops, memfd_file_ops, eventfd_file_ops, sysfs_file_ops,
+	vfio_group_file_ops, vfio_container_file_ops;
 
 /* What open() of a device node makes: each room's own; -errno or 0 and a file with one reference. */
 int iommufd_open(const char *path, int flags, const struct file **file);
 int vfio_device_open(const char *path, int flags, const struct file **file);
+int vfio_group_open(const char *path, int flags, const struct file **file);
+int vfio_container_open(const char *path, int flags, const struct file **file);
 int kvm_open(const char *path, int flags, const struct file **file);
 
 int kernel_power_on(void);		/* all rooms, in order */
@@ -139,12 +145,18 @@ struct task_hooks {
 	void (*event_put)(uint32_t task, int fd);
 	void (*event_signal)(uint32_t task, int fd);
 	void (*readable)(const struct file *file, bool is);
+	/* The file that is mapped at an address of this process, or NULL; where in it, and how much
+	 * of the mapping is left there. */
+	const struct file *(*mapping)(uint64_t address, uint64_t *offset, uint64_t *left);
 };
 /* A file with a queue says when there begins and ends to be something to read. */
 void file_readable(const struct file *file, bool is);
 void task_hooks_set(const struct task_hooks *hooks);	/* process-local */
 
 /* Mappings of file's [offset, +len) in every task: access gives SIGBUS until restored. */
+/* The file mapped at an address of a task (NULL: none of ours), the offset in it, the bytes left. */
+const struct file *task_mapping(const struct task *task, uint64_t address, uint64_t *offset,
+				uint64_t *left);
 void vma_revoke(const struct file *file, uint64_t offset, uint64_t len);
 void vma_restore(const struct file *file, uint64_t offset, uint64_t len);
 
@@ -184,6 +196,7 @@ void event_signal(const struct event_ref *ref);
 struct kernel_options {
 	bool extensions;	/* what Linux 7.2 lacks; off: ENOTTY as Linux says */
 	bool mock;		/* IOMMU_TEST_CMD and its device */
+	bool type1;		/* /dev/vfio/vfio is the type 1 driver's, else iommufd's */
 	bool kvm;		/* the drop-in serves /dev/kvm too, else it is the real kernel's */
 	bool private_for_life;	/* a bindable device is never host-accessible (R4.4) */
 	uint8_t bound_policy;	/* enum bound_policy: config writes and resets on a bound device */

@@ -14,16 +14,30 @@
 #define MISC_MAJOR 10u
 #define IOMMU_MINOR 261u	/* dynamic in Linux */
 #define KVM_MINOR 232u
+#define VFIO_MINOR 196u
+#define VFIO_GROUP_MAJOR 510u	/* dynamic in Linux */
 
 static bool kvm_there(void)
 {
 	return kernel_options()->kvm;
 }
 
+static uint32_t device_number(const struct pci_dev *pdev)
+{
+	return vfio_device_number(vfio_device_of(pdev));
+}
+
+static uint32_t group_number(const struct pci_dev *pdev)
+{
+	return pdev->group;
+}
+
 static const struct path_entry paths[] = {
-	{ "/dev/iommu", iommufd_open, MISC_MAJOR, IOMMU_MINOR, NULL },
-	{ "/dev/kvm", kvm_open, MISC_MAJOR, KVM_MINOR, kvm_there },
-	{ "/dev/vfio/devices/vfio*", vfio_device_open, VFIO_MAJOR, 0, NULL },
+	{ "/dev/iommu", iommufd_open, MISC_MAJOR, IOMMU_MINOR, NULL, NULL },
+	{ "/dev/kvm", kvm_open, MISC_MAJOR, KVM_MINOR, kvm_there, NULL },
+	{ "/dev/vfio/devices/vfio*", vfio_device_open, VFIO_MAJOR, 0, NULL, device_number },
+	{ "/dev/vfio/vfio", vfio_container_open, MISC_MAJOR, VFIO_MINOR, NULL, NULL },
+	{ "/dev/vfio/*", vfio_group_open, VFIO_GROUP_MAJOR, 0, NULL, group_number },
 };
 
 int path_open(const char *path, int flags, const struct file **file)
@@ -47,7 +61,7 @@ static void device_nodes(const struct path_entry *entry,
 	for (; (pdev = pci_dev_next(&rid)); rid++) {
 		if (!pdev->vfio)
 			continue;
-		node.minor = vfio_device_number(vfio_device_of(pdev));
+		node.minor = entry->number(pdev);
 		snprintf(node.path, sizeof(node.path), "%.*s%u",
 			 (int)strcspn(entry->pattern, "*"), entry->pattern, node.minor);
 		each(&node, arg);
@@ -61,7 +75,7 @@ void path_nodes(void (*each)(const struct path_node *node, void *arg), void *arg
 
 		if (paths[i].there && !paths[i].there())
 			continue;
-		if (strchr(paths[i].pattern, '*')) {
+		if (paths[i].number) {
 			device_nodes(&paths[i], each, arg);
 			continue;
 		}

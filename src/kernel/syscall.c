@@ -32,6 +32,7 @@ static const enum lane file_lane[FILE_TYPE_MAX] = {
 	[FILE_IOMMUFD_VEVENTQ] = LANE_IOMMUFD, [FILE_VFIO_DEVICE] = LANE_VFIO,
 	[FILE_DMABUF] = LANE_VFIO, [FILE_KVM] = LANE_KVM, [FILE_KVM_VM] = LANE_KVM,
 	[FILE_KVM_VCPU] = LANE_KVM, [FILE_KVM_DEVICE] = LANE_KVM, [FILE_GUEST_MEMFD] = LANE_KVM,
+	[FILE_VFIO_GROUP] = LANE_VFIO, [FILE_VFIO_CONTAINER] = LANE_VFIO,
 	[FILE_MEMFD] = LANE_VMM, [FILE_EVENTFD] = LANE_VMM, [FILE_SYSFS] = LANE_TSM,
 };
 
@@ -440,6 +441,23 @@ int file_mmap(const struct task *task, const struct file *file, struct mmap_requ
 	struct call call = { .task = task, .file = file, .request = request };
 
 	return (int)call_run(do_mmap_ask, &call);
+}
+
+static long do_trap(struct call *call)
+{
+	const struct file_ops *ops = file_type_ops[call->file->type];
+
+	return ops->access ? ops->access(call->file, call->offset, call->out, call->len, call->cmd)
+			   : -ENXIO;
+}
+
+int file_access(const struct task *task, const struct file *file, uint64_t offset, void *data,
+		uint64_t len, bool write)
+{
+	struct call call = { .task = task, .file = file, .cmd = write, .offset = offset, .len = len,
+			     .out = data };
+
+	return (int)call_run(do_trap, &call);
 }
 
 static void vma_drop(const struct vma *vma)

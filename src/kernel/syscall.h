@@ -36,14 +36,19 @@ ssize_t file_read(const struct task *task, const struct file *file, uint64_t to,
 ssize_t file_write(const struct task *task, const struct file *file, uint64_t from, size_t len);
 /* Only asks what is to be mapped; the mapping is the caller's business. 0 or -errno. */
 int file_mmap(const struct task *task, const struct file *file, struct mmap_request *request);
+/* A load or store through a mapping that traps (mmap_request.trapped): 0, -ENXIO (SIGBUS). */
+int file_access(const struct task *task, const struct file *file, uint64_t offset, void *data,
+		uint64_t len, bool write);
 int file_open(const struct task *task, const char *path, int flags, const struct file **file);
 
 /* Paths: one table. A room registers patterns statically in kernel/paths.c. */
+struct pci_dev;
 struct path_entry {
 	const char *pattern;		/* '*' matches within one component */
 	int (*open)(const char *path, int flags, const struct file **file);	/* -errno */
 	uint32_t major, minor;		/* of the node; with a '*' the minor is what stands for it */
 	bool (*there)(void);		/* NULL: always */
+	uint32_t (*number)(const struct pci_dev *pdev);	/* of a device with vfio-pci, for the '*' */
 };
 
 /* The device nodes there are, one call each. */

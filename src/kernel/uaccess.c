@@ -21,7 +21,7 @@ static const void *mapped(uint64_t address, size_t len, bool write)
 	const struct task *task = current_task();
 	const struct vma *vma = task ? task_vma(task, address, len) : NULL;
 
-	if (!vma || vma->revoked || (write && !(vma->prot & 2)))
+	if (!vma || !vma->memory || vma->revoked || (write && !(vma->prot & 2)))
 		return NULL;
 	return (const uint8_t *)vma->memory + (address - vma->start);
 }

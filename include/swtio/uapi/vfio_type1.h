@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The VFIO type 1 ioctls, as far as /dev/iommu answers them for clients that know containers only.
+ * VFIO groups and containers, and the type 1 ioctls, which /dev/iommu answers too for clients that
+ * know containers only.
  * Numbers, names and layouts are those of Linux 7.2's linux/vfio.h.
  *
  * argsz is the client's size of a structure: too small is EINVAL, larger is fine; unknown flags are
@@ -27,6 +28,18 @@
 #define VFIO_CHECK_EXTENSION _IO(VFIO_TYPE, VFIO_BASE + 1)
 #define VFIO_SET_IOMMU _IO(VFIO_TYPE, VFIO_BASE + 2)
 
+/* On /dev/vfio/GROUP. */
+struct vfio_group_status {
+	__u32 argsz;
+	__u32 flags;
+#define VFIO_GROUP_FLAGS_VIABLE (1 << 0)
+#define VFIO_GROUP_FLAGS_CONTAINER_SET (1 << 1)
+};
+#define VFIO_GROUP_GET_STATUS _IO(VFIO_TYPE, VFIO_BASE + 3)
+#define VFIO_GROUP_SET_CONTAINER _IO(VFIO_TYPE, VFIO_BASE + 4)
+#define VFIO_GROUP_UNSET_CONTAINER _IO(VFIO_TYPE, VFIO_BASE + 5)
+#define VFIO_GROUP_GET_DEVICE_FD _IO(VFIO_TYPE, VFIO_BASE + 6)
+
 struct vfio_iommu_type1_info {
 	__u32 argsz;
 	__u32 flags;
@@ -41,6 +54,7 @@ struct vfio_iommu_type1_info {
 /* Capabilities that may follow it, chained by offset: each has an id u16, a version u16 and the
  * next one's offset u32; then its own members. */
 #define VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE 1	/* count u32, u32 0, then {start u64, last u64} */
+#define VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION 2	/* u32 0, page sizes u64, largest bitmap u64 */
 #define VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL 3	/* mappings left u32 */
 
 struct vfio_iommu_type1_dma_map {
@@ -66,5 +80,6 @@ struct vfio_iommu_type1_dma_unmap {
 	__u8 data[];
 };
 #define VFIO_IOMMU_UNMAP_DMA _IO(VFIO_TYPE, VFIO_BASE + 14)
+#define VFIO_IOMMU_DIRTY_PAGES _IO(VFIO_TYPE, VFIO_BASE + 17)
 
 #endif

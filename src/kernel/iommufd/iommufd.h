@@ -26,6 +26,13 @@ bool iommufd_device_attached(const struct iommufd_device *idev);
 const struct iommufd_ctx *iommufd_device_ctx(const struct iommufd_device *idev);
 uint32_t iommufd_device_id(const struct iommufd_device *idev);
 
+/* The IOAS that the type 1 calls work on: made when there is none (0, -ENOMEM); its id (-ENODEV). */
+int iommufd_compat_create(const struct iommufd_ctx *ctx);
+void iommufd_compat_destroy(const struct iommufd_ctx *ctx);	/* unless it is in use */
+int iommufd_compat_id(const struct iommufd_ctx *ctx, uint32_t *id);
+/* The calls of a container of the type 1 driver on that IOAS; v2 is the type's variant. */
+long iommufd_type1_ioctl(const struct iommufd_ctx *ctx, bool v2, unsigned int cmd, uint64_t arg);
+
 /* Inspection: has this device a vdevice in some context? */
 bool iommufd_vdevice_exists(const struct pci_dev *pdev);
 

@@ -155,7 +155,8 @@ int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map)
 	rc = iopt_choose(map);
 	if (rc)
 		return rc;
-	pages = iopt_pages_user(ctx, map->address - offset, offset + map->len, map->prot & PT_W);
+	pages = iopt_pages_user(ctx, map->address - offset, offset + map->len, map->prot & PT_W,
+				map->mmio);
 	return pages ? iopt_insert(map, pages, offset) : -ENOMEM;
 }
 

@@ -4,6 +4,7 @@
  * it, shared by copies, let go with the last. Pinned memory is charged to whoever mapped it.
  */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "kernel/iommufd/private.h"
 
@@ -33,9 +34,13 @@ static struct iopt_pages *pages_new(const struct iommufd_ctx *ctx, enum iopt_sou
 }
 
 const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
-					 uint64_t len, bool write)
+					 uint64_t len, bool write, bool mmio)
 {
-	return pages_new(ctx, IOPT_USER, start, len, write);
+	struct iopt_pages *pages = pages_new(ctx, IOPT_USER, start, len, write);
+
+	if (pages)
+		pages->mmio = mmio;
+	return pages;
 }
 
 /* Linux takes dma-bufs of one range; more than one is our extension. */
@@ -253,18 +258,41 @@ static int extent_append(struct iopt_pages *pages, uint64_t offset, uint64_t hpa
 	return 0;
 }
 
+/* What a client's address means when one of our files is mapped there: its BAR, if anybody may map
+ * that for DMA. */
+static uint64_t mmio_page(const struct file *file, uint64_t offset, uint64_t len, uint64_t *run)
+{
+	struct mmap_request request = { .offset = offset, .len = len, .flags = MAP_SHARED };
+	const struct file_ops *ops = file_type_ops[file->type];
+
+	*run = len;
+	return ops->mmap && !ops->mmap(file, &request) ? request.hpa : 0;
+}
+
+static uint64_t user_run(const struct iopt_pages *pages, uint64_t address, uint64_t left,
+			 uint64_t *run)
+{
+	const struct task *task = pages_task(pages);
+	const struct file *file;
+	uint64_t offset, mapped;
+
+	if (!task)
+		return 0;
+	file = task_mapping(task, address, &offset, &mapped);
+	if (!file || file->type != FILE_VFIO_DEVICE)
+		return user_page(task, address, left, pages->writable, run);
+	return pages->mmio ? mmio_page(file, offset, left < mapped ? left : mapped, run) : 0;
+}
+
 /* One physically contiguous run of the source, at `offset` of the pages; 0 or -errno. */
 static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t *hpa, uint64_t *run)
 {
 	uint64_t left = pages->len - offset;
-	const struct task *task;
 	unsigned int order;
 
 	switch ((enum iopt_source)pages->source) {
 	case IOPT_USER:
-		task = pages_task(pages);
-		*hpa = task ? user_page(task, pages->start + offset, left, pages->writable, run)
-			    : 0;
+		*hpa = user_run(pages, pages->start + offset, left, run);
 		return *hpa ? 0 : -EFAULT;
 	case IOPT_FILE:
 		if (pages->file && !file_is_memfd(pages->file))

@@ -65,6 +65,7 @@ struct iopt_pages {
 	uint8_t source;			/* enum iopt_source */
 	uint8_t account;		/* enum iommufd_account */
 	bool writable;
+	bool mmio;			/* IOPT_USER: addresses may be a BAR's mapping */
 	bool revoked;			/* the dma-buf's exporter took it back: for good */
 	uint32_t task, uid;		/* who pays, and for IOPT_USER whose address it is */
 	uint32_t users;			/* areas */
@@ -138,6 +139,7 @@ struct iopt_map {
 	uint64_t iova, len;
 	uint64_t address;		/* its alignment guides the choice of an IOVA */
 	bool fixed;
+	bool mmio;			/* a BAR that the client has mapped may be mapped too */
 	uint8_t prot;
 };
 
@@ -174,7 +176,7 @@ void iopt_destroy(const struct iommufd_ioas *ioas);
 /* -- pages ------------------------------------------------------------------------------------ */
 
 const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
-					 uint64_t len, bool write);
+					 uint64_t len, bool write, bool mmio);
 int iopt_pages_file(const struct iommufd_ctx *ctx, const struct iopt_file *file, uint64_t start,
 		    uint64_t len, bool write, const struct iopt_pages **pages);
 void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *area);

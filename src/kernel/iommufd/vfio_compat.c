@@ -45,6 +45,36 @@ int iommufd_ioctl_vfio_ioas(struct iommufd_cmd *cmd)
 	return 0;
 }
 
+int iommufd_compat_create(const struct iommufd_ctx *ctx)
+{
+	const struct iommufd_ioas *ioas;
+	struct iommufd_ctx *w;
+
+	if (ctx->vfio_ioas)
+		return 0;
+	ioas = iommufd_ioas_create(ctx);
+	if (!ioas)
+		return -ENOMEM;
+	w = image_write(ctx);
+	w->vfio_ioas = ioas;
+	idtable_finalize(ctx->objects, &ioas->obj);
+	return 0;
+}
+
+void iommufd_compat_destroy(const struct iommufd_ctx *ctx)
+{
+	if (ctx->vfio_ioas && ctx->vfio_ioas->obj.users == 1)
+		iommufd_destroy_object(ctx, &ctx->vfio_ioas->obj);
+}
+
+int iommufd_compat_id(const struct iommufd_ctx *ctx, uint32_t *id)
+{
+	if (!ctx->vfio_ioas)
+		return -ENODEV;
+	*id = ctx->vfio_ioas->obj.id;
+	return 0;
+}
+
 static long vfio_version(const struct iommufd_ctx *ctx, uint64_t arg)
 {
 	(void)ctx, (void)arg;

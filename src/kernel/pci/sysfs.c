@@ -213,6 +213,41 @@ static int show_group(const struct pci_dev *pdev, char *text, size_t len)
 	return snprintf(text, len, "../../../../kernel/iommu_groups/%u", pdev->group);
 }
 
+/* The n-th VF of a PF that is enabled now, or NULL. */
+static const struct pci_dev *virtfn(const struct pci_dev *pdev, unsigned int n)
+{
+	const struct pci_dev *vf;
+
+	for (uint16_t rid = 0; (vf = pci_dev_next(&rid)); rid++)
+		if (vf->is_virtfn && vf->pf_rid == pdev->rid && function_find(rid) && !n--)
+			return vf;
+	return NULL;
+}
+
+static int show_sibling(uint16_t rid, char *text, size_t len)
+{
+	char bdf[13];
+
+	pci_name(rid, bdf);
+	return snprintf(text, len, "../%s", bdf);
+}
+
+static int show_physfn(const struct pci_dev *pdev, char *text, size_t len)
+{
+	return show_sibling(pdev->pf_rid, text, len);
+}
+
+#define VIRTFN(n)                                                                                 \
+	static bool has_virtfn##n(const struct pci_dev *pdev)                                     \
+	{                                                                                         \
+		return virtfn(pdev, n);                                                           \
+	}                                                                                         \
+	static int show_virtfn##n(const struct pci_dev *pdev, char *text, size_t len)             \
+	{                                                                                         \
+		return show_sibling(virtfn(pdev, n)->rid, text, len);                             \
+	}
+VIRTFN(0) VIRTFN(1) VIRTFN(2) VIRTFN(3) VIRTFN(4) VIRTFN(5) VIRTFN(6)
+
 /* -- what writing does ------------------------------------------------------------------------- */
 
 static int store_reset(const struct pci_dev *pdev, const char *text)
@@ -255,13 +290,18 @@ static int store_sriov_count(const struct pci_dev *pdev, const char *text)
 	config_write(pdev->rid, pdev->cap_sriov + PCI_SRIOV_NUM_VF, 2, (uint32_t)count);
 	config_write(pdev->rid, ctrl_at, 2, ctrl | on);
 	rc = pci_rescan();
-	return rc ? rc : vfio_power_on();
+	if (!rc)
+		rc = vfio_power_on();
+	if (!rc)
+		vfio_sriov_enabled(pdev);
+	return rc;
 }
 
 /* -- who has which attribute ------------------------------------------------------------------- */
 
 static bool has_flr(const struct pci_dev *pdev) { return pci_can_flr(pdev); }
 static bool has_sriov(const struct pci_dev *pdev) { return pdev->cap_sriov; }
+static bool is_virtfn(const struct pci_dev *pdev) { return pdev->is_virtfn; }
 static bool has_vfio(const struct pci_dev *pdev) { return pdev->vfio; }
 
 static bool is_pf0(const struct pci_dev *pdev)
@@ -321,6 +361,7 @@ static const struct attr attrs[] = {
 	{ "irq", ATTR_FILE, show_irq },
 	{ "modalias", ATTR_FILE, show_modalias },
 	{ "numa_node", ATTR_FILE, show_numa_node },
+	{ "physfn", ATTR_LINK, show_physfn, NULL, is_virtfn },
 	{ "reset", ATTR_FILE, NULL, store_reset, has_flr },
 	{ "reset_subordinate", ATTR_FILE, NULL, store_reset_subordinate, has_subordinate },
 	{ "resource", ATTR_FILE, show_resource },
@@ -337,6 +378,13 @@ static const struct attr attrs[] = {
 	{ "uevent", ATTR_FILE, show_uevent },
 	{ "vendor", ATTR_FILE, show_vendor },
 	{ "vfio-dev/@/dev", ATTR_FILE, show_vfio_dev, NULL, has_vfio },
+	{ "virtfn0", ATTR_LINK, show_virtfn0, NULL, has_virtfn0 },
+	{ "virtfn1", ATTR_LINK, show_virtfn1, NULL, has_virtfn1 },
+	{ "virtfn2", ATTR_LINK, show_virtfn2, NULL, has_virtfn2 },
+	{ "virtfn3", ATTR_LINK, show_virtfn3, NULL, has_virtfn3 },
+	{ "virtfn4", ATTR_LINK, show_virtfn4, NULL, has_virtfn4 },
+	{ "virtfn5", ATTR_LINK, show_virtfn5, NULL, has_virtfn5 },
+	{ "virtfn6", ATTR_LINK, show_virtfn6, NULL, has_virtfn6 },
 };
 #define ATTRS (sizeof(attrs) / sizeof(attrs[0]))
 

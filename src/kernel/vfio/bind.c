@@ -121,6 +121,7 @@ void vfio_unbind(const struct vfio_file *vfile)
 		device_close(vdev);
 		iommufd_close(vfile);
 	}
+	vfio_token_use(vdev, false);
 	if (vdev->kvm) {
 		const struct file *file = kvm_file(vdev->kvm);
 
@@ -139,6 +140,12 @@ void vfio_unbind(const struct vfio_file *vfile)
 	w->bound = false;
 	wd = image_write(vdev);
 	wd->opener = NULL;
+	if (vfile->group) {
+		const struct vfio_group *group = vfile->group;
+
+		w->group = NULL;
+		vfio_group_user_put(group);
+	}
 	image_commit();
 }
 
@@ -162,20 +169,43 @@ static int bind_read(uint64_t arg, struct vfio_device_bind_iommufd *bind)
 	return 0;
 }
 
-/* No device here has a VF token, since VFs were enabled before VFIO took the PF. */
+static int bind_token(const struct vfio_device *vdev, const struct vfio_device_bind_iommufd *bind)
+{
+	uint8_t uuid[VFIO_TOKEN];
+
+	if (!(bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN))
+		return vfio_token_check(vdev, NULL);
+	if (copy_from_user(uuid, bind->token_uuid_ptr, sizeof(uuid)))
+		return -EFAULT;
+	return vfio_token_check(vdev, uuid);
+}
+
+/* In Linux's order. */
 static int bind_check(const struct vfio_file *vfile, const struct vfio_device_bind_iommufd *bind)
 {
-	const struct file *file = fd_file(bind->iommufd);
+	const struct vfio_group *group = vfio_group_find(vfile->vdev->pdev->group);
+	const struct file *file;
+	int rc;
 
-	if (vfile->bound || vfile->vdev->opener || bind->flags & VFIO_DEVICE_BIND_FLAG_TOKEN)
+	if (vfile->group)
 		return -EINVAL;
+	if (group && group->file)
+		return -EBUSY;
+	if (vfile->bound)
+		return -EINVAL;
+	rc = bind_token(vfile->vdev, bind);
+	if (rc)
+		return rc;
+	file = fd_file(bind->iommufd);
 	if (!file)
 		return -EBADF;
-	return iommufd_ctx_of_file(file) ? 0 : -EBADFD;
+	if (!iommufd_ctx_of_file(file))
+		return -EBADFD;
+	return vfile->vdev->opener ? -EINVAL : 0;
 }
 
 /* From here on what is half made is on record: a kill runs release, and that vfio_unbind(). */
-static int bind_open(const struct vfio_file *vfile, const struct file *iommufd)
+static int open_run(const struct vfio_file *vfile, const struct file *iommufd)
 {
 	const struct vfio_device *vdev = vfile->vdev;
 	struct vfio_device *wd = image_write(vdev);
@@ -184,6 +214,9 @@ static int bind_open(const struct vfio_file *vfile, const struct file *iommufd)
 	uint32_t devid;
 	int rc;
 
+	/* A device whose state is not known to the host is nobody's until a reset. */
+	if (pci_tsm_quarantined(vdev->pdev, NULL))
+		return -EIO;
 	wd->opener = vfile;
 	w->iommufd = iommufd;
 	file_get(iommufd);
@@ -197,7 +230,19 @@ static int bind_open(const struct vfio_file *vfile, const struct file *iommufd)
 	w = image_write(vfile);
 	w->idev = idev;
 	w->devid = devid;
-	return vfio_device_enable(vdev);
+	rc = vfio_device_enable(vdev);
+	if (!rc)
+		vfio_token_use(vdev, true);
+	return rc;
+}
+
+int vfio_open_device(const struct vfio_file *vfile, const struct file *iommufd)
+{
+	int rc = open_run(vfile, iommufd);
+
+	if (rc)
+		vfio_unbind(vfile);
+	return rc;
 }
 
 long vfio_bind(const struct vfio_file *vfile, uint64_t arg)
@@ -208,18 +253,14 @@ long vfio_bind(const struct vfio_file *vfile, uint64_t arg)
 
 	if (!rc)
 		rc = bind_check(vfile, &bind);
+	if (!rc)
+		rc = vfio_open_device(vfile, fd_file(bind.iommufd));
 	if (rc)
 		return rc;
-	/* A device whose state is not known to the host is nobody's until a reset. */
-	if (pci_tsm_quarantined(vfile->vdev->pdev, NULL))
-		return -EIO;
-	rc = bind_open(vfile, fd_file(bind.iommufd));
-	if (!rc && copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid),
-				&vfile->devid, sizeof(vfile->devid)))
-		rc = -EFAULT;
-	if (rc) {
+	if (copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid),
+			 &vfile->devid, sizeof(vfile->devid))) {
 		vfio_unbind(vfile);
-		return rc;
+		return -EFAULT;
 	}
 	w = image_write(vfile);
 	w->bound = true;

@@ -2,16 +2,6 @@
 /* vfio-pci devices and their nodes: probe, open, the table of ioctls, enable and disable. */
 #include "kernel/vfio/internal.h"
 
-struct vfio_root {
-	uint32_t count;
-	const struct vfio_device *device[VFIO_DEVICES];
-};
-
-static const struct vfio_root *vfio_root(void)
-{
-	return image_root(IMAGE_ROOT_VFIO);
-}
-
 int vfio_probe(const struct pci_dev *pdev)
 {
 	const struct vfio_root *root = vfio_root();
@@ -28,6 +18,7 @@ int vfio_probe(const struct pci_dev *pdev)
 		return -ENOMEM;
 	vdev->pdev = pdev;
 	vdev->number = root->count;
+	image_random(vdev->token, sizeof(vdev->token));
 	w = image_write(root);
 	w->device[w->count++] = vdev;
 	wp = image_write(pdev);
@@ -56,6 +47,21 @@ int vfio_power_on(void)
 			break;
 	}
 	return 0;
+}
+
+void vfio_sriov_enabled(const struct pci_dev *pdev)
+{
+	const struct pci_dev *vf;
+
+	for (uint16_t rid = 0; (vf = pci_dev_next(&rid)); rid++) {
+		const struct vfio_device *vdev = vf->vfio;
+		struct vfio_device *w;
+
+		if (!vf->is_virtfn || vf->pf_rid != pdev->rid || !vdev)
+			continue;
+		w = image_write(vdev);
+		w->pf = pdev->vfio;
+	}
 }
 
 const struct vfio_device *vfio_device_of(const struct pci_dev *pdev)
@@ -249,6 +255,7 @@ const struct file_ops vfio_device_file_ops = {
 	.read = vfio_file_read,
 	.write = vfio_file_write,
 	.mmap = vfio_file_mmap,
+	.access = vfio_file_access,
 	.fdinfo = vfio_file_fdinfo,
 	.release = vfio_file_release,
 };

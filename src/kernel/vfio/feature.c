@@ -108,6 +108,7 @@ static const struct {
 	bool extension;			/* unknown when the run is strictly Linux */
 	long (*run)(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len);
 } features[] = {
+	{ VFIO_DEVICE_FEATURE_PCI_VF_TOKEN, false, vfio_feature_token },
 	{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, false, low_power_entry },
 	{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP, false, low_power_entry_wakeup },
 	{ VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, false, low_power_exit },

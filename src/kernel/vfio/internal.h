@@ -30,10 +30,26 @@ enum vfio_tsm_state {
 	VFIO_UNLOCKING			/* from UNBIND to UNBOUND */
 };
 
+/* An IOMMU group that a client opened. Its devices are then reached through it alone. */
+struct vfio_group {
+	const struct vfio_group *next;
+	uint16_t number;
+	uint32_t users;			/* devices opened through it */
+	const struct file *file;	/* the one open; NULL: only devices are left */
+	/* At most one of the two: what its devices' DMA goes through. Referenced. */
+	const struct file *container, *iommufd;
+};
+
+#define VFIO_TOKEN 16u			/* bytes of a UUID */
+
 struct vfio_device {
 	const struct pci_dev *pdev;
 	uint32_t number;		/* vfioN */
 	const struct vfio_file *opener;	/* the open that is bound; one at a time */
+	const struct vfio_device *pf;	/* of a VF that was enabled while vfio-pci had its PF */
+	uint8_t token[VFIO_TOKEN];	/* of a PF: who knows it may have the VFs */
+	uint32_t token_users;		/* VFs in use by it */
+	bool uses_token;		/* counted there */
 	const struct kvm *kvm;		/* reference on its file held */
 	struct klock memory_lock;	/* writer: decode, reset and revoke; readers: accesses */
 	const struct dmabuf *dmabufs;	/* exported, by struct dmabuf's next. Under memory_lock */
@@ -61,6 +77,7 @@ struct vfio_pasid {
 struct vfio_file {			/* one open of the cdev */
 	const struct vfio_device *vdev;
 	const struct file *file;
+	const struct vfio_group *group;	/* opened through it; NULL: by its own node */
 	bool bound;			/* BIND_IOMMUFD succeeded: everything else is allowed */
 	const struct kvm *kvm; /* KVM's word; no reference: KVM takes it back before it goes */
 	const struct file *iommufd;
@@ -79,6 +96,32 @@ long vfio_bind(const struct vfio_file *vfile, uint64_t arg);
 long vfio_attach(const struct vfio_file *vfile, uint64_t arg);
 long vfio_detach(const struct vfio_file *vfile, uint64_t arg);
 void vfio_unbind(const struct vfio_file *vfile);
+/* Takes the device for this open: ownership of its DMA by the iommufd (a reference on it is taken),
+ * then the device itself. What fails is undone. */
+int vfio_open_device(const struct vfio_file *vfile, const struct file *iommufd);
+
+/* token.c. uuid NULL: none given. 0, -EACCES, -EINVAL. */
+int vfio_token_check(const struct vfio_device *vdev, const uint8_t *uuid);
+int vfio_uuid_parse(const char *text, uint8_t uuid[VFIO_TOKEN]);	/* 0 or -EINVAL */
+long vfio_feature_token(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len);
+void vfio_token_use(const struct vfio_device *vdev, bool on);	/* the VF is opened, or closed */
+
+/* group.c, container.c */
+struct vfio_root {
+	uint32_t count;
+	const struct vfio_device *device[VFIO_DEVICES];
+	const struct vfio_group *groups;
+};
+static inline const struct vfio_root *vfio_root(void)
+{
+	return image_root(IMAGE_ROOT_VFIO);
+}
+const struct vfio_group *vfio_group_find(uint16_t number);	/* NULL: nobody has it */
+void vfio_group_user_put(const struct vfio_group *group);	/* a device of it was closed */
+/* The iommufd context behind a container, whose IOAS of the type 1 calls is there; NULL: no
+ * SET_IOMMU yet. */
+const struct file *vfio_container_iommufd(const struct file *container);
+void vfio_container_groups(const struct file *container, int n);	/* so many more have it */
 
 /* memory.c: decode, access and revocation */
 int vfio_memory_lock(const struct vfio_device *vdev, enum klock_mode mode);
@@ -97,6 +140,8 @@ long vfio_get_region_info(const struct vfio_file *vfile, uint64_t arg);
 ssize_t vfio_file_read(const struct file *file, uint64_t to, size_t len, uint64_t position);
 ssize_t vfio_file_write(const struct file *file, uint64_t from, size_t len, uint64_t position);
 int vfio_file_mmap(const struct file *file, struct mmap_request *request);
+int vfio_file_access(const struct file *file, uint64_t offset, void *data, uint64_t len,
+		     bool write);
 
 /* config.c: bytes, or -errno */
 int vfio_config_init(const struct vfio_device *vdev);

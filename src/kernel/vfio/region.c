@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Regions: what there is, and access to it. A BAR's registers are reached by read and write only,
- * since a mapping has no trap; its memory can be mapped as well.
+ * Regions: what there is, and access to it. A BAR's memory can be mapped, and so can registers whose
+ * model says that its drivers do so: each load and store then traps into vfio_file_access().
+ * Other registers are reached by read and write only.
  *
  * A BAR access answers -EIO while memory decode is off, as Linux does, and -EBUSY for pages that
  * are a TVM's (or will be: private_for_life).
@@ -11,45 +12,23 @@
 #include "hardware/cpu.h"
 #include "kernel/vfio/internal.h"
 
-#define AREAS_MAX 3u
 #define BOUNCE 4096u
 
 /* -- GET_REGION_INFO --------------------------------------------------------------------------- */
 
-struct areas {
-	uint32_t count;
-	struct vfio_region_sparse_mmap_area area[AREAS_MAX];
-};
-
-/* What of a BAR may be mapped: all of its memory, but not the pages of the MSI-X structures. */
-static bool bar_areas(const struct vfio_device *vdev, unsigned int index, struct areas *areas)
+static bool bar_mappable(const struct function_bar *bar)
 {
-	const struct function_bar *bar = pci_bar(vdev->pdev, index);
-	uint64_t first, end;
-
-	areas->count = 0;
-	if (!bar || !bar->memory)
-		return false;
-	if (!pci_msix_pages(vdev->pdev, index, &first, &end)) {
-		areas->area[areas->count++] = (struct vfio_region_sparse_mmap_area){ 0, bar->size };
-		return false;
-	}
-	if (first)
-		areas->area[areas->count++] = (struct vfio_region_sparse_mmap_area){ 0, first };
-	if (end < bar->size)
-		areas->area[areas->count++] =
-			(struct vfio_region_sparse_mmap_area){ end, bar->size - end };
-	return areas->count;
+	return bar && (bar->memory || bar->trapped);
 }
 
-static void region_fill(const struct vfio_device *vdev, struct vfio_region_info *info,
-			struct areas *sparse)
+/* As Linux has it: the MSI-X table may be mapped with the rest, since what is written there can hurt
+ * nobody else; a capability says so. */
+static void region_fill(const struct vfio_device *vdev, struct vfio_region_info *info)
 {
 	const struct function_bar *bar = pci_bar(vdev->pdev, info->index);
-	bool has_holes;
+	uint64_t first, end;
 
 	info->offset = (uint64_t)info->index << VFIO_OFFSET_SHIFT;
-	sparse->count = 0;
 	if (info->index == VFIO_PCI_CONFIG_REGION_INDEX) {
 		info->size = VFIO_CONFIG_SIZE;
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
@@ -59,44 +38,35 @@ static void region_fill(const struct vfio_device *vdev, struct vfio_region_info 
 		return;
 	info->size = bar->size;
 	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	has_holes = bar_areas(vdev, info->index, sparse);
-	if (sparse->count)
-		info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
-	if (!has_holes)
-		sparse->count = 0;
+	if (!bar_mappable(bar))
+		return;
+	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	pci_msix_table(vdev->pdev, info->index, &first, &end);
+	if (end)
+		info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
 }
 
-static int sparse_put(uint64_t arg, struct vfio_region_info *info, const struct areas *sparse)
+static int caps_put(uint64_t arg, struct vfio_region_info *info)
 {
-	const size_t len = sizeof(struct vfio_region_info_cap_sparse_mmap) +
-			   sparse->count * sizeof(sparse->area[0]);
-	uint8_t bytes[sizeof(struct vfio_region_info_cap_sparse_mmap) + sizeof(sparse->area)];
+	uint8_t bytes[sizeof(struct vfio_info_cap_header)];
 	struct writer w = writer_of(bytes, sizeof(bytes));
 
-	if (!sparse->count)
+	if (!(info->flags & VFIO_REGION_INFO_FLAG_CAPS))
 		return 0;
-	info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
-	if (info->argsz < sizeof(*info) + len) {
-		info->argsz = (uint32_t)(sizeof(*info) + len);
+	if (info->argsz < sizeof(*info) + sizeof(bytes)) {
+		info->argsz = sizeof(*info) + sizeof(bytes);
 		return 0;
 	}
-	put_le16(&w, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+	put_le16(&w, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE);
 	put_le16(&w, 1);
 	put_le32(&w, 0);
-	put_le32(&w, sparse->count);
-	put_le32(&w, 0);
-	for (uint32_t i = 0; i < sparse->count; i++) {
-		put_le64(&w, sparse->area[i].offset);
-		put_le64(&w, sparse->area[i].size);
-	}
 	info->cap_offset = sizeof(*info);
-	return copy_to_user(arg + sizeof(*info), bytes, len);
+	return copy_to_user(arg + sizeof(*info), bytes, sizeof(bytes));
 }
 
 long vfio_get_region_info(const struct vfio_file *vfile, uint64_t arg)
 {
 	struct vfio_region_info info, in;
-	struct areas sparse;
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
@@ -106,8 +76,8 @@ long vfio_get_region_info(const struct vfio_file *vfile, uint64_t arg)
 	if (in.index >= VFIO_PCI_VGA_REGION_INDEX)
 		return -EINVAL;
 	info = (struct vfio_region_info){ .argsz = in.argsz, .index = in.index };
-	region_fill(vfile->vdev, &info, &sparse);
-	if (sparse_put(arg, &info, &sparse))
+	region_fill(vfile->vdev, &info);
+	if (caps_put(arg, &info))
 		return -EFAULT;
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
@@ -259,36 +229,46 @@ ssize_t vfio_file_write(const struct file *file, uint64_t from, size_t len, uint
 	return traced_access(file, from, len, position, true);
 }
 
-static bool area_holds(const struct areas *areas, uint64_t at, uint64_t len)
-{
-	for (uint32_t i = 0; i < areas->count; i++)
-		if (at >= areas->area[i].offset &&
-		    at - areas->area[i].offset <= areas->area[i].size &&
-		    len <= areas->area[i].size - (at - areas->area[i].offset))
-			return true;
-	return false;
-}
-
 static int region_mmap(const struct vfio_file *vfile, struct mmap_request *request)
 {
 	const struct vfio_device *vdev = vfile->vdev;
 	uint64_t index = request->offset >> VFIO_OFFSET_SHIFT;
 	uint64_t at = request->offset & VFIO_OFFSET_MASK;
 	const struct function_bar *bar;
-	struct areas areas;
 
 	if (!vfile->bound || !(request->flags & MAP_SHARED) || index >= VFIO_PCI_ROM_REGION_INDEX)
 		return -EINVAL;
-	bar_areas(vdev, (unsigned int)index, &areas);
-	if (!area_holds(&areas, at, request->len))
+	bar = pci_bar(vdev->pdev, (unsigned int)index);
+	if (!bar_mappable(bar) || at > bar->size || request->len > bar->size - at)
 		return -EINVAL;
 	if (!vfio_host_may(vdev, (unsigned int)index, at, request->len))
 		return -EBUSY;
-	bar = pci_bar(vdev->pdev, (unsigned int)index);
-	request->memory = (const uint8_t *)bar->memory + at;
+	if (bar->memory)
+		request->memory = (const uint8_t *)bar->memory + at;
+	request->trapped = !bar->memory;
 	request->hpa = bar->hpa + at;
 	request->revoked = !vfio_memory_enabled(vdev) || vdev->low_power;
 	return 0;
+}
+
+/* The device's refusal is no fault for a CPU: a load gives ones, a store is lost. */
+int vfio_file_access(const struct file *file, uint64_t offset, void *data, uint64_t len, bool write)
+{
+	const struct vfio_file *vfile = file->priv;
+	struct mmap_request request = { .offset = offset, .len = len, .flags = MAP_SHARED };
+	int rc = vfio_memory_lock(vfile->vdev, KLOCK_READ);
+
+	if (rc)
+		return -ENXIO;
+	rc = region_mmap(vfile, &request);
+	if (rc || request.revoked)
+		rc = -ENXIO;
+	else if (write)
+		cpu_host_write(request.hpa, data, len);
+	else if (cpu_host_read(request.hpa, data, len))
+		memset(data, 0xff, len);
+	vfio_memory_unlock(vfile->vdev, KLOCK_READ);
+	return rc;
 }
 
 int vfio_file_mmap(const struct file *file, struct mmap_request *request)

@@ -12,6 +12,8 @@ struct kvm;
 #define VFIO_MAJOR 511u			/* of the device nodes; the minor is the N of vfioN */
 
 int vfio_power_on(void); /* binds vfio-pci to every endpoint function: /dev/vfio/devices/vfioN */
+/* VFs were enabled while vfio-pci has their PF: its token is asked for from now on. */
+void vfio_sriov_enabled(const struct pci_dev *pdev);
 int vfio_probe(const struct pci_dev *pdev);	/* one more endpoint (hot plug): 0 or -ENOMEM */
 const struct vfio_device *vfio_device_of(const struct pci_dev *pdev);
 /* NULL: not a VFIO device file. */
