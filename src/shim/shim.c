@@ -130,6 +130,7 @@ static const struct task_hooks hooks = {
 	.event_get = event_get,
 	.event_put = event_put,
 	.event_signal = event_signal_client,
+	.mapping = shim_mapping,
 };
 
 const char *const shim_value_names[SHIM_VALUES] = {"SWTIO_IMAGE", "SWTIO_FILES", "SWTIO_TREE"};

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -61,6 +62,8 @@ void shim_fd_mark(int fd, bool maybe);
 void shim_fd_received(int fd);
 /* At the start of a program: marks what came across the exec; true if there was any. */
 bool shim_inherit(void);
+/* The file mapped at an address of this process: see struct task_hooks. */
+const struct file *shim_mapping(uint64_t address, uint64_t *offset, uint64_t *left);
 /* A descriptor of the image to map from, or -1 and errno. */
 int shim_image_open(void);
 /* Runs release for files nobody holds any more, and ends tasks whose process is gone. */
@@ -87,7 +90,7 @@ int shim_path_open(int dir, const char *path, int flags);
 #define SHIM_LIBC(x) \
 	x(open) x(openat) x(fopen) x(close) x(close_range) x(dup) x(dup2) x(dup3) \
 	x(fcntl) x(ioctl) x(lseek) x(read) x(write) x(pread) x(pwrite) x(readv) \
-	x(writev) x(preadv) x(pwritev) x(mmap) x(stat) x(lstat) x(fstat) x(fstatat) \
+	x(writev) x(preadv) x(pwritev) x(mmap) x(munmap) x(mremap) x(mprotect) x(sigaction) x(stat) x(lstat) x(fstat) x(fstatat) \
 	x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) x(getxattr) \
 	x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) \
 	x(fexecve) x(execveat) x(posix_spawn) x(posix_spawnp) x(opendir) x(readdir) \
