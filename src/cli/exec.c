@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/topology.h"
 #include "flow/machine.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
@@ -180,18 +181,37 @@ static int exec_host(enum platform platform, const struct kernel_options *option
 	return rc ? cli_cannot("the machine does not start: %s", strerror(-rc)) : CLI_OK;
 }
 
+/* The machine as the user wants it; process-local, until exec_host() builds it. */
+static struct topology topology;
+
+static int topology_option(int c, const char *text)
+{
+	char why[160];
+	int rc = c == 'd' ? topology_device(&topology, text, why, sizeof(why))
+			  : topology_file(&topology, text, why, sizeof(why));
+
+	if (rc)
+		return cli_usage(&cli_exec_command, "%s %s: %s",
+			c == 'd' ? "--device" : "--topology", text, why);
+	device_topology_set(&topology);
+	return CLI_OK;
+}
+
 static int options_read(int argc, char **argv, struct kernel_options *options, int *platform)
 {
 	static const struct option longs[] = {
 		{"extensions", no_argument, NULL, 'e'},
 		{"mock", no_argument, NULL, 'm'},
 		{"kvm", required_argument, NULL, 'k'},
+		{"container", required_argument, NULL, 'c'},
+		{"device", required_argument, NULL, 'd'},
+		{"topology", required_argument, NULL, 't'},
 		{"platform", required_argument, NULL, 'p'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+emk:p:", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "+emk:p:c:d:t:", longs, NULL)) != -1)
 		switch (c) {
 		case 'e':
 			options->extensions = true;
@@ -210,6 +230,17 @@ static int options_read(int argc, char **argv, struct kernel_options *options, i
 			if (*platform < 0)
 				return cli_usage(&cli_exec_command, "there is no machine %s",
 					optarg);
+			break;
+		case 'c':
+			options->type1 = !strcmp(optarg, "type1");
+			if (!options->type1 && strcmp(optarg, "iommufd"))
+				return cli_usage(&cli_exec_command,
+					"--container is type1 or iommufd, not %s", optarg);
+			break;
+		case 'd':
+		case 't':
+			if (topology_option(c, optarg))
+				return CLI_USAGE;
 			break;
 		default:
 			return CLI_USAGE;
@@ -260,7 +291,9 @@ static int exec_run(int argc, char **argv)
 
 const struct cli_command cli_exec_command = {
 	.name = "exec",
-	.arguments = "[--extensions] [--mock] [--kvm swtio|host] [--platform NAME] -- COMMAND [ARGUMENT]...",
+	.arguments = "[--extensions] [--mock] [--kvm swtio|host] [--container iommufd|type1]\n"
+		     "           [--device model=NAME,bdf=BDF]... [--topology FILE] [--platform NAME]\n"
+		     "           -- COMMAND [ARGUMENT]...",
 	.summary = "run an unmodified program on the software host",
 	.help = "Runs COMMAND with /dev/iommu and /dev/vfio/devices/* served by the software host. "
 		"The exit code is\n"
@@ -271,6 +304,12 @@ const struct cli_command cli_exec_command = {
 		"it\n"
 		"  -k, --kvm WHOSE    /dev/kvm is the software host's (swtio) or the real kernel's "
 		"(host, the default)\n"
+		"  -c, --container WHOSE  /dev/vfio/vfio is iommufd's (the default) or the type1 "
+		"driver's\n"
+		"  -d, --device model=engine|ioat,bdf=0000:BUS:00.0[,vfs=N[,numvfs=N]]\n"
+		"                     a device of the machine; may be repeated\n"
+		"  -t, --topology FILE  the devices from a JSON file: {\"devices\": [{\"model\": "
+		"...}]}\n"
 		"  -p, --platform NAME  the machine: tdx (the default), or another that flows name\n\n"
 		"COMMAND and what it starts must be dynamically linked. The exit code is 128 + N "
 		"if signal N ended\n"
