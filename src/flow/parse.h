@@ -54,6 +54,8 @@ bool flow_arg_number(const struct flow_action *action, const char *key, uint64_t
 uint64_t flow_arg_or(const struct flow_action *action, const char *key, uint64_t otherwise);
 const char *flow_arg_text(const struct flow_action *action, const char *key);	/* NULL: not there */
 
+const struct flow_action *flow_actions(const struct flow_step *step);	/* step->count of them */
+
 /* Verbs by actor: 0 known, -EINVAL. */
 int flow_verb_check(const struct flow_action *action);
 

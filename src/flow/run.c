@@ -515,3 +515,8 @@ const struct flow_step *flow_steps(uint32_t *count)
 	*count = root ? root->steps : 0;
 	return root ? root->step : NULL;
 }
+
+const struct flow_action *flow_actions(const struct flow_step *step)
+{
+	return &flow_root()->action[step->first];
+}

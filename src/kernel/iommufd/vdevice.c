@@ -77,6 +77,8 @@ static void vdevice_unlink(const struct iommufd_vdevice *vdev)
 	w = image_write(vdev);
 	w->idev = NULL;
 	w->viommu = NULL;
+	TRACE_STATE(LANE_IOMMUFD, "vDEVICE destroyed", A("vdevice", vdev->obj.id),
+		    A("virt_id", vdev->virt_id));
 }
 
 void iommufd_vdevice_free(const struct iommufd_vdevice *vdev)

@@ -243,8 +243,10 @@ static const struct kvm *tdi_unwind(const struct pci_dev *pdev)
 
 static void kvm_put(const struct kvm *kvm)
 {
-	if (kvm)
-		kvm_file_put(kvm_file(kvm));
+	if (!kvm)
+		return;
+	TRACE_STATE(LANE_TSM, "VM let go", A("vm", kvm_number(kvm)));
+	kvm_file_put(kvm_file(kvm));
 }
 
 /* Unbinds that found the lock taken below them on the same stack and could not wait. */
