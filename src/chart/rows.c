@@ -9,6 +9,7 @@ static const char *const short_names[LANE_MAX] = {
 	[LANE_GUEST_TSM] = "GstTSM",
 	[LANE_VMM] = "VMM",
 	[LANE_VFIO] = "VFIO",
+	[LANE_IOASID] = "IOASID",
 	[LANE_IOMMUFD] = "IOMMU",
 	[LANE_TSM] = "hstTSM",
 	[LANE_KVM] = "KVM",

@@ -6,6 +6,7 @@
  */
 #include "hardware/iommu_state.h"
 #include "hardware/pt_ops.h"
+#include "image/mutant.h"
 
 #include <errno.h>
 
@@ -293,6 +294,8 @@ static unsigned int walk_nested(struct walk *w, struct pt_leaf *leaf)
 	leaf->address = w->address & ~(size - 1);
 	leaf->hpa = (last.hpa + (gpa - last.address)) & ~(size - 1);
 	leaf->size = size;
+	if (mutant(MUTANT_WALK_SKIPS_STAGE2))
+		last.prot |= PT_R | PT_W;
 	leaf->prot = w->prot & (last.prot | (PT_X | PT_UC | PT_SNOOP));
 	leaf->reads = (uint8_t)w->reads;
 	return last.prot & (w->write ? PT_W : PT_R) ? 0 : FAULT_S2;
@@ -375,6 +378,6 @@ void iommu_nested_flush(uint16_t did, uint32_t tag, uint64_t first, uint64_t las
 		if (key_matches(e->key, did, tag) && start <= last && start + (size - 1) >= first)
 			hw_set(&e->key, 0);
 	}
-	if (!leaf_only)
+	if (!leaf_only && !mutant(MUTANT_FLUSH_KEEPS_TABLES))
 		structures_flush(mmu, did, tag, first, last);
 }

@@ -13,6 +13,7 @@
 
 #define MISC_MAJOR 10u
 #define IOMMU_MINOR 261u	/* dynamic in Linux */
+#define IOASID_MINOR 260u	/* dynamic, and ours */
 #define KVM_MINOR 232u
 #define VFIO_MINOR 196u
 #define VFIO_GROUP_MAJOR 510u	/* dynamic in Linux */
@@ -20,6 +21,11 @@
 static bool kvm_there(void)
 {
 	return kernel_options()->kvm;
+}
+
+static bool ioasid_there(void)
+{
+	return kernel_options()->extensions;
 }
 
 static uint32_t device_number(const struct pci_dev *pdev)
@@ -34,6 +40,7 @@ static uint32_t group_number(const struct pci_dev *pdev)
 
 static const struct path_entry paths[] = {
 	{ "/dev/iommu", iommufd_open, MISC_MAJOR, IOMMU_MINOR, NULL, NULL },
+	{ "/dev/ioasid", ioasid_open, MISC_MAJOR, IOASID_MINOR, ioasid_there, NULL },
 	{ "/dev/kvm", kvm_open, MISC_MAJOR, KVM_MINOR, kvm_there, NULL },
 	{ "/dev/vfio/devices/vfio*", vfio_device_open, VFIO_MAJOR, 0, NULL, device_number },
 	{ "/dev/vfio/vfio", vfio_container_open, MISC_MAJOR, VFIO_MINOR, NULL, NULL },

@@ -34,6 +34,7 @@ static const enum lane file_lane[FILE_TYPE_MAX] = {
 	[FILE_KVM_VCPU] = LANE_KVM, [FILE_KVM_DEVICE] = LANE_KVM, [FILE_GUEST_MEMFD] = LANE_KVM,
 	[FILE_VFIO_GROUP] = LANE_VFIO, [FILE_VFIO_CONTAINER] = LANE_VFIO,
 	[FILE_MEMFD] = LANE_VMM, [FILE_EVENTFD] = LANE_VMM, [FILE_SYSFS] = LANE_TSM,
+	[FILE_IOASID] = LANE_IOASID,
 };
 
 static bool traced(const struct file *file)

@@ -362,7 +362,8 @@ static off_t seek_ours(const struct file *file, off_t offset, int whence)
 {
 	const struct dmabuf *buf = dmabuf_of_file(file);
 
-	if (file->type == FILE_IOMMUFD || file->type == FILE_VFIO_DEVICE)
+	if (file->type == FILE_IOMMUFD || file->type == FILE_IOASID ||
+	    file->type == FILE_VFIO_DEVICE)
 		return shim_as_libc(-ESPIPE);
 	if (!buf)
 		return 0;

@@ -13,8 +13,8 @@
 #define TEXT_MAX 4096u
 
 /* What the host has hides what is really there. */
-static const char *const ours[] = {"/dev/iommu", "/dev/vfio", "/dev/kvm", "/sys/bus/pci",
-	"/sys/class/tsm", "/sys/kernel/iommu_groups"};
+static const char *const ours[] = {"/dev/iommu", "/dev/ioasid", "/dev/vfio", "/dev/kvm",
+	"/sys/bus/pci", "/sys/class/tsm", "/sys/kernel/iommu_groups"};
 
 static uint64_t fds[SHIM_FDS / 64];
 static bool cwd;

@@ -23,6 +23,7 @@ static const char *const lane_names[LANE_MAX] = {
 	[LANE_GUEST_TSM] = "Guest TSM",
 	[LANE_VMM] = "VMM",
 	[LANE_VFIO] = "VFIO",
+	[LANE_IOASID] = "IOASID",
 	[LANE_IOMMUFD] = "IOMMUFD",
 	[LANE_TSM] = "host TSM",
 	[LANE_KVM] = "KVM",

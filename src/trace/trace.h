@@ -16,7 +16,7 @@
 #include "image/image.h"
 
 enum lane {
-	LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO, LANE_IOMMUFD, LANE_TSM, LANE_KVM,
+	LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO, LANE_IOASID, LANE_IOMMUFD, LANE_TSM, LANE_KVM,
 	LANE_FIRMWARE, LANE_HARDWARE, LANE_DEVICE, LANE_ADMIN, LANE_ADVERSARY, LANE_MAX
 };
 const char *lane_name(enum lane lane);	/* the chart's heading: "Guest TSM", "host TSM", "KVM" ... */

@@ -35,6 +35,11 @@ static const struct {
 static const char *const stopped[] = {"stop-last", "skip-block", "skip-iotlb"};
 #define STOPPED (sizeof(stopped) / sizeof(stopped[0]))
 
+/* Bugs of translation and merge, which no flow is about: the models of tests/hardware and
+ * tests/ioasid find them. */
+static const char *const modelled[] = {"merge-keeps", "walk-skips-stage2", "flush-keeps-tables"};
+#define MODELLED (sizeof(modelled) / sizeof(modelled[0]))
+
 /* -- running a flow --------------------------------------------------------------------------- */
 
 static void path_of(char path[512], const char *folder, const char *name)
@@ -211,10 +216,10 @@ static void R3_2_firmware_stops_a_wrong_kernel(void **state)
 	}
 }
 
-static bool is_stopped(const char *name)
+static bool is_among(const char *name, const char *const *list, size_t count)
 {
-	for (size_t i = 0; i < STOPPED; i++)
-		if (!strcmp(stopped[i], name))
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(list[i], name))
 			return true;
 	return false;
 }
@@ -227,14 +232,15 @@ static void every_mutant_is_somebodys(void **state)
 	(void)state;
 	table = check_table(&rows);
 	for (size_t m = 0; m < MUTANTS; m++) {
-		unsigned int owners = is_stopped(mutants[m].name);
+		unsigned int owners = is_among(mutants[m].name, stopped, STOPPED) +
+				      is_among(mutants[m].name, modelled, MODELLED);
 
 		for (size_t i = 0; i < rows; i++)
 			owners += !strcmp(table[i].mutant, mutants[m].name);
 		if (owners != 1)
 			fail_msg("%u invariants have the mutant %s", owners, mutants[m].name);
 	}
-	assert_int_equal(MUTANTS, rows + STOPPED);
+	assert_int_equal(MUTANTS, rows + STOPPED + MODELLED);
 }
 
 static const char *mutant_sentence(const char *name)

@@ -6,6 +6,7 @@
  */
 #include <poll.h>
 
+#include "kernel/ioasid/ioasid.h"
 #include "kernel/iommufd/driver.h"
 
 int iommufd_ioctl_fault_alloc(struct iommufd_cmd *cmd)
@@ -158,6 +159,8 @@ int iommufd_page_request(const struct iommufd_device *idev, const struct iommufd
 		fault->first = group;
 	}
 	fault->last = group;
+	if (fault->ring)
+		ioasid_fault_queued(fault->ring);
 	return 0;
 }
 
@@ -178,24 +181,53 @@ static int group_copy(const struct iommufd_pgfault *group, uint32_t cookie, uint
 	return 0;
 }
 
+static void group_taken(const struct iommufd_fault *fault, uint32_t cookie)
+{
+	struct iommufd_pgfault *group = image_write(fault->first);
+
+	unread_remove(fault, NULL, group);
+	group->next = NULL;
+	group->obj.id = cookie;
+	idtable_finalize(fault->read, &group->obj);
+}
+
+const struct iommufd_pgfault *iommufd_fault_take(const struct iommufd_fault *fault)
+{
+	const struct iommufd_pgfault *group = fault->first;
+	uint32_t cookie;
+
+	if (!group || idtable_reserve(fault->read, &cookie))
+		return NULL;
+	group_taken(fault, cookie);
+	return group;
+}
+
+int iommufd_fault_answer(const struct iommufd_fault *fault, uint32_t cookie, uint32_t code)
+{
+	const struct iommufd_pgfault *group =
+		(const struct iommufd_pgfault *)idtable_find(fault->read, cookie);
+
+	if (!group)
+		return -ENOENT;
+	idtable_remove(fault->read, cookie);
+	answer(group, code);
+	return 0;
+}
+
 /* Takes the first group out of the list and gives it its cookie. */
 static int group_read(const struct iommufd_fault *fault, uint64_t to)
 {
-	struct iommufd_pgfault *group = image_write(fault->first);
 	uint32_t cookie;
 	int rc = idtable_reserve(fault->read, &cookie);
 
 	if (rc)
 		return rc;
-	rc = group_copy(group, cookie, to);
+	rc = group_copy(fault->first, cookie, to);
 	if (rc) {
 		idtable_abort(fault->read, cookie);
 		return rc;
 	}
-	unread_remove(fault, NULL, group);
-	group->next = NULL;
-	group->obj.id = cookie;
-	idtable_finalize(fault->read, &group->obj);
+	group_taken(fault, cookie);
 	return 0;
 }
 
@@ -224,18 +256,12 @@ static ssize_t fault_read(const struct file *file, uint64_t to, size_t len, uint
 static int response_take(const struct iommufd_fault *fault, uint64_t from)
 {
 	struct iommu_hwpt_page_response response;
-	const struct iommufd_pgfault *group;
 
 	if (copy_from_user(&response, from, sizeof(response)))
 		return -EFAULT;
 	if (response.code != IOMMUFD_PAGE_RESP_SUCCESS && response.code != IOMMUFD_PAGE_RESP_INVALID)
 		return -EINVAL;
-	group = (const struct iommufd_pgfault *)idtable_find(fault->read, response.cookie);
-	if (!group)
-		return -EINVAL;
-	idtable_remove(fault->read, response.cookie);
-	answer(group, response.code);
-	return 0;
+	return iommufd_fault_answer(fault, response.cookie, response.code) ? -EINVAL : 0;
 }
 
 static ssize_t fault_write(const struct file *file, uint64_t from, size_t len, uint64_t position)

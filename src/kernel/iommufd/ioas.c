@@ -31,6 +31,8 @@ void iommufd_ioas_destroy(const struct idobject *object)
 		ctx->vfio_ioas = NULL;
 	}
 	iopt_destroy(ioas);
+	if (ioas->parent)
+		iopt_child_leave(ioas);
 	image_free(ioas);
 }
 

@@ -106,17 +106,28 @@ int iopt_choose(struct iopt_map *map)
 
 /* -- areas ------------------------------------------------------------------------------------ */
 
+static int area_pin(const struct iopt_area *area)
+{
+	return area->pages ? iopt_pages_pin(area->pages) : 0;
+}
+
+static void area_unpin(const struct iopt_area *area)
+{
+	if (area->pages)
+		iopt_pages_unpin(area->pages);
+}
+
 static int area_fill_all(const struct iopt_area *area)
 {
 	int rc;
 
 	if (!area->ioas->hwpts)
 		return 0;
-	rc = iopt_pages_pin(area->pages);
+	rc = area_pin(area);
 	for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; !rc && hwpt;
 	     hwpt = hwpt->ioas_next)
 		rc = iopt_area_fill(area, &hwpt->pt, area->ioas->small_pages);
-	return rc;
+	return rc ? rc : iopt_merge_children(area->ioas, area->start, area->last);
 }
 
 static struct iopt_area *area_new(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
@@ -140,7 +151,8 @@ int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint
 	area->offset = offset;
 	area->prot = map->prot;
 	area->pages = pages;
-	iopt_pages_link(pages, area);
+	if (pages)
+		iopt_pages_link(pages, area);
 	return area_fill_all(area);
 }
 
@@ -179,14 +191,16 @@ static void area_free(const struct iopt_area *area)
 {
 	itree_remove(&area->ioas->areas, area->start);
 	if (area->ioas->hwpts)
-		iopt_pages_unpin(area->pages);
-	iopt_pages_unlink(area);
+		area_unpin(area);
+	if (area->pages)
+		iopt_pages_unlink(area);
 	image_free(area);
 }
 
 /* Out of the page tables and the IOTLB first: only then may pages be let go. */
 static void unmap_tables(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last)
 {
+	iopt_unmerge_children(ioas, first, last);
 	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next) {
 		pt_unmap(&hwpt->pt, first, last - first + 1);
 		iommufd_hwpt_flush(hwpt, first, last);
@@ -504,7 +518,7 @@ static int hwpt_fill(const struct iommufd_ioas *ioas, const struct iommufd_hwpt 
 
 	while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {
 		const struct iopt_area *area = span.item;
-		int rc = hwpt->ioas_next ? 0 : iopt_pages_pin(area->pages);
+		int rc = hwpt->ioas_next ? 0 : area_pin(area);
 
 		if (!rc)
 			rc = iopt_area_fill(area, &hwpt->pt, ioas->small_pages);
@@ -527,7 +541,9 @@ int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hw
 	rc = alignment_update(ioas);
 	if (!rc)
 		rc = aperture_reserve(ioas, hwpt);
-	return rc ? rc : hwpt_fill(ioas, hwpt);
+	if (!rc)
+		rc = hwpt_fill(ioas, hwpt);
+	return rc || hwpt->ioas_next ? rc : iopt_merge_children(ioas, 0, UINT64_MAX);
 }
 
 void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt)
@@ -538,6 +554,8 @@ void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt
 	struct itree_span span;
 	uint64_t at = 0;
 
+	if (!ioas->hwpts->ioas_next)
+		iopt_unmerge_children(ioas, 0, UINT64_MAX);
 	while (*link != hwpt)
 		link = &(*link)->ioas_next;
 	slot = image_write(link);
@@ -550,7 +568,7 @@ void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt
 	while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {
 		const struct iopt_area *area = span.item;
 
-		iopt_pages_unpin(area->pages);
+		area_unpin(area);
 		at = span.last + 1;
 	}
 }

@@ -168,23 +168,30 @@ const struct iommufd_root *iommufd_root(void)
 	return image_root(IMAGE_ROOT_IOMMUFD);
 }
 
-int iommufd_open(const char *path, int flags, const struct file **file)
+struct iommufd_ctx *iommufd_ctx_create(void)
 {
 	struct iommufd_ctx *ctx;
 	struct iommufd_root *root;
 
-	(void)flags;
 	if (!iommufd_root()) {
 		root = image_alloc(sizeof(*root), IMAGE_TYPE_ROOT);
 		if (!root)
-			return -ENOMEM;
+			return NULL;
 		image_root_set(IMAGE_ROOT_IOMMUFD, root);
 	}
 	ctx = image_alloc(sizeof(*ctx), IMAGE_TYPE_IOMMUFD);
 	if (!ctx)
-		return -ENOMEM;
+		return NULL;
 	ctx->objects = idtable_create();
-	if (!ctx->objects)
+	return ctx->objects ? ctx : NULL;
+}
+
+int iommufd_open(const char *path, int flags, const struct file **file)
+{
+	struct iommufd_ctx *ctx = iommufd_ctx_create();
+
+	(void)flags;
+	if (!ctx)
 		return -ENOMEM;
 	ctx->file = file_create(FILE_IOMMUFD, ctx, path);
 	if (!ctx->file)
@@ -200,9 +207,8 @@ const struct iommufd_ctx *iommufd_ctx_of_file(const struct file *file)
 
 /* No call can be running and no device is bound any more: each holds the file. What is left goes,
  * leaves first, since an object only others hold has more users than one. */
-static void iommufd_release(const struct file *file)
+void iommufd_ctx_destroy(const struct iommufd_ctx *ctx)
 {
-	const struct iommufd_ctx *ctx = file->priv;
 	bool progress = true;
 
 	iommufd_drop_all(ctx);
@@ -221,6 +227,11 @@ static void iommufd_release(const struct file *file)
 	}
 	idtable_destroy(ctx->objects);
 	image_free(ctx);
+}
+
+static void iommufd_release(const struct file *file)
+{
+	iommufd_ctx_destroy(file->priv);
 }
 
 const struct file_ops iommufd_file_ops = {

@@ -31,11 +31,27 @@ static int below_check(const struct iommufd_device *idev, const struct idobject 
 	return 0;
 }
 
+struct iommufd_hwpt *iommufd_nested_new(const struct iommufd_device *idev,
+					const struct iommufd_hwpt *parent)
+{
+	struct iommufd_hwpt *nested =
+		iommufd_object_new(idev->ctx, sizeof(*nested), IOMMUFD_HWPT_NESTED);
+
+	if (!nested)
+		return NULL;
+	nested->ctx = idev->ctx;
+	nested->driver = idev->group->driver;
+	nested->parent = parent;
+	nested->ioas = parent->ioas;
+	return nested;
+}
+
 int iommufd_nested_create(const struct iommufd_device *idev, const struct idobject *below,
 			  uint32_t flags, const struct iommufd_user_data *data,
 			  const struct iommufd_hwpt **result)
 {
 	const struct iommufd_driver *driver = iommufd_driver(idev->group->driver);
+	const struct iommufd_viommu *viommu;
 	struct iommufd_hwpt *nested;
 	int rc;
 
@@ -47,15 +63,11 @@ int iommufd_nested_create(const struct iommufd_device *idev, const struct idobje
 	rc = below_check(idev, below);
 	if (rc)
 		return rc;
-	nested = iommufd_object_new(idev->ctx, sizeof(*nested), IOMMUFD_HWPT_NESTED);
+	viommu = below->kind == IOMMUFD_VIOMMU ? (const struct iommufd_viommu *)below : NULL;
+	nested = iommufd_nested_new(idev, viommu ? viommu->hwpt : (const struct iommufd_hwpt *)below);
 	if (!nested)
 		return -ENOMEM;
-	nested->ctx = idev->ctx;
-	nested->driver = idev->group->driver;
-	if (below->kind == IOMMUFD_VIOMMU)
-		nested->viommu = (const struct iommufd_viommu *)below;
-	nested->parent = nested->viommu ? nested->viommu->hwpt : (const struct iommufd_hwpt *)below;
-	nested->ioas = nested->parent->ioas;
+	nested->viommu = viommu;
 	nested->pasid = flags & IOMMU_HWPT_ALLOC_PASID;
 	iommufd_users_add(below, 1);
 	*result = nested;

@@ -416,24 +416,35 @@ static int run_map(const struct pt *pt, uint64_t iova, uint64_t hpa, uint64_t le
 	return 0;
 }
 
-int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small)
+int iopt_area_fill_part(const struct iopt_area *area, uint64_t from, uint64_t to,
+			const struct iopt_fill *fill)
 {
 	const struct iopt_pages *pages = area->pages;
-	uint64_t len = area->last - area->start + 1, run;
+	uint64_t offset = area->offset + (from - area->start), len = to - from + 1, run;
 
 	if (pages->revoked)
 		return 0;
 	for (uint64_t done = 0; done < len; done += run) {
-		const struct iopt_extent *extent = extent_at(pages, area->offset + done);
-		uint64_t skip = area->offset + done - extent->offset;
+		const struct iopt_extent *extent = extent_at(pages, offset + done);
+		uint64_t skip = offset + done - extent->offset;
 		int rc;
 
 		run = extent->len - skip < len - done ? extent->len - skip : len - done;
-		rc = run_map(pt, area->start + done, extent->hpa + skip, run, area->prot, small);
+		rc = run_map(fill->pt, fill->iova + done, extent->hpa + skip, run, fill->prot,
+			     fill->small);
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small)
+{
+	const struct iopt_fill fill = { pt, area->start, area->prot, small };
+
+	if (!area->pages)
+		return iopt_merge_area(area, pt);
+	return iopt_area_fill_part(area, area->start, area->last, &fill);
 }
 
 /* -- revoke ----------------------------------------------------------------------------------- */
@@ -447,12 +458,14 @@ static void revoke(const void *importer, const struct dmabuf *dmabuf)
 
 	(void)dmabuf;
 	klock_acquire(&pages->lock, KLOCK_PAGES, KLOCK_WRITE);
-	for (const struct iopt_area *area = pages->areas; area; area = area->pages_next)
+	for (const struct iopt_area *area = pages->areas; area; area = area->pages_next) {
+		iopt_unmerge_children(area->ioas, area->start, area->last);
 		for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; hwpt;
 		     hwpt = hwpt->ioas_next) {
 			pt_unmap(&hwpt->pt, area->start, area->last - area->start + 1);
 			iommufd_hwpt_flush(hwpt, area->start, area->last);
 		}
+	}
 	w = image_write(pages);
 	w->revoked = true;
 	image_free(w->more);

@@ -47,6 +47,10 @@ struct iommufd_ctx {
 	struct iommufd_hold holds[IOMMUFD_HOLDS];
 };
 
+/* Without a file, which the caller gives it: what keeps it open. NULL: no memory. */
+struct iommufd_ctx *iommufd_ctx_create(void);
+void iommufd_ctx_destroy(const struct iommufd_ctx *ctx);
+
 #define IOMMUFD_UIDS 64u
 
 /* What all contexts share. */
@@ -84,8 +88,8 @@ struct iopt_pages {
 
 struct iopt_area {
 	uint64_t start, last;		/* IOVA */
-	uint64_t offset;		/* of `start` in the pages */
-	const struct iopt_pages *pages;
+	uint64_t offset;		/* of `start` in the pages; of a child's area: in the parent */
+	const struct iopt_pages *pages;	/* NULL: of a child, whose parent has them */
 	const struct iommufd_ioas *ioas;
 	const struct iopt_area *pages_next, *pages_prev;
 	uint8_t prot;			/* PT_R, PT_W */
@@ -105,6 +109,8 @@ struct iommufd_ioas {
 	struct itree areas, allowed;
 	const struct iopt_reserved *reserved;
 	const struct iommufd_hwpt *hwpts;	/* by ioas_next; each holds one of `users` */
+	/* Nesting in software (merge.c): areas lead to addresses of `parent`, and have no pages. */
+	const struct iommufd_ioas *parent, *children, *sibling;
 	uint64_t alignment;			/* of IOVAs and lengths; 1 without HWPT */
 	uint32_t locks;				/* hardware queues with memory in it */
 	bool small_pages;			/* no leaf above PHYS_PAGE, areas may be cut */
@@ -132,6 +138,12 @@ struct iommufd_hwpt {
 	bool dirty;			/* made for dirty tracking */
 	bool tracking;			/* and it is on */
 };
+
+/* Over parent, not finalized, with no stage1 yet: its driver's. NULL: no memory. */
+struct iommufd_hwpt *iommufd_nested_new(const struct iommufd_device *idev,
+					const struct iommufd_hwpt *parent);
+/* VT-d's, from all but parent and domains. 0, -ENOSPC, -ENOMEM. */
+int iommufd_vtd_stage1(const struct iommufd_hwpt *nested, const struct iommu_nested *stage1);
 
 /* A piece of what is to be mapped, as MAP, MAP_FILE and COPY make it. */
 struct iopt_map {
@@ -173,6 +185,17 @@ int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hw
 void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hwpt);
 void iopt_destroy(const struct iommufd_ioas *ioas);
 
+/* -- nesting in software ----------------------------------------------------------------------- */
+
+const struct iommufd_ioas *iopt_child_create(const struct iommufd_ioas *parent);
+void iopt_child_leave(const struct iommufd_ioas *child);
+/* As iopt_map_user(), to an address of the parent, mapped there or not. */
+int iopt_child_map(struct iopt_map *map, uint64_t to);
+int iopt_merge_area(const struct iopt_area *area, const struct pt *pt);
+/* The parent has mapped, or is about to unmap, [first, last]. */
+int iopt_merge_children(const struct iommufd_ioas *parent, uint64_t first, uint64_t last);
+void iopt_unmerge_children(const struct iommufd_ioas *parent, uint64_t first, uint64_t last);
+
 /* -- pages ------------------------------------------------------------------------------------ */
 
 const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
@@ -185,6 +208,10 @@ int iopt_pages_pin(const struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL
 void iopt_pages_unpin(const struct iopt_pages *pages);
 /* Enters an area into a page table; small: with leaves of PHYS_PAGE only. */
 int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small);
+/* Enters [from, to] of an area that has pages at another place, with other permissions. */
+struct iopt_fill { const struct pt *pt; uint64_t iova; uint8_t prot; bool small; };
+int iopt_area_fill_part(const struct iopt_area *area, uint64_t from, uint64_t to,
+			const struct iopt_fill *fill);
 /* Where the byte at `offset` of pinned pages is; *run: as far as the memory is in one run. */
 uint64_t iopt_pages_hpa(const struct iopt_pages *pages, uint64_t offset, uint64_t *run);
 int iopt_pages_charge(const struct iopt_pages *pages, const struct task *to);	/* CHANGE_PROCESS */
@@ -311,6 +338,7 @@ struct iommufd_pgfault {
 	const struct iommufd_pgfault *next;
 	const struct iommufd_device *idev;
 	uint32_t attached;		/* PASID whose attachment it came through, or TLP_NO_PASID */
+	uint32_t serial;		/* a ring's */
 	uint32_t count;
 	struct iommufd_request requests[];
 };
@@ -318,7 +346,8 @@ struct iommufd_pgfault {
 struct iommufd_fault {
 	struct idobject obj;
 	const struct iommufd_ctx *ctx;
-	const struct file *file;	/* holds one of `users` until it is closed */
+	const struct file *file;	/* holds one of `users` until it is closed; NULL: ioasid's */
+	const struct ioasid_ctx *ring;	/* who takes what is queued, instead of readers of a file */
 	const struct iommufd_pgfault *first, *last;	/* to be read */
 	const struct idtable *read;	/* to be answered */
 };
@@ -326,6 +355,10 @@ struct iommufd_fault {
 /* 0, or -ENODEV: no queue is there for it, and the device is told so; -ENOMEM. */
 int iommufd_page_request(const struct iommufd_device *idev, const struct iommufd_request *requests,
 			 uint32_t count);
+/* For a ring: the first group, which has its cookie now; NULL: none, or no memory. */
+const struct iommufd_pgfault *iommufd_fault_take(const struct iommufd_fault *fault);
+/* Code of enum iommufd_page_response_code. -ENOENT: no group that was taken has this cookie. */
+int iommufd_fault_answer(const struct iommufd_fault *fault, uint32_t cookie, uint32_t code);
 /* Ends what came through an attachment that is no more. */
 void iommufd_fault_forget(const struct iommufd_hwpt *hwpt, const struct iommufd_group *group,
 			  uint32_t attached);

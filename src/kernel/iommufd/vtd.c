@@ -50,10 +50,29 @@ static void vtd_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t 
 	iommu_iotlb_flush(hwpt->did, first, last);
 }
 
+/* What the function needs to be told before it uses the HWPT. */
+static int features_enable(const struct pci_dev *pdev, uint32_t pasid,
+			   const struct iommufd_hwpt *hwpt)
+{
+	int rc = 0;
+
+	if (hwpt->fault)
+		rc = pci_page_requests_enable(pdev);
+	if (!rc && hwpt->fault)
+		rc = iommu_page_requests_enable(pdev->rid, true);
+	if (!rc && (pasid != TLP_NO_PASID || hwpt->obj.kind == IOMMUFD_HWPT_NESTED))
+		pci_pasid_enable(pdev);
+	return rc;
+}
+
 static int context_set(const struct pci_dev *pdev, uint32_t pasid, const struct iommufd_hwpt *hwpt)
 {
-	if (hwpt && hwpt->fault)
-		return -ENODEV;		/* no device here makes page requests */
+	int rc = hwpt ? features_enable(pdev, pasid, hwpt) : 0;
+
+	if (rc)
+		return rc;
+	if (hwpt && hwpt->obj.kind == IOMMUFD_HWPT_NESTED)
+		return iommu_nested_set(pdev->rid, pasid, hwpt->stage1);
 	return iommu_context_set(pdev->rid, pasid, hwpt ? IOMMU_SECOND_STAGE : IOMMU_BLOCK,
 				 hwpt ? &hwpt->pt : NULL, hwpt ? hwpt->did : 0);
 }
@@ -98,6 +117,73 @@ static int vtd_hw_info(const struct iommufd_device *idev, struct iommufd_hw_info
 	return 0;
 }
 
+/* -- first stages ------------------------------------------------------------------------------ */
+
+int iommufd_vtd_stage1(const struct iommufd_hwpt *nested, const struct iommu_nested *stage1)
+{
+	struct iommu_nested *own = image_alloc(sizeof(*own), IMAGE_TYPE_BYTES);
+	struct iommufd_hwpt *w = image_write(nested);
+	int did = iommu_did_alloc();
+
+	if (did < 0 || !own)
+		return did < 0 ? did : -ENOMEM;
+	*own = *stage1;
+	own->parent = &nested->parent->pt;
+	own->parent_did = nested->parent->did;
+	own->did = (uint16_t)did;
+	w->did = (uint16_t)did;
+	w->stage1 = own;
+	return 0;
+}
+
+static void vtd_nested_free(const struct iommufd_hwpt *nested)
+{
+	if (!nested->stage1)
+		return;
+	iommu_nested_flush(nested->did, IOMMU_ANY, 0, UINT64_MAX, false);
+	iommu_did_free(nested->did);
+	image_free(nested->stage1);
+}
+
+/* -- page requests ----------------------------------------------------------------------------- */
+
+static void vtd_page_response(const struct iommufd_pgfault *group, uint32_t code)
+{
+	const struct iommufd_request *last = &group->requests[group->count - 1];
+
+	iommu_page_response(group->idev->pdev->rid,
+			    last->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? last->pasid
+									  : TLP_NO_PASID,
+			    (uint16_t)last->grpid, (enum iommu_response)code);
+}
+
+/* A function of the machine asks for one page at a time: each request is a group of its own. */
+void kernel_page_request(const struct iommu_page_request *request)
+{
+	static const struct { uint8_t prot; uint32_t perm; } perms[] = {
+		{ PT_R, IOMMU_PGFAULT_PERM_READ }, { PT_W, IOMMU_PGFAULT_PERM_WRITE },
+		{ PT_X, IOMMU_PGFAULT_PERM_EXEC } };
+	const struct pci_dev *pdev = pci_dev_find(request->rid);
+	const struct iommufd_device *idev = pdev ? iommufd_device_of(pdev) : NULL;
+	struct iommufd_request queued = { .grpid = request->group, .addr = request->address,
+					  .flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE };
+	int rc;
+
+	for (size_t i = 0; i < sizeof(perms) / sizeof(perms[0]); i++)
+		queued.perm |= request->prot & perms[i].prot ? perms[i].perm : 0;
+	if (request->pasid != TLP_NO_PASID) {
+		queued.flags |= IOMMU_PGFAULT_FLAGS_PASID_VALID;
+		queued.pasid = request->pasid;
+	}
+	rc = idev ? iommufd_page_request(idev, &queued, 1) : -ENODEV;
+	TRACE_EVENT(LANE_HARDWARE, LANE_IOMMUFD, "page request", A("rid", request->rid),
+		    A("pasid", request->pasid), A("address", request->address),
+		    A("group", request->group), A("queued", !rc));
+	if (rc)
+		iommu_page_response(request->rid, request->pasid, request->group,
+				    IOMMU_PAGE_INVALID);
+}
+
 const struct iommufd_driver iommufd_driver_vtd = {
 	.name = "VT-d",
 	.aperture = { 0, UINT64_MAX },
@@ -110,4 +196,6 @@ const struct iommufd_driver iommufd_driver_vtd = {
 	.group_set = vtd_group_set,
 	.pasid_set = vtd_pasid_set,
 	.hw_info = vtd_hw_info,
+	.page_response = vtd_page_response,
+	.nested_free = vtd_nested_free,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the hardware tells the kernel. These run inside a device's or a guest's action: they may
  * note and signal, never wait or touch the device. */
-#include "hardware/iommu.h"
 #include "kernel/pci/internal.h"
 #include "kernel/vfio/vfio.h"
 
@@ -21,14 +20,6 @@ void kernel_iommu_fault(uint16_t rid, uint32_t pasid, bool t, uint64_t address, 
 {
 	TRACE_EVENT(LANE_HARDWARE, LANE_IOMMUFD, "DMA fault", A("rid", rid), A("pasid", pasid),
 		    A("t", t), A("address", address), A("write", write), A("reason", reason));
-}
-
-/* Nobody takes page requests yet: iommufd has no queue that a device could be attached with. */
-void kernel_page_request(const struct iommu_page_request *request)
-{
-	TRACE_EVENT(LANE_HARDWARE, LANE_IOMMUFD, "page request", A("rid", request->rid),
-		    A("pasid", request->pasid), A("address", request->address),
-		    A("group", request->group), A("last", request->last));
 }
 
 /* The mappings that point at the old place find nothing there: the routing decides, not we. */

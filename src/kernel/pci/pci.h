@@ -27,6 +27,7 @@ struct pci_dev {
 	uint16_t root_port;
 	uint16_t cap_pcie, cap_pm, cap_msi, cap_msix;	/* found by enumeration; 0: none */
 	uint16_t cap_doe, cap_ide, cap_sriov;
+	bool pasid_on, requests_on;	/* what a driver of an IOMMU has enabled */
 	uint8_t msi;			/* enum pci_msi */
 	uint16_t msi_count;		/* vectors in use */
 	struct pci_saved saved;
@@ -98,6 +99,11 @@ int pci_sysfs_link(const char *path, char *text, size_t len);
 
 /* Another number whenever names or links may have come or gone. */
 uint64_t pci_sysfs_version(void);
+
+/* PASIDs, and translation and page requests, of a function (a VF's are its PF's, but for
+ * translation requests). They stay on over resets. 0, -ENODEV it has none. */
+int pci_pasid_enable(const struct pci_dev *pdev);
+int pci_page_requests_enable(const struct pci_dev *pdev);
 
 /* FLR and friends, by policy of a bound device: 0, -EBUSY (blocked), -ENOTTY. */
 int pci_reset_function(const struct pci_dev *pdev);

@@ -67,6 +67,10 @@ static void state_restore(const struct pci_dev *pdev)
 		config_write(rid, pdev->cap_sriov + PCI_SRIOV_NUM_VF, 2, saved->vf_count);
 		config_write(rid, pdev->cap_sriov + PCI_SRIOV_CTRL, 2, saved->vf_ctrl);
 	}
+	if (pdev->pasid_on)
+		pci_pasid_enable(pdev);
+	if (pdev->requests_on)
+		pci_page_requests_enable(pdev);
 	pci_msi_restore(pdev);
 }
 

@@ -3,6 +3,7 @@
  * A device and its iommufd: BIND, ATTACH, DETACH, and the way back. The way back may be cut short
  * by a kill and is then run again, so every step looks at what there still is to undo.
  */
+#include "kernel/ioasid/ioasid.h"
 #include "kernel/vfio/internal.h"
 
 #define PASID_LAST 0xfffffu		/* 20 bits, PCIe 6.x 6.20 */
@@ -204,6 +205,14 @@ static int bind_check(const struct vfio_file *vfile, const struct vfio_device_bi
 	return vfile->vdev->opener ? -EINVAL : 0;
 }
 
+/* /dev/iommu's, or the one that a /dev/ioasid has inside. */
+static const struct iommufd_ctx *context_of(const struct file *file)
+{
+	const struct ioasid_ctx *ioasid = ioasid_ctx_of_file(file);
+
+	return ioasid ? ioasid_iommufd(ioasid) : iommufd_ctx_of_file(file);
+}
+
 /* From here on what is half made is on record: a kill runs release, and that vfio_unbind(). */
 static int open_run(const struct vfio_file *vfile, const struct file *iommufd)
 {
@@ -224,7 +233,7 @@ static int open_run(const struct vfio_file *vfile, const struct file *iommufd)
 		kvm_file_get(kvm_file(vfile->kvm));
 		wd->kvm = vfile->kvm;
 	}
-	rc = iommufd_device_bind(iommufd_ctx_of_file(iommufd), vdev->pdev, &idev, &devid);
+	rc = iommufd_device_bind(context_of(iommufd), vdev->pdev, &idev, &devid);
 	if (rc)
 		return rc;
 	w = image_write(vfile);

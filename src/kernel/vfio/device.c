@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vfio-pci devices and their nodes: probe, open, the table of ioctls, enable and disable. */
 #include "kernel/vfio/internal.h"
+#include "swtio/uapi/ioasid.h"
 
 int vfio_probe(const struct pci_dev *pdev)
 {
@@ -193,6 +194,7 @@ static const struct vfio_ioctl {
 	unsigned int cmd;
 	const char *name;
 	long (*run)(const struct vfio_file *vfile, uint64_t arg);
+	bool extension;			/* Linux has no such call */
 } ioctls[] = {
 	{ VFIO_DEVICE_BIND_IOMMUFD, "VFIO_DEVICE_BIND_IOMMUFD", vfio_bind },
 	{ VFIO_DEVICE_ATTACH_IOMMUFD_PT, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", vfio_attach },
@@ -208,6 +210,9 @@ static const struct vfio_ioctl {
 	{ VFIO_DEVICE_FEATURE, "VFIO_DEVICE_FEATURE", vfio_feature },
 	{ VFIO_DEVICE_TSM_BIND, "VFIO_DEVICE_TSM_BIND", vfio_tsm_bind },
 	{ VFIO_DEVICE_TSM_UNBIND, "VFIO_DEVICE_TSM_UNBIND", vfio_tsm_unbind },
+	{ VFIO_BIND_IOASID_FD, "VFIO_BIND_IOASID_FD", vfio_ioasid_bind, true },
+	{ VFIO_ATTACH_IOASID, "VFIO_ATTACH_IOASID", vfio_ioasid_attach, true },
+	{ VFIO_DETACH_IOASID, "VFIO_DETACH_IOASID", vfio_ioasid_detach, true },
 };
 
 static long vfio_file_ioctl(const struct file *file, unsigned int cmd, uint64_t arg)
@@ -218,14 +223,16 @@ static long vfio_file_ioctl(const struct file *file, unsigned int cmd, uint64_t 
 	long rc;
 
 	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++)
-		if (ioctls[i].cmd == cmd)
+		if (ioctls[i].cmd == cmd &&
+		    (!ioctls[i].extension || kernel_options()->extensions))
 			op = &ioctls[i];
 	if (!op && vfile->bound)
 		return -ENOTTY;
 	call = TRACE_CALL((enum lane)current_task()->lane, LANE_VFIO, op ? op->name : "ioctl",
 			  A("rid", vfile->vdev->pdev->rid));
 	rc = -EINVAL;
-	if (op && (vfile->bound || cmd == VFIO_DEVICE_BIND_IOMMUFD))
+	if (op && (vfile->bound || cmd == VFIO_DEVICE_BIND_IOMMUFD ||
+		   cmd == VFIO_BIND_IOASID_FD))
 		rc = op->run(vfile, arg);
 	trace_return(&call, rc, NULL);
 	return rc;

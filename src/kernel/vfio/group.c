@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 
+#include "kernel/ioasid/ioasid.h"
 #include "kernel/vfio/internal.h"
 #include "swtio/uapi/vfio_type1.h"
 
@@ -191,6 +192,8 @@ static long group_set_container(const struct vfio_group *group, uint64_t arg)
 		if (rc)
 			return rc;
 		w->iommufd = file;
+	} else if (ioasid_ctx_of_file(file)) {
+		w->iommufd = file;
 	} else {
 		return -EBADFD;
 	}
@@ -279,8 +282,11 @@ static const struct file *group_iommufd(const struct vfio_group *group)
 static int device_attach(const struct vfio_file *vfile, const struct file *iommufd)
 {
 	uint32_t id;
-	int rc = iommufd_compat_id(iommufd_ctx_of_file(iommufd), &id);
+	int rc;
 
+	if (ioasid_ctx_of_file(iommufd))
+		return 0;		/* its client says to which space */
+	rc = iommufd_compat_id(iommufd_ctx_of_file(iommufd), &id);
 	return rc ? rc : iommufd_device_attach(vfile->idev, TLP_NO_PASID, &id);
 }
 

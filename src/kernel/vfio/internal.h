@@ -100,6 +100,11 @@ void vfio_unbind(const struct vfio_file *vfile);
  * then the device itself. What fails is undone. */
 int vfio_open_device(const struct vfio_file *vfile, const struct file *iommufd);
 
+/* ioasid.c */
+long vfio_ioasid_bind(const struct vfio_file *vfile, uint64_t arg);
+long vfio_ioasid_attach(const struct vfio_file *vfile, uint64_t arg);
+long vfio_ioasid_detach(const struct vfio_file *vfile, uint64_t arg);
+
 /* token.c. uuid NULL: none given. 0, -EACCES, -EINVAL. */
 int vfio_token_check(const struct vfio_device *vdev, const uint8_t *uuid);
 int vfio_uuid_parse(const char *text, uint8_t uuid[VFIO_TOKEN]);	/* 0 or -EINVAL */
