@@ -93,7 +93,7 @@ unsigned int iommu_stage2(const struct iommu *mmu, const struct iommu_nested *se
 			  struct pt_leaf *leaf, uint64_t *reads)
 {
 	uint32_t generation = mmu->generation[set->parent_did] + mmu->all_generation;
-	const struct tlb_entry *e = tlb_slot(mmu, gpa >> 12, set->parent_did);
+	const struct tlb_entry *e = &mmu->stage2[tlb_hash(gpa >> 12, set->parent_did)];
 
 	if (tlb_holds(e, gpa >> 12, set->parent_did, generation)) {
 		tlb_leaf(e, leaf);
@@ -301,40 +301,51 @@ static unsigned int walk_nested(struct walk *w, struct pt_leaf *leaf)
 	return last.prot & (w->write ? PT_W : PT_R) ? 0 : FAULT_S2;
 }
 
+static unsigned int bypass(const struct iommu *mmu, const struct iommu_nested *set,
+			   const struct tlp *tlp, struct pt_leaf *leaf)
+{
+	bool write = tlp->type != TLP_MEM_READ;
+	uint64_t reads = 0;
+	unsigned int reason = iommu_stage2(mmu, set, tlp->address, leaf, &reads);
+
+	iommu_statistics.misses++;
+	iommu_statistics.walk_reads += reads;
+	return reason || leaf->prot & (write ? PT_W : PT_R) ? reason : FAULT_S2;
+}
+
 unsigned int iommu_translate_nested(const struct iommu *mmu, const struct tlp *tlp,
 				    const struct iommu_nested_context *context,
 				    struct pt_leaf *leaf)
 {
 	const struct iommu_nested *set = &context->set;
 	bool write = tlp->type != TLP_MEM_READ;
-	struct iommu_stage1 stage1;
+	const struct iommu_stage1 *stage1;
 	const struct tlb_entry *slot;
-	unsigned int reason;
+	unsigned int reason = iommu_pasid_find(mmu, tlp, context, &stage1);
+	uint32_t generation;
 	struct walk w;
+	uint64_t key;
 
-	reason = iommu_pasid_find(mmu, tlp, context, &stage1);
 	if (reason)
 		return reason;
-	w = (struct walk){ .mmu = mmu, .set = set, .stage1 = &stage1, .address = tlp->address,
-			   .key = key_of(set, &stage1), .generation = generation_of(mmu, set),
-			   .write = write };
-	slot = tlb_slot(mmu, tlp->address >> 12, w.key);
-	if (!stage1.bypass && tlb_holds(slot, tlp->address >> 12, w.key, w.generation) &&
+	if (stage1->bypass)
+		return bypass(mmu, set, tlp, leaf);
+	key = key_of(set, stage1);
+	generation = generation_of(mmu, set);
+	slot = tlb_slot(mmu, tlp->address >> 12, key);
+	if (tlb_holds(slot, tlp->address >> 12, key, generation) &&
 	    slot->hpa & (write ? PT_W : PT_R)) {
 		iommu_statistics.hits++;
 		tlb_leaf(slot, leaf);
 		return 0;
 	}
 	iommu_statistics.misses++;
-	if (stage1.bypass)
-		reason = iommu_stage2(mmu, set, tlp->address, leaf, &w.reads);
-	else
-		reason = walk_nested(&w, leaf);
+	w = (struct walk){ .mmu = mmu, .set = set, .stage1 = stage1, .address = tlp->address,
+			   .key = key, .generation = generation, .write = write };
+	reason = walk_nested(&w, leaf);
 	iommu_statistics.walk_reads += w.reads;
-	if (!reason && stage1.bypass)
-		reason = leaf->prot & (write ? PT_W : PT_R) ? 0 : FAULT_S2;
-	else if (!reason)
-		iommu_tlb_fill(slot, tlp->address >> 12, w.key, w.generation, leaf, 0);
+	if (!reason)
+		iommu_tlb_fill(slot, tlp->address >> 12, key, generation, leaf, 0);
 	return reason;
 }
 

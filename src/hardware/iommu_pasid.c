@@ -142,10 +142,12 @@ static unsigned int config_fetch(const struct iommu *mmu, const struct tlp *tlp,
 	return tables[set->tables].fetch(&f, stage1);
 }
 
+/* Where nothing is cached, what was fetched lives until the next fetch. */
 unsigned int iommu_pasid_find(const struct iommu *mmu, const struct tlp *tlp,
 			      const struct iommu_nested_context *context,
-			      struct iommu_stage1 *stage1)
+			      const struct iommu_stage1 **stage1)
 {
+	static struct iommu_stage1 fetched;	/* of this process, under the image's lock */
 	uint64_t key = CONFIG_KEY(tlp->rid, tlp->pasid);
 	uint32_t generation = mmu->all_generation;
 	const struct config_entry *e =
@@ -153,15 +155,16 @@ unsigned int iommu_pasid_find(const struct iommu *mmu, const struct tlp *tlp,
 	struct config_entry *w;
 	unsigned int reason;
 
-	if (e->key == key && e->generation == generation) {
-		*stage1 = e->stage1;
+	*stage1 = &e->stage1;
+	if (__builtin_expect(e->key == key && e->generation == generation, 1))
 		return 0;
-	}
-	reason = config_fetch(mmu, tlp, context, stage1);
+	reason = config_fetch(mmu, tlp, context, &fetched);
+	*stage1 = &fetched;
 	if (reason || mmu->uncached)
 		return reason;
 	w = image_write(e);
-	*w = (struct config_entry){ .key = key, .generation = generation, .stage1 = *stage1 };
+	*w = (struct config_entry){ .key = key, .generation = generation, .stage1 = fetched };
+	*stage1 = &e->stage1;
 	return 0;
 }
 

@@ -123,6 +123,7 @@ struct iommu {
 	uint32_t generation[DIDS];
 	uint8_t did_used[DIDS];
 	struct tlb_entry tlb[TLB_ENTRIES];
+	struct tlb_entry stage2[TLB_ENTRIES];	/* of GPAs, for nested walks */
 	struct structure_entry structures[STRUCTURE_ENTRIES];
 	struct config_entry configs[CONFIG_ENTRIES];
 };
@@ -134,10 +135,14 @@ static inline const struct iommu *iommu(void)
 	return image_root(IMAGE_ROOT_IOMMU);
 }
 
+static inline unsigned int tlb_hash(uint64_t page, uint64_t key)
+{
+	return (page ^ page >> 18 ^ (key ^ key >> 32) * 0x9e3779b1u >> 16) & (TLB_ENTRIES - 1);
+}
+
 static inline const struct tlb_entry *tlb_slot(const struct iommu *mmu, uint64_t page, uint64_t key)
 {
-	return &mmu->tlb[(page ^ page >> 18 ^ (key ^ key >> 32) * 0x9e3779b1u >> 16) &
-			 (TLB_ENTRIES - 1)];
+	return &mmu->tlb[tlb_hash(page, key)];
 }
 
 static inline bool tlb_holds(const struct tlb_entry *e, uint64_t page, uint64_t key,
@@ -176,6 +181,6 @@ unsigned int iommu_guest_read(const struct iommu *mmu, const struct iommu_nested
 			      void *to, uint64_t len, uint64_t *reads);
 unsigned int iommu_pasid_find(const struct iommu *mmu, const struct tlp *tlp,
 			      const struct iommu_nested_context *context,
-			      struct iommu_stage1 *stage1);
+			      const struct iommu_stage1 **stage1);
 
 #endif

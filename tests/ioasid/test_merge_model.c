@@ -173,7 +173,7 @@ static void step(void)
 	} else if (dice < 98) {
 		run_choose(1024, chance(8) ? 60 : 600, &first, &count);
 		parent_map(first, count, chance(4) > 0);
-	} else if (parent_areas.pages > PARENT_PAGES / 10 * 8) {
+	} else if (parent_areas.pages > PARENT_PAGES / 20 * 13) {
 		struct area area = parent_unmap();
 
 		if (chance(2))		/* the same again, with another permission */

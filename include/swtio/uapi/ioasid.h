@@ -235,17 +235,5 @@ struct vfio_ioasid_attach {
 /* From then on the device, or the PASID, reaches nothing. ENOENT: it is not attached there. */
 #define VFIO_DETACH_IOASID _IOW(IOASID_VFIO_TYPE, IOASID_VFIO_BASE + 102, struct vfio_ioasid_attach)
 
-/* -- KVM: on a VM's descriptor ---------------------------------------------------------------- */
-
-/* The CPU's PASID translation: a guest's PASID to the one that the host gave the space. EBADF,
- * EBADFD; ENOENT; EINVAL: more than 20 bits; EEXIST, for UNMAP ENOENT: (not) mapped. */
-struct kvm_ioasid_pasid {
-	__s32 ioasid_fd;
-	__u32 ioasid;
-	__u32 guest_pasid;
-	__u32 reserved;
-};
-#define KVM_MAP_PASID _IOW(0xAE, 0xf8, struct kvm_ioasid_pasid)
-#define KVM_UNMAP_PASID _IOW(0xAE, 0xf9, struct kvm_ioasid_pasid)
 
 #endif
