@@ -2,6 +2,27 @@
 /* R5.0, R5.1: one GPA space by DMA mapping, for one device and then for two. */
 #include "example.h"
 
+#include "swtio/uapi/vfio_type1.h"
+
+/* The older way to a device, through its group, which is given the descriptor. */
+static int device_of_group(int ioasid_fd)
+{
+	char target[128], path[160];
+	ssize_t n = readlink("/sys/bus/pci/devices/0000:01:00.1/iommu_group", target,
+			     sizeof(target) - 1);
+	int group, device;
+
+	MUST(n > 0);
+	target[n] = '\0';
+	snprintf(path, sizeof(path), "/dev/vfio%s", strrchr(target, '/'));
+	group = open(path, O_RDWR | O_CLOEXEC);
+	MUST(group >= 0 && !ioctl(group, VFIO_GROUP_SET_CONTAINER, &ioasid_fd));
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, "0000:01:00.1");
+	MUST(device >= 0);
+	close(group);
+	return device;
+}
+
 int main(void)
 {
 	int label1, label2, device_fd, device2_fd, gpa_ioasid;
@@ -52,6 +73,17 @@ int main(void)
 	MUST(!ioasid_detach(device_fd, gpa_ioasid));
 	REFUSED(ENOENT, ioasid_detach(device_fd, gpa_ioasid));
 	dma_faults(device_fd, NO_PASID, 0x5000, 0x9000);
+
+	/* The same device by its group: bound when it was opened, and with a label of its own. */
+	device2_fd = device_of_group(ioasid_fd);
+	bus_master(device2_fd);
+	label2 = ioctl(device2_fd, VFIO_BIND_IOASID_FD, ioasid_fd);
+	MUST(label2 > 0);
+	dma_faults(device2_fd, NO_PASID, 0x6000, 0xa000);
+	MUST(!ioasid_attach(device2_fd, gpa_ioasid));
+	dma_proves(device2_fd, NO_PASID, 0x6000, gpa_to_hva(0x6000), 0xa000, gpa_to_hva(0xa000));
+	SAY("by its group, label %d", label2);
+	close(device2_fd);
 	MUST(!ioctl(ioasid_fd, IOASID_FREE, gpa_ioasid));
 	return 0;
 }

@@ -119,7 +119,8 @@ struct ioasid_memory {
 #define IOASID_UNREGISTER_MEMORY _IOW(IOASID_TYPE, 10, struct ioasid_memory)
 
 /* vaddr: an address of the client, or, in a child, of the parent (mapped there or not). EINVAL:
- * unaligned, empty, or a space with a table; EEXIST: overlaps a mapping; EOVERFLOW; EFAULT. */
+ * unaligned, empty, or a space with a table; EEXIST: overlaps a mapping; EOVERFLOW; EFAULT. Of a
+ * dma-buf also EBADF, EBADFD: not one; EINVAL: outside of it; ENODEV: its provider took it back. */
 struct ioasid_dma_map {
 	__u32 ioasid;
 	__u32 flags;			/* IOASID_DMA_*; no permission at all means both */
@@ -234,6 +235,5 @@ struct vfio_ioasid_attach {
 #define VFIO_ATTACH_IOASID _IOW(IOASID_VFIO_TYPE, IOASID_VFIO_BASE + 101, struct vfio_ioasid_attach)
 /* From then on the device, or the PASID, reaches nothing. ENOENT: it is not attached there. */
 #define VFIO_DETACH_IOASID _IOW(IOASID_VFIO_TYPE, IOASID_VFIO_BASE + 102, struct vfio_ioasid_attach)
-
 
 #endif
