@@ -35,14 +35,29 @@ const char *chart_legend(unsigned int line)
 	return line < sizeof(legend) / sizeof(legend[0]) ? legend[line] : NULL;
 }
 
+/* /dev/ioasid is an extension: its lane is there when somebody called it. */
+static bool ioasid_used(void)
+{
+	for (uint64_t seq = trace_first(); seq < trace_next(); seq++) {
+		const struct trace_event *event = trace_get(seq);
+
+		if (event && (event->from == LANE_IOASID || event->to == LANE_IOASID))
+			return true;
+	}
+	return false;
+}
+
 static void lanes_choose(struct canvas *canvas)
 {
 	static const enum lane seed[] = { LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO,
-		LANE_IOMMUFD, LANE_TSM, LANE_KVM, LANE_FIRMWARE, LANE_DEVICE };
+		LANE_IOASID, LANE_IOMMUFD, LANE_TSM, LANE_KVM, LANE_FIRMWARE, LANE_DEVICE };
 
-	for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++)
+	for (size_t i = 0; i < sizeof(seed) / sizeof(seed[0]); i++) {
+		if (seed[i] == LANE_IOASID && !ioasid_used())
+			continue;
 		if (canvas->options->all_lanes || seed[i] < LANE_FIRMWARE)
 			canvas->lanes[canvas->count++] = seed[i];
+	}
 }
 
 /* The column of a lane's line; 0: not shown. Admin and adversary come in from the left edge. */

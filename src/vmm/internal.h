@@ -17,7 +17,7 @@ struct vmm_call {
 
 struct vmm_verb { const char *name; int64_t (*run)(const struct vmm_call *call); };
 extern const struct vmm_verb vmm_vm_verbs[], vmm_iommu_verbs[], vmm_device_verbs[],
-	vmm_dmabuf_verbs[], vmm_tsm_verbs[];
+	vmm_dmabuf_verbs[], vmm_tsm_verbs[], vmm_ioasid_verbs[];
 
 bool vmm_arg(const struct vmm_call *call, const char *key, uint64_t *value);
 uint64_t vmm_arg_or(const struct vmm_call *call, const char *key, uint64_t otherwise);

@@ -4,6 +4,7 @@
 
 static const struct vmm_verb *const tables[] = {
 	vmm_vm_verbs, vmm_iommu_verbs, vmm_device_verbs, vmm_dmabuf_verbs, vmm_tsm_verbs,
+	vmm_ioasid_verbs,
 };
 
 static const struct vmm_platform *const platforms[] = { &vmm_tdx };
@@ -50,6 +51,7 @@ int64_t vmm_verb(
 void vmm_init(struct vmm *vmm)
 {
 	memset(vmm, 0, sizeof(*vmm));
+	vmm->ioasid = -1;
 	vmm->iommu = vmm->kvm = vmm->vm = vmm->vcpu = vmm->vfio_dev = vmm->ram = vmm->guest_memfd =
 		-1;
 	for (unsigned int i = 0; i < VMM_DEVICES; i++) {

@@ -41,9 +41,9 @@ struct vmm_device {
 };
 
 struct vmm {
-	int iommu, kvm, vm, vcpu, vfio_dev;	/* descriptors; -1: not open */
+	int iommu, ioasid, kvm, vm, vcpu, vfio_dev;	/* descriptors; -1: not open */
 	int ram, guest_memfd;
-	uint64_t ram_size, ram_address, run_address;
+	uint64_t ram_size, ram_address, run_address, ring_address;
 	uint32_t ioas, parent_hwpt;
 	uint32_t vm_type;		/* KVM_CREATE_VM's; 0: an ordinary VM */
 	uint32_t uapi;			/* vmm_uapi_find()'s */
