@@ -3,6 +3,7 @@
 #include "hardware/cpu.h"
 #include "hardware/hardware.h"
 #include "hardware/iommu.h"
+#include "hardware/platform.h"
 
 #include <errno.h>
 
@@ -33,7 +34,8 @@ static int host_access(uint64_t hpa, uint8_t *data, uint64_t len, bool write)
 	int result = 0;
 
 	if (!phys_is_mmio(hpa))
-		return access_hpa(hpa, data, len, write, false, 0);
+		return access_hpa(hpa, data, len, write, false,
+				  write ? 0 : platform_host_reader(hpa));
 	for (uint64_t run; len; hpa += run, data += run, len -= run) {
 		int rc;
 
@@ -117,8 +119,11 @@ static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 		rc = pt_walk(vcpu->ept, a->gpa, &leaf);
 	else if (shared_bit(vcpu))
 		rc = trusted_walk(vcpu->tee_root, a->gpa | shared_bit(vcpu), &leaf, &owner);
-	if (rc == -EACCES)
+	if (rc == -EACCES) {
+		if (!a->write)
+			memset(a->data, 0xff, a->len);
 		return -EIO;
+	}
 	if (rc || !(leaf.prot & (a->write ? PT_W : PT_R)))
 		return leave(vcpu, a);
 	rc = access_hpa(leaf.hpa + (a->gpa - leaf.address), a->data, a->len, a->write,

@@ -70,6 +70,7 @@ struct hw_root {
 	uint32_t window_room, window_count;
 	uint32_t functions;
 	const struct phys_state *phys;
+	const void *rmp;		/* SEV: rmp.c */
 };
 
 int hw_root_create(void);		/* once; 0 or -ENOMEM */

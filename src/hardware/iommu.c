@@ -5,6 +5,7 @@
  * increment, whatever it covers.
  */
 #include "hardware/iommu_state.h"
+#include "hardware/platform.h"
 
 #include <errno.h>
 
@@ -320,17 +321,13 @@ static inline bool context_has_table(const struct iommu_context *context)
 	return context->nested && context->nested->set.pasid_levels;
 }
 
-/* 0, or the reason of the fault. */
-static inline unsigned int translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner)
+unsigned int iommu_translate_host(const struct iommu *mmu, const struct tlp *tlp,
+				  const struct iommu_requester *r, struct pt_leaf *leaf)
 {
-	const struct iommu *mmu = iommu();
-	const struct iommu_requester *r = iommu_requester_find(tlp->rid);
 	const struct iommu_context *context = r ? &r->context : NULL;
 	const struct tlb_entry *e;
 	uint32_t generation;
 
-	if (tlp->t)
-		return translate_trusted(mmu, tlp, r, leaf, owner);
 	if (r && tlp->pasid != TLP_NO_PASID && !context_has_table(context)) {
 		const struct iommu_pasid *p = pasid_find(r, tlp->pasid);
 
@@ -338,7 +335,6 @@ static inline unsigned int translate(const struct tlp *tlp, struct pt_leaf *leaf
 	}
 	if (!context || context->mode == IOMMU_BLOCK)
 		return FAULT_NO_CONTEXT;
-	*owner = 0;
 	if (context->nested)
 		return iommu_translate_nested(mmu, tlp, context->nested, leaf);
 	if (context->mode == IOMMU_IDENTITY)
@@ -352,6 +348,19 @@ static inline unsigned int translate(const struct tlp *tlp, struct pt_leaf *leaf
 	return permit(tlp, leaf);
 }
 
+/* 0, or the reason of the fault. */
+static inline unsigned int translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner)
+{
+	const struct iommu *mmu = iommu();
+	const struct iommu_requester *r = iommu_requester_find(tlp->rid);
+
+	*owner = 0;
+	if (__builtin_expect(!tlp->t, 1))
+		return iommu_translate_host(mmu, tlp, r, leaf);
+	return machine_platform() == PLATFORM_SEV ? iommu_translate_sev(mmu, tlp, r, leaf, owner) :
+						    translate_trusted(mmu, tlp, r, leaf, owner);
+}
+
 enum tlp_status iommu_translate(const struct tlp *tlp, struct pt_leaf *leaf, uint32_t *owner)
 {
 	unsigned int reason = translate(tlp, leaf, owner);
@@ -359,6 +368,7 @@ enum tlp_status iommu_translate(const struct tlp *tlp, struct pt_leaf *leaf, uin
 	if (__builtin_expect(!reason, 1))
 		return TLP_SC;
 	iommu_statistics.faults++;
+	iommu_violation(tlp, reason);
 	kernel_iommu_fault(tlp->rid, tlp->pasid, tlp->t, tlp->address, tlp->type != TLP_MEM_READ,
 			   reason);
 	return TLP_BLOCKED;

@@ -73,6 +73,23 @@ void iommu_iotlb_flush_all(void);
 /* Trusted context: firmware only. `root` is what trusted_walk() walks (the S-EPT's top page,
  * or a platform's own). A zero root disables it. 0 or -ENOMEM. */
 int iommu_trusted_set(uint16_t rid, uint64_t root, uint32_t owner, bool present);
+
+/*
+ * AMD SEV-TIO: a function's secure device table entry, which only the PSP writes. T=1 requests take
+ * the host's table from the ordinary entry; then the RMP decides for the ASID named here. Addresses
+ * from vtom on lead to shared memory. A violation fences the ASID (hardware/rmp.h). 0 or -ENOMEM.
+ */
+struct iommu_sdte {
+	bool valid, read, write, vtom_en;
+	uint16_t asid, guest_rid;
+	uint8_t vmpl, stream;
+	uint64_t vtom;
+};
+int iommu_sdte_set(uint16_t rid, const struct iommu_sdte *sdte);
+struct iommu_sdte iommu_sdte(uint16_t rid);	/* all zero: none */
+/* T=1 traffic of a function was dropped by IDE: a violation as well. */
+void iommu_insecure(uint16_t rid);
+
 uint64_t iommu_trusted_epoch(void);		/* completed trusted IOTLB invalidations */
 void iommu_trusted_flush(uint16_t rid);
 

@@ -36,6 +36,7 @@ enum iommu_reason {
 	FAULT_NOT_CANONICAL = 0x80,
 	FAULT_S1_WRITE = 0x85,
 	FAULT_S1_READ = 0x86,
+	FAULT_FENCED = 0x100,		/* ours: the ASID is fenced (SEV-TIO) */
 };
 
 /* Where a first stage begins, once the PASID table was read: tag is the PASID, or the ASID. */
@@ -73,6 +74,7 @@ struct iommu_requester {
 	uint32_t owner;
 	uint32_t generation;	/* of its trusted entries */
 	bool trusted;
+	const struct iommu_sdte *sdte;	/* SEV; NULL: not valid */
 	bool page_requests;
 };
 
@@ -170,6 +172,12 @@ const struct iommu_requester *iommu_requester_find(uint16_t rid);	/* NULL: never
 const struct iommu_requester *iommu_requester_get(uint16_t rid);	/* NULL: no memory */
 
 /* All answer 0 or an enum iommu_reason. */
+/* T=0, or what of a T=1 request goes through the host's tables: the context's, whatever it is. */
+unsigned int iommu_translate_host(const struct iommu *mmu, const struct tlp *tlp,
+				  const struct iommu_requester *r, struct pt_leaf *leaf);
+unsigned int iommu_translate_sev(const struct iommu *mmu, const struct tlp *tlp,
+				 const struct iommu_requester *r, struct pt_leaf *leaf,
+				 uint32_t *owner);
 unsigned int iommu_translate_nested(const struct iommu *mmu, const struct tlp *tlp,
 				    const struct iommu_nested_context *context,
 				    struct pt_leaf *leaf);
@@ -182,5 +190,8 @@ unsigned int iommu_guest_read(const struct iommu *mmu, const struct iommu_nested
 unsigned int iommu_pasid_find(const struct iommu *mmu, const struct tlp *tlp,
 			      const struct iommu_nested_context *context,
 			      const struct iommu_stage1 **stage1);
+
+/* SEV: a refused request of a function whose trusted DMA is on takes its whole guest's DMA away. */
+void iommu_violation(const struct tlp *tlp, unsigned int reason);
 
 #endif

@@ -2,6 +2,7 @@
 /* Platforms by name, and which of them walks a trusted second stage. */
 #include "hardware/platform.h"
 #include "hardware/iommu.h"
+#include "hardware/rmp.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,9 +28,16 @@ int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *ow
 {
 	static int (*const walks[PLATFORMS])(uint64_t root, uint64_t gpa, struct pt_leaf *leaf,
 					     uint32_t *owner) = {
-		[PLATFORM_TDX] = tdx_trusted_walk,
+		[PLATFORM_TDX] = tdx_trusted_walk, [PLATFORM_SEV] = rmp_trusted_walk,
 	};
 	enum platform platform = machine_platform();
 
 	return walks[platform] ? walks[platform](root, gpa, leaf, owner) : -ENOENT;
+}
+
+uint32_t platform_host_reader(uint64_t hpa)
+{
+	bool firmware = machine_platform() == PLATFORM_SEV && phys_owner(hpa) == RMP_OWNER_FIRMWARE;
+
+	return firmware ? RMP_OWNER_FIRMWARE : 0;
 }

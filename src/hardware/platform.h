@@ -30,4 +30,7 @@ static inline void machine_platform_set(enum platform platform)
 const char *platform_name(enum platform platform);	/* "tdx", as flows say it */
 int platform_by_name(const char *name);			/* enum platform, or -EINVAL */
 
+/* In whose name the host reads RAM: SNP lets it look at firmware pages, though not write them. */
+uint32_t platform_host_reader(uint64_t hpa);
+
 #endif

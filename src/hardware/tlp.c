@@ -138,12 +138,16 @@ enum tlp_status tlp_mmio(struct tlp *tlp)
 static enum tlp_status dma_gate(const struct tlp *tlp, uint16_t *stream)
 {
 	const struct function *fn = function_find(tlp->rid);
+	enum tlp_status status;
 
 	*stream = TLP_NO_STREAM;
 	if (!fn || !function_powered(fn) || !(config_get(fn, PCI_COMMAND, 2) & PCI_COMMAND_MASTER))
 		return TLP_UR;
 	*stream = ide_stream_up(fn, tlp->address);
-	return link_pass(fn, tlp->t, tlp_reads(tlp), true, stream);
+	status = link_pass(fn, tlp->t, tlp_reads(tlp), true, stream);
+	if (status == TLP_INSECURE && tlp->t)
+		iommu_insecure(tlp->rid);
+	return status;
 }
 
 /* A run of addresses that goes to one stretch of RAM, or of MMIO (ram NULL). */
