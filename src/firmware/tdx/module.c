@@ -57,7 +57,7 @@ const char *tdcall_leaf_name(uint64_t leaf)
 
 const struct tdx_module *tdx_module(void)
 {
-	return image_root(IMAGE_ROOT_TDX);
+	return image_root(IMAGE_ROOT_FIRMWARE);
 }
 
 struct tdx_module *tdx_module_write(void)
@@ -81,7 +81,7 @@ int tdx_power_on(void)
 		return -ENOMEM;
 	module->next_td = module->next_spdm = module->next_stream = module->next_iommu = 1;
 	module->next_session = 1;
-	image_root_set(IMAGE_ROOT_TDX, module);
+	image_root_set(IMAGE_ROOT_FIRMWARE, module);
 	return 0;
 }
 
