@@ -20,6 +20,7 @@
 #define KVM_GET_VCPU_MMAP_SIZE _IO(KVMIO, 0x04)
 
 #define KVM_X86_DEFAULT_VM 0
+#define KVM_X86_SNP_VM 4
 #define KVM_X86_TDX_VM 5
 
 #define KVM_CAP_USER_MEMORY 3
@@ -189,6 +190,64 @@ struct kvm_tdx_init_mem_region {
 };
 #define KVM_TDX_MEASURE_MEMORY_REGION (1ULL << 0)
 
+/* -- SEV-SNP: KVM_MEMORY_ENCRYPT_OP takes a struct kvm_sev_cmd, on the VM -- */
+#define KVM_SEV_INIT2 22
+#define KVM_SEV_SNP_LAUNCH_START 100
+#define KVM_SEV_SNP_LAUNCH_UPDATE 101
+#define KVM_SEV_SNP_LAUNCH_FINISH 102
+
+struct kvm_sev_cmd {
+	__u32 id;
+	__u32 pad0;
+	__u64 data;			/* a user address */
+	__u32 error;			/* out: the PSP's status */
+	__u32 sev_fd;			/* /dev/sev; not looked at here */
+};
+
+struct kvm_sev_init {
+	__u64 vmsa_features;
+	__u32 flags;
+	__u16 ghcb_version;
+	__u16 pad1;
+	__u32 pad2[8];
+};
+
+struct kvm_sev_snp_launch_start {
+	__u64 policy;
+	__u8 gosvw[16];
+	__u16 flags;
+	__u8 pad0[6];
+	__u64 pad1[4];
+};
+
+#define KVM_SEV_SNP_PAGE_TYPE_NORMAL 0x1
+#define KVM_SEV_SNP_PAGE_TYPE_ZERO 0x3
+#define KVM_SEV_SNP_PAGE_TYPE_UNMEASURED 0x4
+#define KVM_SEV_SNP_PAGE_TYPE_SECRETS 0x5
+
+struct kvm_sev_snp_launch_update {
+	__u64 gfn_start;
+	__u64 uaddr;			/* ZERO and SECRETS: not looked at */
+	__u64 len;
+	__u8 type;
+	__u8 pad0;
+	__u16 flags;
+	__u32 pad1;
+	__u64 pad2[4];
+};
+
+struct kvm_sev_snp_launch_finish {
+	__u64 id_block_uaddr;
+	__u64 id_auth_uaddr;
+	__u8 id_block_en;
+	__u8 auth_key_en;
+	__u8 vcek_disabled;
+	__u8 host_data[32];
+	__u8 pad0[3];
+	__u16 flags;
+	__u64 pad1[4];
+};
+
 /* -- a vCPU -- */
 #define KVM_RUN _IO(KVMIO, 0x80)
 
@@ -256,6 +315,11 @@ struct kvm_run {			/* at offset 0 of a vCPU's mapping */
 				} unknown;
 			};
 		} tdx;
+		struct {		/* KVM_EXIT_SNP_TIO, an extension */
+			__u64 nr;
+			__u64 args[6];
+			__u64 ret;
+		} snp_tio;
 		char padding[256];
 	};
 	__u64 kvm_valid_regs;
@@ -296,5 +360,12 @@ struct kvm_run {			/* at offset 0 of a vCPU's mapping */
 #define KVM_TDX_RET_SUCCESS 0ULL
 #define KVM_TDX_RET_INVALID 0x8000000000000000ULL
 #define KVM_TDX_RET_UNSUPPORTED 0x8000000000000003ULL
+
+/*
+ * A GHCB exit of SEV-TIO (uapi/ghcb.h) leaves KVM_RUN with nr the exit code and args exit information
+ * 1 and 2, RAX, RBX, RCX, RDX. Before the next KVM_RUN the VMM writes ret, the guest's exit
+ * information 2; it is preset to GHCB_RET_UNSUPPORTED.
+ */
+#define KVM_EXIT_SNP_TIO 0x54494f01u
 
 #endif

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "hardware/platform.h"
 #include "kernel/iommufd/private.h"
+#include "kernel/kvm/kvm.h"
 
 static uint64_t pages_count(const struct iopt_pages *pages)
 {
@@ -284,6 +286,14 @@ static uint64_t user_run(const struct iopt_pages *pages, uint64_t address, uint6
 	return pages->mmio ? mmio_page(file, offset, left < mapped ? left : mapped, run) : 0;
 }
 
+/* A guest_memfd, an extension: on SEV trusted DMA goes through the host's table, and what the host
+ * itself would reach through it, the RMP keeps from it. */
+static bool guest_memory(const struct file *file)
+{
+	return file && file->type == FILE_GUEST_MEMFD && kernel_options()->extensions &&
+	       machine_platform() == PLATFORM_SEV;
+}
+
 /* One physically contiguous run of the source, at `offset` of the pages; 0 or -errno. */
 static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t *hpa, uint64_t *run)
 {
@@ -295,6 +305,10 @@ static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t 
 		*hpa = user_run(pages, pages->start + offset, left, run);
 		return *hpa ? 0 : -EFAULT;
 	case IOPT_FILE:
+		if (guest_memory(pages->file)) {
+			*hpa = kvm_gmem_page(pages->file, pages->start + offset, left, run);
+			return *hpa ? 0 : -EINVAL;
+		}
 		if (pages->file && !file_is_memfd(pages->file))
 			return -EINVAL;
 		*hpa = pages->file ? memfd_page(pages->file, pages->start + offset, left, run)

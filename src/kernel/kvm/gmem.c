@@ -16,6 +16,18 @@ uint64_t gmem_page(const struct kvm_slot *slot, uint64_t gpa)
 	return slot->gmem ? phys_of(slot->gmem->memory + slot->offset + (gpa - slot->gpa)) : 0;
 }
 
+uint64_t kvm_gmem_page(const struct file *file, uint64_t offset, uint64_t len, uint64_t *run)
+{
+	const struct gmem *gmem = gmem_of_file(file);
+	uint64_t left;
+
+	if (!gmem || offset >= gmem->size)
+		return 0;
+	left = gmem->size - offset;
+	*run = len < left ? len : left;
+	return phys_of(gmem->memory + offset);
+}
+
 long kvm_create_guest_memfd(const struct kvm *kvm, uint64_t arg)
 {
 	uint64_t valid = GUEST_MEMFD_FLAG_MMAP;

@@ -111,10 +111,11 @@ struct kvm_platform {
 	 * to the client. What the client answered to a KVM_PENDING_VMCALL. */
 	int (*vmcall)(const struct kvm_vcpu *vcpu);
 	uint64_t (*vmcall_answer)(const struct kvm_run *run);
+	bool fill_mmio;			/* private MMIO is mapped when its slot is made */
 	bool private_memory;		/* has the PRIVATE attribute and guest_memfd of that kind */
 	uint64_t shared_bit;		/* of a GPA, 0: none */
 };
-extern const struct kvm_platform kvm_tdx_platform;
+extern const struct kvm_platform kvm_tdx_platform, kvm_sev_platform;
 const struct kvm_platform *kvm_platform(const struct kvm *kvm);
 
 /* -- slots.c -- */

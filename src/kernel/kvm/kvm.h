@@ -16,6 +16,12 @@ void kvm_file_put(const struct file *vm);
 uint32_t kvm_number(const struct kvm *kvm);
 bool kvm_is_confidential(const struct kvm *kvm);
 uint64_t kvm_tdx_tdr(const struct kvm *kvm);		/* TDX: HPA of the TDR, 0 otherwise */
+/* SEV: HPA of the guest context page, 0 otherwise; and the ASID. */
+uint64_t kvm_sev_gctx(const struct kvm *kvm);
+uint16_t kvm_sev_asid(const struct kvm *kvm);
+/* A page of a guest_memfd, at an offset: HPA and how far it goes on; 0: not such a file, or past its
+ * end. For IOMMUFD, on platforms whose trusted DMA goes through the host's tables. */
+uint64_t kvm_gmem_page(const struct file *file, uint64_t offset, uint64_t len, uint64_t *run);
 const struct vcpu_hw *kvm_vcpu_hw(const struct kvm *kvm, unsigned int index);
 
 /* Drops shared and private mappings of [gpa, +len) of the second stages. Private MMIO: BLOCK,

@@ -192,6 +192,23 @@ static int check_region(const struct kvm *kvm, const struct kvm_userspace_memory
 	return 0;
 }
 
+/* Private MMIO that the guest names to its firmware before it touches it must be there by then. What
+ * cannot be mapped now is left to faults. */
+static int slot_fill(const struct kvm *kvm, const struct kvm_slot *slot)
+{
+	uint64_t gpa = slot->gpa, end = slot->gpa + slot->size;
+	struct pt_leaf leaf;
+
+	if (!slot->is_private || !kvm_platform(kvm)->fill_mmio)
+		return 0;
+	while (gpa < end && kvm_fault(kvm, gpa, KVM_PAGE, true, true) == KVM_FAULT_MAPPED) {
+		uint64_t at = gpa;
+
+		gpa = kvm_mirror_next(kvm, &at, end, &leaf) ? at : end;
+	}
+	return 0;
+}
+
 static int slot_create(const struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)
 {
 	uint64_t limit = kvm_platform(kvm)->shared_bit ? kvm_platform(kvm)->shared_bit :
@@ -227,9 +244,11 @@ static int slot_create(const struct kvm *kvm, const struct kvm_userspace_memory_
 	/* May wait for the reservation, thus commit: the slot is whole by now, and undone by
 	 * hand. */
 	rc = dmabuf_attach(slot->dmabuf, DMABUF_IMPORTER_KVM, slot);
-	if (rc)
+	if (rc) {
 		slot_free(kvm, slot);
-	return rc;
+		return rc;
+	}
+	return slot_fill(kvm, slot);
 }
 
 /* What Linux lets an existing slot do: go, move, change its flags; never what backs it. */

@@ -43,6 +43,8 @@ struct pci_tsm {
 const struct pci_tsm *pci_tsm_of(const struct pci_dev *pdev);		/* NULL: none */
 const struct pci_tsm *pci_tsm_dsm(const struct pci_tsm *tsm);		/* of its DSM's function */
 void pci_tsm_quarantine(const struct pci_dev *pdev, const char *cause);	/* keeps the first cause */
+/* report.c: checks the TDISP report and turns it into the context's layout; 0 or -EPROTO. */
+int tsm_report_layout(const struct pci_dev *pdev, const uint8_t *report, size_t len);
 const struct pci_tsm_ops *tsm_ops(void);
 const void *tsm_platform(void);		/* the driver's object of the machine, or NULL */
 void tsm_platform_set(const void *platform);

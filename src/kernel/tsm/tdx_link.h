@@ -82,8 +82,6 @@ void tdx_pages_free(const uint64_t *pages, unsigned int count);
 int tdx_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
 void tdx_tdi_unbind(const struct pci_dev *pdev);
 /* -- tdx_report.c -- */
-/* Checks the TDISP report and turns it into the context's layout; 0 or -EPROTO. */
-int tdx_report_layout(const struct pci_dev *pdev, const uint8_t *report, size_t len);
 /* The pages of the function's memory BARs that are neither MSI-X table nor PBA. */
 int tdx_tee_ranges(const struct pci_dev *pdev, struct tdx_tdi *tdi);
 /* -- tdx_request.c -- */

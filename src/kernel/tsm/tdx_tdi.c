@@ -363,7 +363,7 @@ static int report_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	memcpy(image_bulk_write(tdi->report, args.r13), link->blob, args.r13);
 	w = image_write(tdi);
 	w->report_len = (uint32_t)args.r13;
-	return tdx_report_layout(pdev, tdi->report, tdi->report_len);
+	return tsm_report_layout(pdev, tdi->report, tdi->report_len);
 }
 
 static int report_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)

@@ -198,8 +198,17 @@ static bool breaks_tdi(const struct vfio_device *vdev, unsigned int offset, unsi
 int vfio_config_special_write(const struct vfio_device *vdev, unsigned int offset,
 			      unsigned int size, uint32_t value, bool *done)
 {
-	if (pci_reset_blocked(vdev->pdev) && breaks_tdi(vdev, offset, size, value))
+	if (vdev->tsm_state == VFIO_LOCKED && breaks_tdi(vdev, offset, size, value)) {
+		bool blocked = pci_reset_blocked(vdev->pdev);
+
+		if (blocked && !mutant(MUTANT_CONFIG_PASSES))
+			return -EBUSY;
+		TRACE_EVENT(LANE_VFIO, LANE_DEVICE, "config write breaks the TDI",
+			    A("rid", vdev->pdev->rid), A("offset", offset), A("value", value),
+			    A("blocked", blocked));
+	} else if (pci_reset_blocked(vdev->pdev) && breaks_tdi(vdev, offset, size, value)) {
 		return -EBUSY;
+	}
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
 		unsigned int base = specials[i].reg;
 		uint16_t cap = 0;
