@@ -50,6 +50,10 @@ struct guest {
 	struct guest_verb queue[GUEST_QUEUE];
 	uint32_t report_len, range_count, info_len[2];
 	struct guest_range ranges[GUEST_RANGES];
+	/* SEV: messages exchanged with the PSP; of the last INFO, the bind's id and the digests of
+	 * certificates, measurements and report */
+	uint64_t sequence, tdi_id;
+	uint8_t digest[3][SPDM_HASH];
 	uint8_t report[GUEST_REPORT];
 	uint8_t info[2][GUEST_INFO];
 };
@@ -80,7 +84,7 @@ struct guest_platform {
 	int64_t (*map_gpa)(const struct guest_call *call, uint64_t gpa, uint64_t len, bool shared);
 	const struct guest_verb_row *verbs;	/* the guest TSM's; the last has no name */
 };
-extern const struct guest_platform guest_tdx;
+extern const struct guest_platform guest_tdx, guest_sev;
 
 /* -- verbs.c: those common to all platforms, and this machine's -- */
 const struct guest_verb_row *guest_verb_find(const char *name);

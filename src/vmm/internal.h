@@ -17,7 +17,7 @@ struct vmm_call {
 
 struct vmm_verb { const char *name; int64_t (*run)(const struct vmm_call *call); };
 extern const struct vmm_verb vmm_vm_verbs[], vmm_iommu_verbs[], vmm_device_verbs[],
-	vmm_dmabuf_verbs[], vmm_tsm_verbs[], vmm_ioasid_verbs[];
+	vmm_dmabuf_verbs[], vmm_tsm_verbs[], vmm_ioasid_verbs[], vmm_sev_verbs[];
 
 bool vmm_arg(const struct vmm_call *call, const char *key, uint64_t *value);
 uint64_t vmm_arg_or(const struct vmm_call *call, const char *key, uint64_t otherwise);
@@ -49,7 +49,7 @@ struct vmm_platform {
 	/* More of the guest's RAM into the IOAS than its memfd holds; may be NULL. */
 	long (*ioas_map)(const struct vmm_call *call);
 };
-extern const struct vmm_platform vmm_tdx;
+extern const struct vmm_platform vmm_tdx, vmm_sev;
 const struct vmm_platform *vmm_platform_find(const char *name);
 const struct vmm_platform *vmm_platform(const struct vmm *vmm);	/* of its VM; NULL: ordinary */
 
@@ -59,8 +59,17 @@ enum vmm_request {
 	VMM_REQUEST_MEASUREMENTS,
 	VMM_REQUEST_CERTIFICATES,
 	VMM_REQUEST_START,
-	VMM_REQUEST_STATE
+	VMM_REQUEST_STATE,
+	VMM_REQUEST_MESSAGE,		/* to the firmware: what follows the operation */
+	VMM_REQUEST_STOP
 };
+#define VMM_ANSWER_MAX 65520u
+#define VMM_BODY_MAX 4096u
+struct vmm_ask { enum vmm_request op; const uint8_t *body; uint32_t len; };
+/* One guest request to the TSM (dev=), `body` behind the operation, the answer in out, VMM_ANSWER_MAX
+ * bytes. Bytes of it, or -errno. */
+int64_t vmm_tsm_request(const struct vmm_call *call, enum vmm_request op, const uint8_t *body,
+			uint32_t len, uint8_t *out);
 
 /* How bind and guest requests are asked for, by the proposal that is spoken: a row of uapi.c. */
 struct vmm_uapi {
@@ -68,11 +77,12 @@ struct vmm_uapi {
 	int64_t (*bind)(const struct vmm_call *call, const struct vmm_device *device, bool bind);
 	/* The answer's length, or -errno. */
 	int64_t (*request)(const struct vmm_call *call, const struct vmm_device *device,
-			   enum vmm_request op, uint8_t *out, uint32_t len);
+			   const struct vmm_ask *ask, uint8_t *out, uint32_t len);
 };
 const struct vmm_uapi *vmm_uapi(const struct vmm *vmm);
 
 #define VMM_SHARED_BIT (1ull << 47)	/* of a GPA */
+int vmm_run_load(const struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *run);
 int vmm_run_store(const struct vmm *vmm, const struct vmm_sys *sys, const struct kvm_run *run);
 
 static inline void vmm_put32(uint8_t *to, uint32_t value)

@@ -28,9 +28,11 @@ static int64_t ioas_alloc(const struct vmm_call *call)
 	return rc ? rc : cmd.out_ioas_id;
 }
 
-/* ioas-map [iova=] [start=] [length=]: the VM's RAM by its memfd; all of it at 0 by default. */
+/* ioas-map [iova=] [start=] [length=]: the VM's RAM by its memfd; all of it at 0 by default, or as the
+ * platform wants it. */
 static int64_t ioas_map(const struct vmm_call *call)
 {
+	const struct vmm_platform *platform = vmm_platform(call->vmm);
 	struct iommu_ioas_map_file cmd = {
 		.size = sizeof(cmd),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
@@ -42,6 +44,8 @@ static int64_t ioas_map(const struct vmm_call *call)
 		.iova = vmm_arg_or(call, "iova", 0),
 	};
 
+	if (!call->args->n && platform && platform->ioas_map)
+		return platform->ioas_map(call);
 	return vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_MAP_FILE, &cmd);
 }
 

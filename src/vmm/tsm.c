@@ -4,8 +4,6 @@
 
 #include "vmm/internal.h"
 
-#define REQUEST_ANSWER_MAX 65520u
-
 static int64_t tsm_bind(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
@@ -45,22 +43,27 @@ static int64_t guest_exit(const struct vmm_call *call)
 	return call->vmm->exit_reason == VMM_EXIT_GUEST ? (int64_t)call->vmm->exit_op : -ENOMSG;
 }
 
-/* One guest request, carried to the TSM through the vDEVICE; the answer goes back to the guest, when
- * it waits for one. *first: the answer's first 8 bytes, for the VMM itself. */
+int64_t vmm_tsm_request(const struct vmm_call *call, enum vmm_request op, const uint8_t *body,
+			uint32_t len, uint8_t *out)
+{
+	const struct vmm_ask ask = { op, body, len };
+	struct vmm_device *device = vmm_device_of(call);
+
+	return device ? vmm_uapi(call->vmm)->request(call, device, &ask, out, VMM_ANSWER_MAX) :
+			-EDOM;
+}
+
+/* A request whose answer goes back to the guest, when it waits for one. *first: the answer's first 8
+ * bytes, for the VMM itself. */
 static int64_t request(const struct vmm_call *call, enum vmm_request op, uint64_t *first)
 {
-	struct vmm_device *device = vmm_device_of(call);
-	uint8_t *out = calloc(1, REQUEST_ANSWER_MAX);
-	int64_t rc = -ENOMEM;
+	uint8_t *out = calloc(1, VMM_ANSWER_MAX);
+	int64_t rc = out ? vmm_tsm_request(call, op, NULL, 0, out) : -ENOMEM;
 
-	if (!device || !out)
-		goto out;
-	rc = vmm_uapi(call->vmm)->request(call, device, op, out, REQUEST_ANSWER_MAX);
-	if (call->vmm->exit_reason == VMM_EXIT_GUEST)
+	if (out && call->vmm->exit_reason == VMM_EXIT_GUEST)
 		answer(call, rc < 0 ? (uint32_t)-rc : 0, out, rc < 0 ? 0 : (uint32_t)rc);
 	for (unsigned int i = 0; first && rc >= 8 && i < 8; i++)
 		*first |= (uint64_t)out[i] << (8 * i);
-out:
 	free(out);
 	return rc;
 }

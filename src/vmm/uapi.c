@@ -23,23 +23,39 @@ static int64_t bind_vfio(const struct vmm_call *call, const struct vmm_device *d
 			 &cmd);
 }
 
-static int64_t request_v5(const struct vmm_call *call, const struct vmm_device *device,
-			  enum vmm_request op, uint8_t *out, uint32_t len)
+static bool changes_state(enum vmm_request op)
 {
-	uint8_t in[4];
+	return op == VMM_REQUEST_START || op == VMM_REQUEST_MESSAGE || op == VMM_REQUEST_STOP;
+}
+
+static bool body_put(uint8_t in[4 + VMM_BODY_MAX], const struct vmm_ask *ask)
+{
+	if (ask->len > VMM_BODY_MAX)
+		return false;
+	vmm_put32(in, ask->op);
+	if (ask->len)
+		memcpy(in + 4, ask->body, ask->len);
+	return true;
+}
+
+static int64_t request_v5(const struct vmm_call *call, const struct vmm_device *device,
+			  const struct vmm_ask *ask, uint8_t *out, uint32_t len)
+{
+	uint8_t in[4 + VMM_BODY_MAX];
 	struct iommu_vdevice_tsm_req cmd = {
 		.size = sizeof(cmd),
 		.vdevice_id = device->vdevice,
-		.scope = op == VMM_REQUEST_START ? IOMMU_VDEVICE_TSM_SCOPE_STATE_CHANGE
-						 : IOMMU_VDEVICE_TSM_SCOPE_INFO,
-		.req_len = sizeof(in),
+		.scope = changes_state(ask->op) ? IOMMU_VDEVICE_TSM_SCOPE_STATE_CHANGE
+						: IOMMU_VDEVICE_TSM_SCOPE_INFO,
+		.req_len = 4 + ask->len,
 		.resp_len = len,
 		.req_uptr = (uint64_t)(uintptr_t)in,
 		.resp_uptr = (uint64_t)(uintptr_t)out,
 	};
 	long left;
 
-	vmm_put32(in, op);
+	if (!body_put(in, ask))
+		return -EMSGSIZE;
 	left = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_REQ, &cmd);
 	return left < 0 ? left : (int64_t)len - left;
 }
@@ -60,7 +76,7 @@ static uint32_t arch_of(const struct vmm *vmm)
 }
 
 static int64_t request_2026_06(const struct vmm_call *call, const struct vmm_device *device,
-			       enum vmm_request op, uint8_t *out, uint32_t len)
+			       const struct vmm_ask *ask, uint8_t *out, uint32_t len)
 {
 	static const uint32_t ops[] = {
 		[VMM_REQUEST_REPORT] = IOMMU_VDEVICE_TSM_REQ_READ,
@@ -68,21 +84,24 @@ static int64_t request_2026_06(const struct vmm_call *call, const struct vmm_dev
 		[VMM_REQUEST_CERTIFICATES] = IOMMU_VDEVICE_TSM_REQ_READ,
 		[VMM_REQUEST_START] = IOMMU_VDEVICE_TSM_REQ_SET_STATE,
 		[VMM_REQUEST_STATE] = IOMMU_VDEVICE_TSM_REQ_INFO,
+		[VMM_REQUEST_MESSAGE] = IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO,
+		[VMM_REQUEST_STOP] = IOMMU_VDEVICE_TSM_REQ_SET_STATE,
 	};
-	uint8_t in[4];
+	uint8_t in[4 + VMM_BODY_MAX];
 	struct iommu_vdevice_tsm_req_2026_06 cmd = {
 		.size = sizeof(cmd),
 		.vdevice_id = device->vdevice,
-		.op = ops[op],
+		.op = ops[ask->op],
 		.tvm_arch = arch_of(call->vmm),
-		.req_len = sizeof(in),
+		.req_len = 4 + ask->len,
 		.resp_len = len,
 		.req_uptr = (uint64_t)(uintptr_t)in,
 		.resp_uptr = (uint64_t)(uintptr_t)out,
 	};
 	long left;
 
-	vmm_put32(in, op);
+	if (!body_put(in, ask))
+		return -EMSGSIZE;
 	left = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_REQ, &cmd);
 	return left < 0 ? left : (int64_t)len - left;
 }

@@ -83,6 +83,7 @@ static int64_t vm_ram(const struct vmm_call *call)
 	if (rc)
 		return rc;
 	vmm->ram_size = gmem.size;
+	vmm->ram_private = gmem.size - shared;
 	region.userspace_addr = vmm->ram_address;
 	if (vmm_platform(vmm)) {
 		rc = vmm_ioctl(call, vmm->vm, KVM_CREATE_GUEST_MEMFD, &gmem);
@@ -129,7 +130,7 @@ static int64_t vm_finalize(const struct vmm_call *call)
 
 /* -- the vCPU ---------------------------------------------------------------------------------- */
 
-static int run_load(const struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *run)
+int vmm_run_load(const struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *run)
 {
 	return sys->load(sys->ctx, vmm->run_address, run, offsetof(struct kvm_run, kvm_valid_regs));
 }
@@ -167,7 +168,7 @@ int vmm_run(struct vmm *vmm, const struct vmm_sys *sys)
 		rc = sys->ioctl(sys->ctx, vmm->vcpu, KVM_RUN, NULL);
 		if (rc && rc != -EFAULT)
 			return (int)rc;
-		if (run_load(vmm, sys, &run))
+		if (vmm_run_load(vmm, sys, &run))
 			return -EFAULT;
 		switch (run.exit_reason) {
 		case KVM_EXIT_MMIO:

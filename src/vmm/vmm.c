@@ -4,10 +4,10 @@
 
 static const struct vmm_verb *const tables[] = {
 	vmm_vm_verbs, vmm_iommu_verbs, vmm_device_verbs, vmm_dmabuf_verbs, vmm_tsm_verbs,
-	vmm_ioasid_verbs,
+	vmm_ioasid_verbs, vmm_sev_verbs,
 };
 
-static const struct vmm_platform *const platforms[] = { &vmm_tdx };
+static const struct vmm_platform *const platforms[] = { &vmm_tdx, &vmm_sev };
 
 const struct vmm_platform *vmm_platform_find(const char *name)
 {

@@ -43,7 +43,8 @@ struct vmm_device {
 struct vmm {
 	int iommu, ioasid, kvm, vm, vcpu, vfio_dev;	/* descriptors; -1: not open */
 	int ram, guest_memfd;
-	uint64_t ram_size, ram_address, run_address, ring_address;
+	uint64_t ram_size, ram_private;	/* bytes; the first ram_private of them are the guest's alone */
+	uint64_t ram_address, run_address, ring_address;
 	uint32_t ioas, parent_hwpt;
 	uint32_t vm_type;		/* KVM_CREATE_VM's; 0: an ordinary VM */
 	uint32_t uapi;			/* vmm_uapi_find()'s */
@@ -51,7 +52,7 @@ struct vmm {
 	struct vmm_device device[VMM_DEVICES];
 	/* the exit that waits for an answer */
 	uint32_t exit_reason;
-	uint64_t exit_op, exit_gpa, exit_size, exit_device;
+	uint64_t exit_op, exit_gpa, exit_size, exit_device, exit_args[6];
 };
 
 struct vmm_arg { const char *key; uint64_t value; const char *text; };
