@@ -6,6 +6,8 @@
 #include "check/ghost.h"
 #include "device/device.h"
 #include "hardware/ide.h"
+#include "hardware/platform.h"
+#include "hardware/rmp.h"
 #include "kernel/iommufd/iommufd.h"
 #include "kernel/kvm/kvm.h"
 #include "kernel/pci/pci.h"
@@ -178,7 +180,7 @@ static bool x7(const struct trace_event *event, char *why, size_t len)
 
 /* The guest names a place in the report; the host chose the page. They must be the same page, and
  * TEE memory of the function whose TDI the guest named. */
-static bool x8(const struct trace_event *event, char *why, size_t len)
+static bool x8_tdx(const struct trace_event *event, char *why, size_t len)
 {
 	const struct trace_event *accept;
 	uint64_t pages, hpa = event_arg(event, "hpa"), offset;
@@ -203,6 +205,35 @@ static bool x8(const struct trace_event *event, char *why, size_t len)
 	snprintf(why, len, "GPA %#llx was accepted on a page its TDI does not report there",
 		(unsigned long long)event_arg(event, "gpa"));
 	return false;
+}
+
+/* On SEV the guest names a range's id: the PSP looks the page up. */
+static bool x8_sev(const struct trace_event *event, char *why, size_t len)
+{
+	uint64_t hpa = event_arg(event, "hpa"), offset;
+	unsigned int bar;
+
+	if (event->kind != TRACE_KIND_STATE || !event_is(event, "RMP validated") ||
+		!event_arg(event, "to"))
+		return true;
+	for (uint64_t i = 0; i < event_arg(event, "pages"); i++) {
+		const struct function *fn = function_at(hpa + i * PHYS_PAGE, &bar, &offset);
+		int kind = fn ? device_mmio_attributes(fn->rid, bar, offset) : -1;
+
+		if (kind >= 0 && !(kind & TDISP_RANGE_NON_TEE) &&
+			fn->rid == (uint16_t)event_arg(event, "rid"))
+			continue;
+		snprintf(why, len, "GPA %#llx was validated on a page its TDI does not report",
+			(unsigned long long)(event_arg(event, "gpa") + i * PHYS_PAGE));
+		return false;
+	}
+	return true;
+}
+
+static bool x8(const struct trace_event *event, char *why, size_t len)
+{
+	return machine_platform() == PLATFORM_SEV ? x8_sev(event, why, len) :
+						    x8_tdx(event, why, len);
 }
 
 static bool x9(char *why, size_t len)
@@ -235,26 +266,46 @@ static bool msix_page_in(const struct function *fn, uint32_t named, uint64_t hpa
 	return page >= hpa && page < hpa + size && device_mmio_attributes(fn->rid, bar, offset) < 0;
 }
 
+static bool msix_in(const struct function *fn, uint64_t hpa, uint64_t size)
+{
+	return fn && fn->cap_msix &&
+	       (msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 4u, 4), hpa, size) ||
+		msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 8u, 4), hpa, size));
+}
+
 static int msix_leaf(uint64_t tdr, uint64_t gpa, uint64_t hpa, unsigned int level,
 	enum sept_state state, void *arg)
 {
-	uint64_t size = level ? PHYS_2M : PHYS_PAGE, offset;
+	uint64_t offset;
 	unsigned int bar;
-	const struct function *fn = function_at(hpa, &bar, &offset);
 
 	(void)tdr, (void)gpa, (void)state, (void)arg;
-	if (!fn || !fn->cap_msix)
-		return 0;
-	return msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 4u, 4), hpa, size) ||
-	       msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 8u, 4), hpa, size);
+	return msix_in(function_at(hpa, &bar, &offset), hpa, level ? PHYS_2M : PHYS_PAGE);
+}
+
+/* Is a page of MSI-X a guest's in the RMP? */
+static bool msix_in_rmp(void)
+{
+	uint16_t rid = 0;
+
+	for (const struct function *fn; (fn = function_next(&rid)); rid++)
+		for (unsigned int bar = 0; fn->cap_msix && bar < FUNCTION_BARS; bar++)
+			for (uint64_t at = 0; at < fn->bar[bar].size; at += PHYS_PAGE)
+				if (rmp_read(fn->bar[bar].hpa + at).asid &&
+				    msix_in(fn, fn->bar[bar].hpa + at, PHYS_PAGE))
+					return true;
+	return false;
 }
 
 static bool x10(char *why, size_t len)
 {
-	if (!tdx_sept_mmio_each(msix_leaf, NULL))
-		return true;
-	snprintf(why, len, "an S-EPT maps an MSI-X page that is not locked");
-	return false;
+	bool there = machine_platform() == PLATFORM_TDX ? tdx_sept_mmio_each(msix_leaf, NULL) :
+			     machine_platform() == PLATFORM_SEV ? msix_in_rmp() :
+								  false;
+
+	if (there)
+		snprintf(why, len, "a guest has an MSI-X page that is not locked as its own");
+	return !there;
 }
 
 const struct check check_all[] = {

@@ -15,23 +15,33 @@ const char *check_kind_name(enum check_kind kind)
 	return kind <= CHECK_CONFLUENCE ? names[kind] : "?";
 }
 
+const struct check *check_set(unsigned int platform, size_t *count)
+{
+	static const struct { const struct check *checks; const size_t *count; }
+	sets[PLATFORMS + 1] = {
+		[PLATFORM_TDX] = { check_tdx, &check_tdx_count },
+		[PLATFORM_SEV] = { check_sev, &check_sev_count },
+		[PLATFORMS] = { check_all, &check_all_count },
+	};
+
+	*count = sets[platform].count ? *sets[platform].count : 0;
+	return sets[platform].checks;
+}
+
 /* Those of the machine's platform, then those of all. */
 const struct check *check_table(size_t *count)
 {
-	static const struct { const struct check *checks; const size_t *count; } sets[PLATFORMS] = {
-		[PLATFORM_TDX] = { check_tdx, &check_tdx_count },
-	};
 	static struct check tables[PLATFORMS][CHECKS_MAX];
 	static size_t used[PLATFORMS];
 	enum platform platform = image_present() ? machine_platform() : PLATFORM_TDX;
 	struct check *table = tables[platform];
+	size_t own, common;
+	const struct check *checks = check_set(platform, &own), *rest = check_set(PLATFORMS, &common);
 
 	if (!used[platform]) {
-		size_t own = *sets[platform].count;
-
-		memcpy(table, sets[platform].checks, own * sizeof(table[0]));
-		memcpy(table + own, check_all, check_all_count * sizeof(table[0]));
-		used[platform] = own + check_all_count;
+		memcpy(table, checks, own * sizeof(table[0]));
+		memcpy(table + own, rest, common * sizeof(table[0]));
+		used[platform] = own + common;
 	}
 	*count = used[platform];
 	return table;

@@ -24,7 +24,10 @@ struct check {
 	/* history: sees each new event once */
 	bool (*event)(const struct trace_event *event, char *why, size_t len);
 };
+/* What holds on the machine there is: its platform's, then those of every platform. */
 const struct check *check_table(size_t *count);
+/* One platform's own, or (PLATFORMS) those of every platform; *count 0: none. */
+const struct check *check_set(unsigned int platform, size_t *count);
 
 int check_power_on(void);
 /* Runs all that can be run now; returns how many new violations were recorded. */

@@ -5,6 +5,7 @@
 #include "check/ghost.h"
 #include "device/device.h"
 #include "hardware/function.h"
+#include "hardware/platform.h"
 
 const struct ghost *ghost_root(void)
 {
@@ -295,6 +296,8 @@ static void call_event(const struct trace_event *event)
 
 void ghost_event(const struct trace_event *event)
 {
+	if (machine_platform() == PLATFORM_SEV)
+		ghost_sev_event(event);
 	if (event->kind == TRACE_KIND_CALL)
 		call_event(event);
 	else if (event_is(event, "S-EPT"))

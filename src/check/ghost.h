@@ -40,6 +40,20 @@ struct ghost_leaf {			/* an MMIO leaf of an S-EPT */
 struct ghost_page { uint64_t hpa; uint64_t func; };	/* MMIOMT owner */
 struct ghost_stream { bool used, blocked; uint64_t handle, spdm; };
 
+struct ghost_sev_tdi { uint16_t rid, asid; bool sdte; uint64_t id; };
+struct ghost_sev_dev {
+	uint16_t rid;			/* 0: unused */
+	bool connected;
+	uint32_t tdis;
+	uint64_t digest;		/* of the command that is suspended */
+	char command[TRACE_NAME];	/* "": none is */
+};
+struct ghost_sev {			/* sev.c */
+	uint64_t fenced;		/* bit an ASID: its DMA */
+	struct ghost_sev_tdi tdi[GHOST_TDIS];
+	struct ghost_sev_dev dev[GHOST_STREAMS];
+};
+
 struct ghost {
 	uint64_t seen;			/* events consumed */
 	uint64_t tracked_at, invalidated_at;
@@ -47,6 +61,7 @@ struct ghost {
 	struct ghost_leaf leaf[GHOST_LEAVES];
 	struct ghost_page page[GHOST_PAGES];
 	struct ghost_stream stream[GHOST_STREAMS];
+	struct ghost_sev sev;
 	uint32_t violations;
 	uint64_t violated;		/* bit i: row i of the table was violated */
 	struct check_violation violation[GHOST_VIOLATIONS];
@@ -65,6 +80,7 @@ bool ghost_vm_lives(const struct kvm *kvm);	/* never looks into one that is gone
 /* The call an event was made in: the nearest earlier one of smaller depth; NULL none. */
 const struct trace_event *ghost_enclosing(const struct trace_event *event, const char *name);
 
+void ghost_sev_event(const struct trace_event *event);	/* sev.c */
 /* Takes one event in, after the checks have seen it. */
 void ghost_event(const struct trace_event *event);
 
@@ -89,7 +105,7 @@ static inline uint64_t event_arg(const struct trace_event *event, const char *ke
 	return trace_arg_value(event, key, 0);
 }
 
-extern const struct check check_tdx[], check_all[];
-extern const size_t check_tdx_count, check_all_count;
+extern const struct check check_tdx[], check_sev[], check_all[];
+extern const size_t check_tdx_count, check_sev_count, check_all_count;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "check/check.h"
 #include "device/device.h"
+#include "firmware/sev/sev.h"
 #include "firmware/tdx/tdx.h"
 #include "flow/machine.h"
 #include "flow/parse.h"
@@ -14,6 +15,7 @@
 /* The firmware of each platform there is. */
 static int (*const firmwares[PLATFORMS])(void) = {
 	[PLATFORM_TDX] = tdx_power_on,
+	[PLATFORM_SEV] = sev_power_on,
 };
 
 static int firmware_power_on(void)
@@ -80,6 +82,7 @@ uint64_t flow_platform_hash(void)
 		IMAGE_TYPE_IOMMU_DOMAIN,
 		IMAGE_TYPE_TDI,
 		IMAGE_TYPE_TDX,
+		IMAGE_TYPE_SEV,
 		IMAGE_TYPE_IOMMUFD_OBJ,
 		IMAGE_TYPE_IOPT_AREA,
 		IMAGE_TYPE_VFIO_DEVICE,

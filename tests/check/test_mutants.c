@@ -15,6 +15,7 @@
 
 #include "check/check.h"
 #include "flow/flow.h"
+#include "hardware/platform.h"
 #include "image/mutant.h"
 
 #define TEXT_MAX 65536u
@@ -216,6 +217,23 @@ static void R3_2_firmware_stops_a_wrong_kernel(void **state)
 	}
 }
 
+/* Every invariant there is, in the document's order: platform by platform, then the common ones. */
+static struct check all_checks[ROWS_MAX];
+
+static const struct check *all_of_them(size_t *rows)
+{
+	size_t n = 0, own;
+
+	for (unsigned int platform = 0; platform <= PLATFORMS; platform++) {
+		const struct check *checks = check_set(platform, &own);
+
+		for (size_t i = 0; i < own && n < ROWS_MAX; i++)
+			all_checks[n++] = checks[i];
+	}
+	*rows = n;
+	return all_checks;
+}
+
 static bool is_among(const char *name, const char *const *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -230,7 +248,7 @@ static void every_mutant_is_somebodys(void **state)
 	size_t rows;
 
 	(void)state;
-	table = check_table(&rows);
+	table = all_of_them(&rows);
 	for (size_t m = 0; m < MUTANTS; m++) {
 		unsigned int owners = is_among(mutants[m].name, stopped, STOPPED) +
 				      is_among(mutants[m].name, modelled, MODELLED);
@@ -264,7 +282,7 @@ static void document_is_the_table(void **state)
 	(void)state;
 	path_of(path, "docs", "invariants.md");
 	file_read(path, text);
-	table = check_table(&rows);
+	table = all_of_them(&rows);
 	at = strstr(text, "| T1 |");
 	assert_non_null(at);
 	for (size_t i = 0; i < rows; i++, at += strlen(row)) {
@@ -282,7 +300,7 @@ int main(void)
 	static char names[ROWS_MAX][64];
 	struct CMUnitTest tests[ROWS_MAX + 3] = {{0}};
 	size_t rows, n = 0;
-	const struct check *table = check_table(&rows);
+	const struct check *table = all_of_them(&rows);
 
 	for (; n < rows && n < ROWS_MAX; n++) {
 		void *row;
