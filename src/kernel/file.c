@@ -371,8 +371,8 @@ void event_signal(const struct event_ref *ref)
 		hooks->event_signal(ref->task, ref->fd);
 }
 
-void file_readable(const struct file *file, bool is)
+void files_polled(void)
 {
-	if (hooks && hooks->readable)
-		hooks->readable(file, is);
+	if (hooks && hooks->polled)
+		hooks->polled();
 }

@@ -145,13 +145,13 @@ struct task_hooks {
 	int (*event_get)(int fd);		/* a duplicate that stays, or -EBADF, -EINVAL */
 	void (*event_put)(uint32_t task, int fd);
 	void (*event_signal)(uint32_t task, int fd);
-	void (*readable)(const struct file *file, bool is);
+	void (*polled)(void);
 	/* The file that is mapped at an address of this process, or NULL; where in it, and how much
 	 * of the mapping is left there. */
 	const struct file *(*mapping)(uint64_t address, uint64_t *offset, uint64_t *left);
 };
-/* A file with a queue says when there begins and ends to be something to read. */
-void file_readable(const struct file *file, bool is);
+/* Whoever changes what some file's poll() says, says so. */
+void files_polled(void);
 void task_hooks_set(const struct task_hooks *hooks);	/* process-local */
 
 /* Mappings of file's [offset, +len) in every task: access gives SIGBUS until restored. */

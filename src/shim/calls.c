@@ -12,6 +12,7 @@
 
 #include "kernel/dmabuf/dmabuf.h"
 #include "kernel/syscall.h"
+#include "shim/queue.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
 
@@ -357,13 +358,27 @@ VECTOR_AT(preadv64, preadv, pread_ours)
 VECTOR_AT(pwritev, pwritev, pwrite_ours)
 VECTOR_AT(pwritev64, pwritev, pwrite_ours)
 
+/* With an offset of -1 they are readv() and writev(); the flags ask for nothing we could do better. */
+#define VECTOR_AT_2(name, at_name, stream_name)                                                    \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset, int flags);  \
+	EXPORT ssize_t name(int fd, const struct iovec *iov, int count, off_t offset, int flags)   \
+	{                                                                                          \
+		if (!ours(fd))                                                                     \
+			return shim_libc()->at_name##2(fd, iov, count, offset, flags);             \
+		return offset == -1 ? stream_name(fd, iov, count) : at_name(fd, iov, count, offset); \
+	}
+VECTOR_AT_2(preadv2, preadv, readv)
+VECTOR_AT_2(preadv64v2, preadv, readv)
+VECTOR_AT_2(pwritev2, pwritev, writev)
+VECTOR_AT_2(pwritev64v2, pwritev, writev)
+
 /* The position is the descriptor's identity: a client never gets at it. Device nodes have none. */
 static off_t seek_ours(const struct file *file, off_t offset, int whence)
 {
 	const struct dmabuf *buf = dmabuf_of_file(file);
 
 	if (file->type == FILE_IOMMUFD || file->type == FILE_IOASID ||
-	    file->type == FILE_VFIO_DEVICE)
+		file->type == FILE_VFIO_DEVICE || queue_is(file))
 		return shim_as_libc(-ESPIPE);
 	if (!buf)
 		return 0;
@@ -386,21 +401,36 @@ LSEEK(lseek64)
 /* -- messages ------------------------------------------------------------------------------------
  */
 
+static void message_received(struct msghdr *message)
+{
+	int error = errno, fd;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+			memcpy(&fd, (const char *)c + at, sizeof(fd));
+			shim_fd_received(fd);
+		}
+	}
+	errno = error;
+}
+
 EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	ssize_t n = shim_libc()->recvmsg(fd, message, flags);
 
-	for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(message); c;
-		c = CMSG_NXTHDR(message, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
-			int error = errno, received;
+	if (n >= 0)
+		message_received(message);
+	return n;
+}
 
-			memcpy(&received, (const char *)c + at, sizeof(received));
-			shim_fd_received(received);
-			errno = error;
-		}
-	}
+EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags,
+	struct timespec *timeout)
+{
+	int n = shim_libc()->recvmmsg(fd, messages, count, flags, timeout);
+
+	for (int i = 0; i < n; i++)
+		message_received(&messages[i].msg_hdr);
 	return n;
 }

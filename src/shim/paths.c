@@ -13,6 +13,7 @@
 
 #include "kernel/pci/pci.h"
 #include "kernel/syscall.h"
+#include "shim/queue.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
 
@@ -89,6 +90,9 @@ static void file_stat(const struct file *file, struct stat *st)
 {
 	struct stat node;
 
+	/* An anonymous inode has no type. */
+	if (queue_is(file))
+		st->st_mode = 0600;
 	/* What is not a device node has an anonymous inode or one of dma-buf's: as the memfd's. */
 	if (file->path[0] != '/' || path_stat(AT_FDCWD, file->path, false, &node))
 		return;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kernel/syscall.h"
+#include "shim/queue.h"
 #include "shim/shim.h"
 
 #define MAGIC 0x5357ull /* in bits 63:48 of a position; 63 is 0, as off_t is signed */
@@ -105,8 +106,8 @@ static void event_signal_client(uint32_t task_id, int fd)
 			return;
 		return;
 	}
-	pidfd = (int)syscall(SYS_pidfd_open, owner->pid, 0);
-	copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	pidfd = (int)shim_libc()->syscall(SYS_pidfd_open, owner->pid, 0);
+	copy = pidfd < 0 ? -1 : (int)shim_libc()->syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	if (copy >= 0 && shim_libc()->write(copy, &one, sizeof(one)) < 0)
 		errno = 0;
 	if (copy >= 0)
@@ -131,6 +132,7 @@ static const struct task_hooks hooks = {
 	.event_put = event_put,
 	.event_signal = event_signal_client,
 	.mapping = shim_mapping,
+	.polled = queues_update,
 };
 
 const char *const shim_value_names[SHIM_VALUES] = {"SWTIO_IMAGE", "SWTIO_FILES", "SWTIO_TREE"};
@@ -162,7 +164,11 @@ const struct shim_environment *shim_environment(void)
 
 static bool fd_has_identity(int fd)
 {
-	return shim_libc()->lseek(fd, 0, SEEK_CUR) >> 48 == (off_t)MAGIC;
+	off_t position = shim_libc()->lseek(fd, 0, SEEK_CUR);
+
+	if (position < 0)
+		return errno == ESPIPE && queue_named(fd);
+	return position >> 48 == (off_t)MAGIC;
 }
 
 /* Descriptors that came across an exec are ours if their position says so. Attaching can wait until
@@ -281,12 +287,20 @@ int shim_fd_make(const struct file *file, unsigned int flags)
 {
 	struct flock hold = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = file->id, .l_len = 1};
-	int fd = shim_libc()->open(files_path, O_RDWR | (int)(flags & O_CLOEXEC));
+	bool queue = queue_is(file);
+	int fd;
 
-	if (fd < 0)
-		return -errno;
+	if (queue) {
+		fd = queue_make(file, flags);
+		if (fd < 0)
+			return fd;
+	} else {
+		fd = shim_libc()->open(files_path, O_RDWR | (int)(flags & O_CLOEXEC));
+		if (fd < 0)
+			return -errno;
+	}
 	if (shim_libc()->fcntl(fd, F_OFD_SETLK, &hold) ||
-		shim_libc()->lseek(fd, identity(file), SEEK_SET) < 0) {
+		(!queue && shim_libc()->lseek(fd, identity(file), SEEK_SET) < 0)) {
 		int error = errno;
 
 		shim_libc()->close(fd);
@@ -305,7 +319,9 @@ const struct file *shim_fd_file(int fd)
 	if (attached <= 0)
 		return NULL;
 	position = shim_libc()->lseek(fd, 0, SEEK_CUR);
-	if (position < 0 || position >> 48 != (off_t)MAGIC)
+	if (position < 0)
+		return errno == ESPIPE ? queue_file(fd) : NULL;
+	if (position >> 48 != (off_t)MAGIC)
 		return NULL;
 	file = file_find((uint32_t)position);
 	return file && identity(file) == position ? file : NULL;
@@ -314,17 +330,34 @@ const struct file *shim_fd_file(int fd)
 /* -- last close -----------------------------------------------------------------------------------
  */
 
-static bool held(int probe, uint32_t id)
+static bool locked(int probe, uint32_t id)
 {
 	struct flock ask = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1};
 
 	return shim_libc()->fcntl(probe, F_OFD_GETLK, &ask) || ask.l_type != F_UNLCK;
 }
 
+/* Has some process a descriptor of it? `probe`: of the "files" memfd. */
+static bool held(int probe, const struct file *file)
+{
+	int fd;
+	bool is;
+
+	if (!file->node)
+		return locked(probe, file->id);
+	fd = queue_probe(file);
+	is = fd >= 0 && locked(fd, file->id);
+	if (fd >= 0)
+		shim_libc()->close(fd);
+	return is;
+}
+
 static long client_drop(void *arg)
 {
 	const struct file *const *file = arg;
 
+	if ((*file)->node)
+		queue_remove(*file);
 	file_client_drop(*file);
 	return 0;
 }
@@ -348,7 +381,7 @@ void shim_reap(void)
 		return;
 	probe = shim_libc()->open(files_path, O_RDWR | O_CLOEXEC);
 	for (uint32_t id = 1; probe >= 0 && (file = file_next(&id)); id++)
-		if (file->client && !held(probe, id))
+		if (file->client && !held(probe, file))
 			image_call(client_drop, &file);
 	tasks_reap();
 	image_leave();
@@ -366,7 +399,7 @@ void shim_closed(uint32_t id, uint32_t generation)
 	file = file_find(id);
 	probe = shim_libc()->open(files_path, O_RDWR | O_CLOEXEC);
 	if (file && file->generation == generation && file->client && probe >= 0 &&
-		!held(probe, id))
+		!held(probe, file))
 		image_call(client_drop, &file);
 	image_leave();
 	if (probe >= 0)

@@ -90,12 +90,14 @@ int shim_path_open(int dir, const char *path, int flags);
 #define SHIM_LIBC(x) \
 	x(open) x(openat) x(fopen) x(close) x(close_range) x(dup) x(dup2) x(dup3) \
 	x(fcntl) x(ioctl) x(lseek) x(read) x(write) x(pread) x(pwrite) x(readv) \
-	x(writev) x(preadv) x(pwritev) x(mmap) x(munmap) x(mremap) x(mprotect) x(sigaction) x(stat) x(lstat) x(fstat) x(fstatat) \
+	x(writev) x(preadv) x(pwritev) x(preadv2) x(pwritev2) \
+	x(mmap) x(munmap) x(mremap) x(mprotect) x(sigaction) \
+	x(stat) x(lstat) x(fstat) x(fstatat) \
 	x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) x(getxattr) \
 	x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) \
 	x(fexecve) x(execveat) x(posix_spawn) x(posix_spawnp) x(opendir) x(readdir) \
 	x(readdir64) x(closedir) x(scandirat) x(realpath) x(chdir) x(fchdir) x(getcwd) \
-	x(nftw) x(nftw64) x(glob) x(glob64)
+	x(nftw) x(nftw64) x(glob) x(glob64) x(syscall) x(recvmmsg)
 /* clang-format on */
 struct shim_libc {
 #define SHIM_LIBC_MEMBER(name) __typeof__(&name) name;

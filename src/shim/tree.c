@@ -107,10 +107,6 @@ static int names_of(const char *path, struct names *names)
 
 	names->at = 0;
 	names->text[0] = '\0';
-	if (!*path) {
-		strcpy(names->text, "dev\nsys\n");
-		return 0;
-	}
 	if (strncmp(path, "/dev", 4))
 		return pci_sysfs_list(path, names->text, sizeof(names->text));
 	path_nodes(dev_add, &list);
@@ -220,6 +216,7 @@ static void bring_up(char *real, size_t skip)
 
 static long up_to_date(void *arg)
 {
+	static const char *const tops[] = {"/dev", "/sys"};
 	const struct shim_root *state = image_root(IMAGE_ROOT_SHIM);
 	uint64_t version = pci_sysfs_version();
 	struct shim_root *w;
@@ -235,8 +232,10 @@ static long up_to_date(void *arg)
 	}
 	if (state->version == version)
 		return 0;
-	snprintf(real, sizeof(real), "%s", root(&n));
-	bring_up(real, n);
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
+		snprintf(real, sizeof(real), "%s%s", root(&n), tops[i]);
+		bring_up(real, n);
+	}
 	w = image_write(state);
 	w->version = version;
 	return 0;

@@ -17,6 +17,7 @@
 
 #define SHIM_ENV_TREE "SWTIO_TREE" /* the tree's own path */
 #define TREE_PATH 640u
+#define TREE_QUEUES "queues" /* a directory of the tree for what is no path of the host */
 
 /* -- the supervisor's -- */
 /* An empty tree of this process, removed by tree_remove(); first those of dead ones. 0 or -errno. */

@@ -67,7 +67,7 @@ static void sweep(void)
 
 int tree_make(char path[TREE_PATH])
 {
-	char real[PATH_MAX];
+	char real[PATH_MAX], queues[TREE_PATH];
 
 	sweep();
 	/* One that another's sweep takes between making and locking is made again. */
@@ -80,7 +80,8 @@ int tree_make(char path[TREE_PATH])
 		if (!realpath(path, real) || strlen(real) >= TREE_PATH / 4)
 			return -ENAMETOOLONG;
 		strcpy(path, real);
-		return 0;
+		snprintf(queues, sizeof(queues), "%s/" TREE_QUEUES, path);
+		return mkdir(queues, 0700) ? -errno : 0;
 	}
 	return -EAGAIN;
 }

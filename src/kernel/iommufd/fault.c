@@ -63,6 +63,7 @@ static void unread_remove(const struct iommufd_fault *fault, const struct iommuf
 	}
 	if (!group->next)
 		wf->last = before;
+	files_polled();
 }
 
 static bool came_through(const struct iommufd_pgfault *group, const struct iommufd_group *devices,
@@ -161,6 +162,7 @@ int iommufd_page_request(const struct iommufd_device *idev, const struct iommufd
 	fault->last = group;
 	if (fault->ring)
 		ioasid_fault_queued(fault->ring);
+	files_polled();
 	return 0;
 }
 

@@ -143,6 +143,7 @@ int iommufd_viommu_report(const struct iommufd_viommu *viommu, uint32_t type, co
 	w->lost = !event;
 	if (!event) {
 		w->lost_sequence = sequence;
+		files_polled();
 		return queue->count == queue->depth ? 0 : -ENOMEM;
 	}
 	event->sequence = sequence;
@@ -154,6 +155,7 @@ int iommufd_viommu_report(const struct iommufd_viommu *viommu, uint32_t type, co
 	}
 	w->last = event;
 	w->count++;
+	files_polled();
 	return 0;
 }
 
@@ -178,6 +180,7 @@ static ssize_t event_read(const struct iommufd_veventq *queue, uint64_t to, size
 		first_drop(queue);
 	else
 		w->lost = false;
+	files_polled();
 	return (ssize_t)size;
 }
 
