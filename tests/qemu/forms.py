@@ -17,7 +17,7 @@ import time
 SWTIO, GUEST, EXTENSIONS = sys.argv[1], sys.argv[2], sys.argv[3] == "extensions"
 PF, VF = "0000:01:00.0", "0000:01:00.1"
 WORKED = "IBFC."
-LIMIT = 30  # seconds for anything at all
+LIMIT = 60  # seconds for anything at all
 SLTCTL, PCC_OFF, PIC_OFF = 0x18, 0x400, 0x300  # slot control, PCIe 6.x 7.5.3.10
 
 
@@ -222,7 +222,7 @@ def hot_plug():
     with qemu(*IOMMUFD, *native, "-device", "pcie-root-port,id=slot1,chassis=1,addr=4",
               *assigned(PF, ",bus=slot1"), machine="q35") as one:
         check(one.guest() == WORKED, f"the guest said {one.guest()}")
-        for _ in range(3):
+        for times in (2, 3):
             one.execute("device_del", id="dev-0")
             at = one.config(0, 4, 0x34) & 0xff  # the port's PCI Express capability
             while one.config(0, 4, at) & 0xff != 0x10:
@@ -232,8 +232,8 @@ def hot_plug():
             check(free(), "an unplugged device can be had by others")
             one.execute("device_add", driver="vfio-pci", id="dev-0", host=PF, iommufd="iommufd0",
                         bus="slot1")
-        one.execute("system_reset")
-        check(one.guest(2) == WORKED * 2, f"after plugging in again: {one.guest(2)}")
+            one.execute("system_reset")  # the slot has power again
+            check(one.guest(times) == WORKED * times, f"after plugging in: {one.guest(times)}")
 
 
 def ended():
