@@ -16,7 +16,8 @@ struct cli_command {
 	int (*run)(int argc, char **argv);
 };
 extern const struct cli_command cli_run_command, cli_step_command, cli_chart_command, cli_inspect_command,
-	cli_exec_command, cli_compare_command;
+	cli_exec_command, cli_compare_command,
+	cli_device_command, cli_tsm_command, cli_setup_command, cli_decode_command;
 
 int cli_usage(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_cannot(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -10,6 +10,7 @@
 
 static const struct cli_command *const commands[] = {
 	&cli_run_command, &cli_step_command, &cli_chart_command, &cli_compare_command, &cli_inspect_command, &cli_exec_command,
+	&cli_device_command, &cli_tsm_command, &cli_setup_command, &cli_decode_command,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

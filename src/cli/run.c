@@ -13,12 +13,13 @@
 #include "chart/chart.h"
 #include "check/check.h"
 #include "cli/cli.h"
+#include "cli/wire.h"
 #include "flow/flow.h"
 
 struct run_options {
 	bool json, quiet, all_lanes, legend, trace;
 	uint32_t save_at;
-	const char *save_path, *load_path, *html_path;
+	const char *save_path, *load_path, *html_path, *pcap, *keylog;
 	unsigned int depth;
 };
 
@@ -165,6 +166,7 @@ static int run_options_parse(int argc, char **argv, struct run_options *options)
 		{ "load", required_argument, NULL, 'L' }, { "mutant", required_argument, NULL, 'm' },
 		{ "depth", required_argument, NULL, 'd' }, { "trace", no_argument, NULL, 't' },
 		{ "html", required_argument, NULL, 'H' }, { "uapi", required_argument, NULL, 'u' },
+		{ "pcap", required_argument, NULL, 'p' }, { "keylog", required_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -186,6 +188,8 @@ static int run_options_parse(int argc, char **argv, struct run_options *options)
 		case 'd': options->depth = (unsigned int)strtoul(optarg, NULL, 0); break;
 		case 'o': options->save_path = optarg; break;
 		case 'L': options->load_path = optarg; break;
+		case 'p': options->pcap = optarg; break;
+		case 'k': options->keylog = optarg; break;
 		case 'm':
 			if (flow_mutant_add(optarg))
 				return cli_usage(&cli_run_command, "no mutant is called '%s'", optarg);
@@ -214,7 +218,7 @@ static int run(int argc, char **argv)
 {
 	struct run_options options = { 0 };
 	struct chart_options chart = { .step_title = cli_step_title };
-	int rc = run_options_parse(argc, argv, &options);
+	int rc = run_options_parse(argc, argv, &options), closed;
 	double start = cli_now();
 
 	if (rc)
@@ -229,9 +233,12 @@ static int run(int argc, char **argv)
 		if (rc)
 			return rc;
 	}
-	rc = play(&options);
-	if (rc || options.save_at)
-		return rc;
+	rc = cli_wire_files_open(options.pcap, options.keylog, image_clock);
+	if (!rc)
+		rc = play(&options);
+	closed = cli_wire_files_close();
+	if (rc || closed || options.save_at)
+		return rc ? rc : closed;
 	start = cli_now() - start;
 	chart.all_lanes = options.all_lanes;
 	chart.legend = options.legend;
@@ -266,7 +273,9 @@ const struct cli_command cli_run_command = {
 	"  -m, --mutant NAME    plant a deliberate bug in the host kernel (repeatable)\n"
 	"      --uapi NAME      the proposal for bind and guest requests that is spoken: v5, 2026-06, vfio\n"
 	"      --save-at N -o FILE   stop after step N and save the host\n"
-	"      --load FILE      go on with a saved host\n\n"
+	"      --load FILE      go on with a saved host\n"
+	"      --pcap FILE      capture the DOE objects; pcapng when it ends in .pcapng\n"
+	"      --keylog FILE    write the SPDM sessions' secrets, for `swtio decode --keylog`\n\n"
 	"  swtio run flows/tdx.flow\n"
 	"  swtio run --save-at 25 -o at25.img flows/tdx.flow && swtio run --load at25.img\n"
 	"  swtio run --mutant unmap-before-stop flows/tdx.flow    # and see which invariant objects\n",

@@ -54,6 +54,10 @@ struct tdi_view {
 	char error_cause[48];		/* why it is in ERROR, "" otherwise */
 };
 int device_tdi_view(uint16_t rid, struct tdi_view *view);	/* 0 or -ENOENT: no TDI */
+/* A TDISP message outside any session, for an emulator of the device's front that has to know the
+ * state: GET_DEVICE_INTERFACE_STATE is answered, anything else refused. The answer's length, or
+ * -ENOENT: no such device, -ENOMSG: no TDISP message. */
+int device_tdisp_in_clear(uint16_t rid, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap);
 /* Attributes of a page of a BAR as the TDISP report has them now (unlocked: as a LOCK without flags
  * would report them): TDISP_RANGE_*; -ENOENT: in no range, as MSI-X pages that are not locked. */
 int device_mmio_attributes(uint16_t rid, unsigned int bar, uint64_t offset);
@@ -84,5 +88,20 @@ int device_firmware_update(uint16_t rid);
  * "offset-in-pages" (the reporting offset counts pages). 0, -ENOENT no such device, -EINVAL no such
  * name. */
 int device_quirk_set(uint16_t rid, const char *name, bool on);
+/* Function 0 of the device is known to its requester by another id too (an emulator's topology is
+ * not ours); 0 or -ENOENT. */
+int device_alias_set(uint16_t rid, uint16_t alias);
+/* What a host's software would do to a device behind a socket, whose config space nobody sees: makes
+ * `stream` its default selective stream, RIDs and addresses unlimited. 0, -ENOENT. */
+int device_stream_default(uint16_t rid, uint8_t stream);
+/* Another identity than the one made at power-on: chain (DER, root first) and its leaf's key (DER);
+ * and the digest of a measurement (index 1 firmware, 2 hardware configuration). 0, -ENOENT,
+ * -ENOSPC: too long, -EINVAL: no such index. */
+int device_identity_set(uint16_t rid, const uint8_t *chain, size_t chain_len, const uint8_t *key,
+			size_t key_len);
+int device_measurement_set(uint16_t rid, unsigned int index, const uint8_t digest[48]);
+/* What the SPDM responder offers (spdm.h). 0, -ENOENT. */
+struct spdm_offer;
+int device_offer_set(uint16_t rid, const struct spdm_offer *offer, bool clear_handshake);
 
 #endif

@@ -68,6 +68,7 @@ struct dsm {
 	uint16_t rid;			/* function 0 */
 	uint16_t root_port;
 	uint32_t quirks;		/* bits of enum device_quirk */
+	uint16_t alias;			/* another id of function 0; 0: none */
 	uint32_t key_session;		/* SPDM session that owns the port's keys; 0: none */
 	uint32_t firmware;		/* version, measured */
 	const struct tdi *tdis;

@@ -71,3 +71,50 @@ const uint8_t *device_trust_anchor(uint16_t rid, size_t *len)
 	*len = dsm->anchor_len;
 	return dsm->anchor;
 }
+
+int device_identity_set(uint16_t rid, const uint8_t *chain, size_t chain_len, const uint8_t *key,
+			size_t key_len)
+{
+	const struct dsm *dsm = dsm_of(rid);
+	size_t anchor_len = spdm_certificate_size(chain, chain_len);
+	struct dsm *w;
+
+	if (!dsm)
+		return -ENOENT;
+	if (chain_len > sizeof(dsm->chain) || key_len > sizeof(dsm->key) || !anchor_len ||
+		anchor_len > sizeof(dsm->anchor) || anchor_len > chain_len)
+		return -ENOSPC;
+	w = image_write(dsm);
+	memcpy(w->chain, chain, chain_len);
+	memcpy(w->key, key, key_len);
+	memcpy(w->anchor, chain, anchor_len);
+	w->chain_len = (uint32_t)chain_len;
+	w->key_len = (uint32_t)key_len;
+	w->anchor_len = (uint32_t)anchor_len;
+	return 0;
+}
+
+int device_measurement_set(uint16_t rid, unsigned int index, const uint8_t digest[48])
+{
+	const struct dsm *dsm = dsm_of(rid);
+
+	if (!dsm)
+		return -ENOENT;
+	if (!index || index > DSM_MEASUREMENTS)
+		return -EINVAL;
+	memcpy(image_log(dsm->measurement[index - 1], SPDM_HASH), digest, SPDM_HASH);
+	return 0;
+}
+
+int device_offer_set(uint16_t rid, const struct spdm_offer *offer, bool clear_handshake)
+{
+	const struct dsm *dsm = dsm_of(rid);
+	struct spdm_responder *responder;
+
+	if (!dsm)
+		return -ENOENT;
+	responder = image_log(dsm->responder, spdm_responder_size());
+	spdm_responder_offer(responder, offer);
+	spdm_responder_allow_clear_handshake(responder, clear_handshake);
+	return 0;
+}

@@ -5,6 +5,8 @@
 
 #include "device/dsm.h"
 
+#define IDE_DEFAULT_STREAM (1u << 22)	/* of a selective stream's control register */
+
 static void inject_session(const struct tdi *tdi)
 {
 	dsm_session_drop(tdi->dsm);
@@ -136,4 +138,29 @@ int device_quirk_set(uint16_t rid, const char *name, bool on)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int device_alias_set(uint16_t rid, uint16_t alias)
+{
+	const struct dsm *dsm = dsm_of(rid);
+
+	if (!dsm)
+		return -ENOENT;
+	*(uint16_t *)image_write(&dsm->alias) = alias;
+	return 0;
+}
+
+int device_stream_default(uint16_t rid, uint8_t stream)
+{
+	const struct dsm *dsm = dsm_of(rid);
+	const struct function *fn = dsm ? function_find(dsm->rid) : NULL;
+	unsigned int at;
+
+	if (!fn)
+		return -ENOENT;
+	at = IDE_SEL_BASE(fn->cap_ide, 0);
+	config_write(dsm->rid, at + 0x0c, 4, 0x00ffff00);	/* RID association: all of them */
+	config_write(dsm->rid, at + 0x10, 4, 1);
+	config_write(dsm->rid, at + 0x04, 4, (uint32_t)stream << 24 | IDE_DEFAULT_STREAM);
+	return 0;
 }

@@ -211,7 +211,8 @@ static const struct tdi *interface_of(const struct dsm *dsm, const uint8_t id[12
 
 	if ((function & FUNCTION_RESERVED) || get_le64(&r))
 		return NULL;
-	if (rid == EMU_RID && (dsm->quirks & QUIRK_EMU_FUNCTION_ID))
+	if ((rid == EMU_RID && (dsm->quirks & QUIRK_EMU_FUNCTION_ID)) ||
+		(dsm->alias && rid == dsm->alias))
 		rid = dsm->rid;
 	fn = function_find(dsm->rid);
 	if (!fn || ((function & FUNCTION_SEGMENT_VALID) ? segment != fn->segment : segment))
@@ -262,8 +263,8 @@ static void reply_error(struct request *rq, enum tdisp_error error, uint8_t code
 	put_le32(&rq->reply, error == TDISP_UNSUPPORTED_REQUEST ? code : 0);
 }
 
-int tdisp_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, size_t len,
-		 uint8_t *reply, size_t cap)
+static int message_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, size_t len,
+			  uint8_t *reply, size_t cap)
 {
 	struct request rq = { .dsm = dsm, .session = session, .body = reader_of(body, len),
 		.reply = writer_of(reply, cap) };
@@ -272,7 +273,7 @@ int tdisp_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, s
 	struct trace_call call;
 	enum tdisp_error error;
 
-	if (!session || cap < TDISP_HEADER + 8)
+	if (cap < TDISP_HEADER + 8)
 		return -ENOMSG;
 	get_le16(&rq.body);
 	get_copy(&rq.body, id, sizeof(id));
@@ -292,4 +293,26 @@ int tdisp_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, s
 		reply_error(&rq, error, code);
 	trace_return_as(&call, TRACE_RESULT_TDISP, error, tdisp_error_name(error));
 	return (int)rq.reply.at;
+}
+
+int tdisp_handle(const struct dsm *dsm, uint32_t session, const uint8_t *body, size_t len,
+		 uint8_t *reply, size_t cap)
+{
+	return session ? message_handle(dsm, session, body, len, reply, cap) : -ENOMSG;
+}
+
+int device_tdisp_in_clear(uint16_t rid, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap)
+{
+	const struct dsm *dsm = dsm_of(rid);
+	uint8_t refused[TDISP_HEADER] = { 0 };
+
+	if (!dsm)
+		return -ENOENT;
+	if (len < TDISP_HEADER)
+		return -ENOMSG;
+	if (req[1] == TDISP_GET_STATE)
+		return message_handle(dsm, 0, req, len, rsp, cap);
+	memcpy(refused, req, sizeof(refused));
+	refused[1] = 0;		/* no request has this code: UNSUPPORTED_REQUEST */
+	return message_handle(dsm, 0, refused, sizeof(refused), rsp, cap);
 }

@@ -7,6 +7,7 @@
  */
 #include "hardware/doe.h"
 #include "hardware/hardware.h"
+#include "trace/capture.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -140,8 +141,7 @@ static bool doe_speaks(const struct function_ops *ops, uint8_t type)
 	       strchr((const char *)ops->doe_types, type);
 }
 
-/* One request object to its answer: 0, or -ENOMSG to drop it without one. */
-static int doe_answer(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp,
+static int doe_dispatch(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp,
 		      size_t cap, size_t *rsp_len)
 {
 	const struct function_ops *ops = function_model_ops(fn->model);
@@ -157,6 +157,36 @@ static int doe_answer(const struct function *fn, const uint8_t *req, size_t len,
 	if (!doe_speaks(ops, (uint8_t)type))
 		return -ENOMSG;
 	return ops->doe_object(fn, req, len, rsp, cap, rsp_len);
+}
+
+/* One request object to its answer: 0, or -ENOMSG to drop it without one. */
+static int doe_answer(const struct function *fn, const uint8_t *req, size_t len, uint8_t *rsp,
+		      size_t cap, size_t *rsp_len)
+{
+	int rc;
+
+	capture_object(fn->rid, true, req, len);
+	rc = doe_dispatch(fn, req, len, rsp, cap, rsp_len);
+	if (!rc)
+		capture_object(fn->rid, false, rsp, *rsp_len);
+	return rc;
+}
+
+int doe_object(uint16_t rid, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap,
+	       size_t *rsp_len)
+{
+	const struct function *fn = function_find(rid);
+	struct trace_call call;
+	int rc;
+
+	if (!fn || !fn->doe)
+		return -ENOENT;
+	call = TRACE_CALL(LANE_HARDWARE, LANE_DEVICE, "DOE object", A("rid", rid), A("len", len),
+			  A("type", len > 2 ? req[2] : 0));
+	image_clock_advance(DOE_OBJECT_NS);
+	rc = doe_answer(fn, req, len, rsp, cap, rsp_len);
+	trace_return(&call, rc, NULL);
+	return rc;
 }
 
 static const char *const fault_names[] = {

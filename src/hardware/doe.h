@@ -18,6 +18,10 @@ unsigned int doe_add(const struct function *fn);	/* adds the capability; its off
 uint32_t doe_register_read(const struct function *fn, unsigned int reg);
 void doe_register_write(const struct function *fn, unsigned int reg, uint32_t value);
 void doe_reset(const struct function *fn);
+/* One object straight to the device, for a mailbox that somebody else emulates: its answer, 0;
+ * -ENOENT: no mailbox there; -ENOMSG: it is dropped without an answer. */
+int doe_object(uint16_t rid, const uint8_t *req, size_t len, uint8_t *rsp, size_t cap,
+	       size_t *rsp_len);
 
 /* Injected faults, by name from flows: the next `count` objects on rid's mailbox. */
 enum doe_fault {

@@ -62,7 +62,7 @@ static unsigned int count_of(uint64_t e)
 
 static void count_add(const uint64_t *parent, int change)
 {
-	if (parent && COUNT_ONE)
+	if (parent && COUNT_ONE != 0)
 		entry_set(parent, *parent + (uint64_t)(int64_t)change * COUNT_ONE);
 }
 

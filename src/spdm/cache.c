@@ -65,3 +65,13 @@ void spdm_cache_put(const uint8_t id[SPDM_HASH], EVP_PKEY *key)
 	pthread_mutex_unlock(&lock);
 	EVP_PKEY_free(old);
 }
+
+void spdm_cache_forget(void)
+{
+	pthread_mutex_lock(&lock);
+	for (unsigned int i = 0; i < CACHE_SLOTS; i++) {
+		EVP_PKEY_free(slots[i].key);
+		slots[i].key = NULL;
+	}
+	pthread_mutex_unlock(&lock);
+}

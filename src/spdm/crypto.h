@@ -75,8 +75,6 @@ int spdm_verify(const struct spdm_suite *suite, EVP_PKEY *key, enum spdm_purpose
 		const uint8_t hash[SPDM_HASH], const uint8_t signature[SPDM_SIG]);
 
 /* -- certificates (x509.c) ------------------------------------------------------------------- */
-/* The DER length of the first certificate, or 0. */
-size_t spdm_certificate_length(const uint8_t *der, size_t len);
 /* Checks an SPDM chain blob up to the anchor and gives the leaf's key, which is of the suite's curve
  * and which the caller frees. The clock of the simulated host starts anywhere, so that validity times are not looked at. */
 int spdm_chain_verify(const struct spdm_suite *suite, const uint8_t *anchor, size_t anchor_len,
@@ -85,5 +83,6 @@ int spdm_chain_verify(const struct spdm_suite *suite, const uint8_t *anchor, siz
 /* -- per-process cache of parsed keys, by hash of what they were parsed from (cache.c) --------- */
 EVP_PKEY *spdm_cache_get(const uint8_t id[SPDM_HASH]);	/* a new reference, or NULL */
 void spdm_cache_put(const uint8_t id[SPDM_HASH], EVP_PKEY *key);	/* refers itself */
+void spdm_cache_forget(void);		/* all of it, for who measures the work itself */
 
 #endif

@@ -88,3 +88,16 @@ int spdm_record_open(
 	spdm_cleanse(plain, size);
 	return rc;
 }
+
+int spdm_record_decode(const uint8_t key[32], const uint8_t iv[12], uint64_t sequence,
+	const struct spdm_wire *in, uint8_t message[SPDM_MAX_MESSAGE], size_t *len)
+{
+	struct spdm_keys keys = {.sequence = sequence, .valid = true};
+	int rc;
+
+	memcpy(keys.key, key, sizeof(keys.key));
+	memcpy(keys.iv, iv, sizeof(keys.iv));
+	rc = spdm_record_open(&keys, in, message, len);
+	spdm_cleanse(&keys, sizeof(keys));
+	return rc;
+}

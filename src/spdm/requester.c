@@ -345,7 +345,7 @@ static const uint8_t *root_of(const struct spdm_requester *ctx, size_t *len)
 	*len = ctx->anchor_len;
 	if (!ctx->own_root || ctx->anchor_len || ctx->chain_len <= head)
 		return ctx->anchor;
-	*len = spdm_certificate_length(ctx->chain + head, ctx->chain_len - head);
+	*len = spdm_certificate_size(ctx->chain + head, ctx->chain_len - head);
 	return ctx->chain + head;
 }
 

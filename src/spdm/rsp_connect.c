@@ -202,7 +202,7 @@ size_t rsp_chain_blob(
 	const struct spdm_suite *suite, const struct spdm_identity *identity, uint8_t *out)
 {
 	size_t hash = spdm_suite_hash(suite);
-	size_t root = spdm_certificate_length(identity->chain, identity->chain_len);
+	size_t root = spdm_certificate_size(identity->chain, identity->chain_len);
 	struct writer w = writer_of(out, SPDM_CHAIN_MAX);
 	uint8_t digest[SPDM_HASH];
 

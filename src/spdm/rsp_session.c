@@ -88,6 +88,7 @@ static int exchange_prove(struct rsp_call *call, const struct exchange *x)
 	rc = spdm_ecdh_derive(t->suite.dhe, x->scalar, x->point, x->peer, shared);
 	if (rc)
 		return rc == -EBADMSG ? SPDM_ERROR_INVALID_REQUEST : SPDM_ERROR_UNSPECIFIED;
+	ctx->session.id = (uint32_t)ctx->next_session << 16 | x->session;
 	rc = spdm_session_handshake(&ctx->session, t, shared);
 	spdm_cleanse(shared, sizeof(shared));
 	if (!rc && !ctx->session.in_clear) {
@@ -115,7 +116,6 @@ int rsp_key_exchange(struct rsp_call *call)
 		spdm_session_end(&ctx->session);
 		return rc;
 	}
-	ctx->session.id = (uint32_t)ctx->next_session << 16 | x.session;
 	ctx->session.phase = SPDM_PHASE_HANDSHAKE;
 	return 0;
 }

@@ -38,6 +38,47 @@ static int keys_make(const struct spdm_suite *suite, struct spdm_keys *keys)
 	return rc;
 }
 
+/* -- the key log ------------------------------------------------------------------------------- */
+
+static FILE *keylog;
+
+void spdm_keylog_set(FILE *file)
+{
+	keylog = file;
+}
+
+static void keylog_hex(const char *name, const uint8_t *bytes, size_t len)
+{
+	fprintf(keylog, " %s=", name);
+	for (size_t i = 0; i < len; i++)
+		fprintf(keylog, "%02x", bytes[i]);
+}
+
+/* KEYS session=ID side=requester|responder key=HEX iv=HEX: one line each time keys change. */
+static void keylog_keys(const struct spdm_session *s, int side)
+{
+	if (!keylog)
+		return;
+	fprintf(keylog, "KEYS session=%08x side=%s", s->id,
+		side == SPDM_SIDE_REQUESTER ? "requester" : "responder");
+	keylog_hex("key", s->keys[side].key, SPDM_KEY);
+	keylog_hex("iv", s->keys[side].iv, SPDM_IV);
+	fputc('\n', keylog);
+	fflush(keylog);
+}
+
+/* The exchange's secret, for other tools: spdm_dump takes it. */
+static void keylog_secret(const struct spdm_session *s, const uint8_t *shared, size_t len)
+{
+	if (!keylog)
+		return;
+	fprintf(keylog, "DHE session=%08x", s->id);
+	keylog_hex("secret", shared, len);
+	fputc('\n', keylog);
+}
+
+/* -- the schedule ------------------------------------------------------------------------------ */
+
 int spdm_session_handshake(
 	struct spdm_session *s, const struct spdm_transcript *t, const uint8_t shared[SPDM_SCALAR])
 {
@@ -47,6 +88,7 @@ int spdm_session_handshake(
 	int rc = spdm_transcript_hash(t, SPDM_PART_KEYS, th1);
 
 	s->suite = *suite;
+	keylog_secret(s, shared, spdm_curve_row(suite->dhe)->size);
 	if (!rc)
 		rc = spdm_hkdf_extract(suite->hash, zeroes, shared, spdm_curve_row(suite->dhe)->size,
 			s->handshake_secret);
@@ -59,6 +101,8 @@ int spdm_session_handshake(
 			rc = expand(suite, keys->secret, "finished", NULL, s->finished[side], hash);
 		if (!rc)
 			rc = keys_make(suite, keys);
+		if (!rc)
+			keylog_keys(s, side);
 	}
 	return rc;
 }
@@ -89,6 +133,8 @@ int spdm_session_open(struct spdm_session *s, const struct spdm_transcript *t)
 		rc = expand(suite, master, data_labels[side], th2, s->keys[side].secret, hash);
 		if (!rc)
 			rc = keys_make(suite, &s->keys[side]);
+		if (!rc)
+			keylog_keys(s, side);
 	}
 	spdm_cleanse(salt, sizeof(salt));
 	spdm_cleanse(master, sizeof(master));
@@ -109,6 +155,7 @@ int spdm_session_update(struct spdm_session *s, enum spdm_side side)
 	if (!rc) {
 		memcpy(keys->secret, next, hash);
 		rc = keys_make(&s->suite, keys);
+		keylog_keys(s, side);
 	}
 	spdm_cleanse(next, sizeof(next));
 	return rc;

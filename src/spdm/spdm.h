@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define SPDM_MAX_MESSAGE 4608u		/* DataTransferSize 0x1200 */
 #define SPDM_MAX_WIRE (SPDM_MAX_MESSAGE + 24)	/* with session id, lengths and tag of a record */
@@ -132,6 +133,39 @@ void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responde
 /* Of the session whose message came last; 0: none, or it is not open. */
 uint32_t spdm_responder_session_id(const struct spdm_responder *ctx);
 
+/* Where the secrets of sessions are written from now on, one line each, or NULL: nowhere, as at
+ * first. Of this process; the file stays the caller's. */
+void spdm_keylog_set(FILE *file);
+
+/* Opens a record with keys that a key log has, as the sequence-th under them; 0 or -errno. */
+int spdm_record_decode(const uint8_t key[32], const uint8_t iv[12], uint64_t sequence,
+		       const struct spdm_wire *in, uint8_t message[SPDM_MAX_MESSAGE], size_t *len);
+
+/* -- provisioning ----------------------------------------------------------------------------
+ * With libcrypto's default context: no image is needed. */
+struct spdm_file { const void *bytes; size_t len; };
+struct spdm_identity_bytes {
+	size_t chain_len, key_len;
+	uint8_t chain[4096];	/* DER, root first */
+	uint8_t key[512];	/* DER; the caller cleanses it */
+};
+/* A chain (PEM, root first or last; or DER, root first) and its leaf's key (PEM or DER). 0, or
+ * -EINVAL and in `why` a sentence that says what is wrong with them. */
+int spdm_identity_read(const struct spdm_file *chain, const struct spdm_file *key,
+		       struct spdm_identity_bytes *out, char *why, size_t why_len);
+/* The first certificate of a file, as DER: a trust anchor. *len in: capacity, out: length. 0 or
+ * -EINVAL. */
+int spdm_certificate_read(const struct spdm_file *file, uint8_t *der, size_t *len);
+/* DER to PEM, for files; 0, -EINVAL, -ENOSPC. */
+int spdm_chain_pem(const uint8_t *chain, size_t chain_len, char *out, size_t len);
+int spdm_key_pem(const uint8_t *der, size_t der_len, char *out, size_t len);
+struct spdm_certificate_info { char subject[128], issuer[128], from[16], to[16], key[24]; };
+/* How many certificates there are; the first `room` are described. */
+int spdm_chain_describe(const uint8_t *chain, size_t len, struct spdm_certificate_info *out,
+			unsigned int room);
+
+/* The DER length of the first certificate, or 0. */
+size_t spdm_certificate_size(const uint8_t *der, size_t len);
 /* Makes a chain (root, intermediate, leaf) and its leaf key with random numbers of the image; 0 or
  * -errno. Buffers are the caller's; *_len in: capacity, out: length. */
 int spdm_make_identity(const char *name, enum spdm_curve_id curve, uint8_t *chain,

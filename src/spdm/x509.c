@@ -26,7 +26,7 @@ static X509 *certificate_parse(const struct spdm_libcrypto *lib, struct reader *
 	return cert;
 }
 
-size_t spdm_certificate_length(const uint8_t *der, size_t len)
+size_t spdm_certificate_size(const uint8_t *der, size_t len)
 {
 	const uint8_t *p = der;
 	int tag, class;

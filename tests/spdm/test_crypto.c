@@ -290,7 +290,7 @@ static void identity_is_a_proper_chain(void **state)
 	p = pair->key;
 	EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &p, (long)pair->key_len);
 	assert_int_equal(X509_check_private_key(certs[2], key), 1);
-	assert_int_equal(pair->anchor_len, spdm_certificate_length(pair->chain, pair->chain_len));
+	assert_int_equal(pair->anchor_len, spdm_certificate_size(pair->chain, pair->chain_len));
 	assert_memory_equal(pair->anchor, pair->chain, pair->anchor_len);
 	EVP_PKEY_free(key);
 	for (int i = 0; i < 3; i++)

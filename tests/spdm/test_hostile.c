@@ -327,8 +327,8 @@ static void wrong_chains(void **state)
 		{{0, 1, 2, 2}, 4},
 	};
 
-	root = spdm_certificate_length(pair->chain, pair->chain_len);
-	middle = spdm_certificate_length(pair->chain + root, pair->chain_len - root);
+	root = spdm_certificate_size(pair->chain, pair->chain_len);
+	middle = spdm_certificate_size(pair->chain + root, pair->chain_len - root);
 	leaf = pair->chain_len - root - middle;
 	memcpy(chain[0], pair->chain, root);
 	memcpy(chain[1], pair->chain + root, middle);
