@@ -38,6 +38,7 @@ const struct file_ops *const file_type_ops[FILE_TYPE_MAX] = {
 	[FILE_VFIO_GROUP] = &vfio_group_file_ops,
 	[FILE_VFIO_CONTAINER] = &vfio_container_file_ops,
 	[FILE_IOASID] = &ioasid_file_ops,
+	[FILE_VFIO_MDEV] = &vfio_mdev_file_ops,
 };
 
 static const struct task *current;		/* process-local: who is in the kernel */

@@ -22,7 +22,8 @@
 enum file_type {
 	FILE_NONE, FILE_IOMMUFD, FILE_IOMMUFD_FAULT, FILE_IOMMUFD_VEVENTQ, FILE_VFIO_DEVICE, FILE_DMABUF,
 	FILE_KVM, FILE_KVM_VM, FILE_KVM_VCPU, FILE_KVM_DEVICE, FILE_GUEST_MEMFD, FILE_MEMFD, FILE_EVENTFD,
-	FILE_SYSFS, FILE_VFIO_GROUP, FILE_VFIO_CONTAINER, FILE_IOASID, FILE_TYPE_MAX
+	FILE_SYSFS, FILE_VFIO_GROUP, FILE_VFIO_CONTAINER, FILE_IOASID, FILE_VFIO_MDEV,
+	FILE_TYPE_MAX
 };
 
 /* An open file description. References: descriptors (simulated tasks), one for all the real
@@ -104,7 +105,7 @@ extern const struct file_ops *const file_type_ops[FILE_TYPE_MAX];	/* kernel/file
 extern const struct file_ops iommufd_file_ops, iommufd_fault_file_ops, iommufd_veventq_file_ops,
 	vfio_device_file_ops, dmabuf_file_ops, kvm_file_ops, kvm_vm_file_ops, kvm_vcpu_file_ops,
 	kvm_device_file_ops, guest_memfd_file_ops, memfd_file_ops, eventfd_file_ops, sysfs_file_ops,
-	vfio_group_file_ops, vfio_container_file_ops, ioasid_file_ops;
+	vfio_group_file_ops, vfio_container_file_ops, ioasid_file_ops, vfio_mdev_file_ops;
 
 /* What open() of a device node makes: each room's own; -errno or 0 and a file with one reference. */
 int iommufd_open(const char *path, int flags, const struct file **file);

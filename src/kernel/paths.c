@@ -7,6 +7,7 @@
 #include "kernel/core.h"
 #include "kernel/pci/pci.h"
 #include "kernel/syscall.h"
+#include "kernel/vfio/mdev.h"
 #include "kernel/vfio/vfio.h"
 
 #define SYSFS_TEXT 4096u
@@ -14,6 +15,7 @@
 #define MISC_MAJOR 10u
 #define IOMMU_MINOR 261u	/* dynamic in Linux */
 #define IOASID_MINOR 260u	/* dynamic, and ours */
+#define VFIO_MDEV_MINOR 4095u
 #define KVM_MINOR 232u
 #define VFIO_MINOR 196u
 #define VFIO_GROUP_MAJOR 510u	/* dynamic in Linux */
@@ -42,6 +44,7 @@ static const struct path_entry paths[] = {
 	{ "/dev/iommu", iommufd_open, MISC_MAJOR, IOMMU_MINOR, NULL, NULL },
 	{ "/dev/ioasid", ioasid_open, MISC_MAJOR, IOASID_MINOR, ioasid_there, NULL },
 	{ "/dev/kvm", kvm_open, MISC_MAJOR, KVM_MINOR, kvm_there, NULL },
+	{ VFIO_MDEV_PATH, vfio_mdev_open, VFIO_MAJOR, VFIO_MDEV_MINOR, ioasid_there, NULL },
 	{ "/dev/vfio/devices/vfio*", vfio_device_open, VFIO_MAJOR, 0, NULL, device_number },
 	{ "/dev/vfio/vfio", vfio_container_open, MISC_MAJOR, VFIO_MINOR, NULL, NULL },
 	{ "/dev/vfio/*", vfio_group_open, VFIO_GROUP_MAJOR, 0, NULL, group_number },

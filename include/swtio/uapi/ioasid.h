@@ -236,4 +236,30 @@ struct vfio_ioasid_attach {
 /* From then on the device, or the PASID, reaches nothing. ENOENT: it is not attached there. */
 #define VFIO_DETACH_IOASID _IOW(IOASID_VFIO_TYPE, IOASID_VFIO_BASE + 102, struct vfio_ioasid_attach)
 
+/* -- KVM: on a VM's descriptor ---------------------------------------------------------------- */
+
+/* The CPU's PASID translation: a guest's PASID to the host's, of a mediated device attached with it
+ * to the space. EBADF, EBADFD; ENOENT: no such attachment, as always of a physical device; EINVAL:
+ * more than 20 bits; EEXIST, for UNMAP ENOENT: (not) mapped. */
+struct kvm_ioasid_pasid {
+	__s32 ioasid_fd;
+	__u32 ioasid;
+	__u32 guest_pasid;
+	__u32 reserved;
+};
+#define KVM_MAP_PASID _IOW(0xAE, 0xf8, struct kvm_ioasid_pasid)
+#define KVM_UNMAP_PASID _IOW(0xAE, 0xf9, struct kvm_ioasid_pasid)
+
+/* Stands for the guest's ENQCMD of a copy to the portal of a mediated device. Answers the engine's
+ * status. ENOENT: the PASID has no translation; EINVAL: not a mediated device. */
+struct kvm_enqcmd {
+	__s32 device_fd;
+	__u32 guest_pasid;
+	__u64 src;
+	__u64 dst;
+	__u32 len;
+	__u32 reserved;
+};
+#define KVM_ENQCMD _IOW(0xAE, 0xfa, struct kvm_enqcmd)
+
 #endif

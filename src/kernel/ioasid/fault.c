@@ -5,6 +5,7 @@
  * cookie is the queue's id of a group and a serial number, so that a late answer meets nobody.
  */
 #include "kernel/ioasid/internal.h"
+#include "kernel/vfio/mdev.h"
 
 #define ENTRIES_MAX 4096u
 
@@ -40,9 +41,14 @@ static struct ioasid_fault record_of(const struct ioasid_ctx *ctx,
 				       .group = request->grpid,
 				       .cookie = (uint64_t)ctx->serial << 32 | group->obj.id };
 
-	if (request->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID) {
+	uint32_t pasid = request->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? request->pasid
+									  : TLP_NO_PASID;
+
+	/* A mediated device's PASIDs are the host's: its client knows others. */
+	vfio_mdev_user_pasid(group->idev->pdev, pasid, &pasid);
+	if (pasid != TLP_NO_PASID) {
 		record.flags |= IOASID_FAULT_PASID;
-		record.pasid = request->pasid;
+		record.pasid = pasid;
 	}
 	if (request->flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE)
 		record.flags |= IOASID_FAULT_LAST;

@@ -68,6 +68,12 @@ struct irqfd {
 	uint32_t gsi;
 };
 
+/* A guest's PASID and the host's that it goes to the device as. */
+struct kvm_pasid {
+	const struct kvm_pasid *next;
+	uint32_t guest, host;
+};
+
 struct kvm {
 	uint32_t number;
 	uint32_t type;			/* KVM_X86_*_VM */
@@ -79,6 +85,7 @@ struct kvm {
 	const struct kvm_vcpu *vcpus[KVM_VCPUS];
 	const struct kvm_device *device;
 	const struct irqfd *irqfds;
+	const struct kvm_pasid *pasids;	/* of the PASID translation */
 	uint64_t hypercall_exits;	/* bit per KVM_HC_*, by KVM_CAP_EXIT_HYPERCALL */
 	struct pt ept;			/* shared, or only, second stage */
 	/* what KVM put into the private second stage, or was about to */
@@ -161,5 +168,11 @@ void kvm_vcpus_destroy(const struct kvm *kvm);
 /* Takes what the irqfds have and raises it on this vCPU; whether there was anything. */
 bool kvm_irqfds_deliver(const struct kvm *kvm, const struct kvm_vcpu *vcpu);
 void kvm_irqfds_destroy(const struct kvm *kvm);
+
+/* pasid.c */
+long kvm_map_pasid(const struct kvm *kvm, uint64_t arg);
+long kvm_unmap_pasid(const struct kvm *kvm, uint64_t arg);
+long kvm_enqcmd(const struct kvm *kvm, uint64_t arg);
+void kvm_pasids_destroy(const struct kvm *kvm);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "hardware/platform.h"
 #include "kernel/kvm/internal.h"
+#include "swtio/uapi/ioasid.h"
 
 struct kvm_root {
 	uint32_t next_number;
@@ -200,6 +201,7 @@ static void kvm_vm_release(const struct file *file)
 
 	guest_gone(kvm->number);
 	kvm_irqfds_destroy(kvm);
+	kvm_pasids_destroy(kvm);
 	/* The TEE first: its teardown takes private pages in one go, rather than one by one. */
 	if (platform->destroy)
 		platform->destroy(kvm);
@@ -243,6 +245,9 @@ static const struct {
 	{ KVM_ENABLE_CAP, enable_cap },
 	{ KVM_MEMORY_ENCRYPT_OP, kvm_memory_encrypt_op },
 	{ KVM_CHECK_EXTENSION, check_extension },
+	{ KVM_MAP_PASID, kvm_map_pasid },
+	{ KVM_UNMAP_PASID, kvm_unmap_pasid },
+	{ KVM_ENQCMD, kvm_enqcmd },
 };
 
 static long kvm_vm_ioctl_run(const struct file *file, unsigned int cmd, uint64_t arg)
