@@ -82,6 +82,46 @@ static int64_t hwpt_alloc(const struct vmm_call *call)
 	return rc ? rc : cmd.out_hwpt_id;
 }
 
+/* nested-alloc parent= addr= dev= [flags=]: a guest's page table, VT-d first stage of 4 levels. */
+static int64_t nested_alloc(const struct vmm_call *call)
+{
+	struct vmm_device *device = vmm_device_of(call);
+	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = vmm_arg_or(call, "addr", 0),
+					.addr_width = (uint32_t)vmm_arg_or(call, "width", 48) };
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = (uint32_t)vmm_arg_or(call, "flags", 0),
+		.pt_id = (uint32_t)vmm_arg_or(call, "parent", call->vmm->parent_hwpt),
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(s1),
+		.data_uptr = (uint64_t)(uintptr_t)&s1,
+	};
+	long rc;
+
+	if (!device)
+		return -EDOM;
+	cmd.dev_id = device->devid;
+	rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_HWPT_ALLOC, &cmd);
+	return rc ? rc : cmd.out_hwpt_id;
+}
+
+/* nested-invalidate hwpt= addr= [pages=1] */
+static int64_t nested_invalidate(const struct vmm_call *call)
+{
+	struct iommu_hwpt_vtd_s1_invalidate inv = { .addr = vmm_arg_or(call, "addr", 0),
+						    .npages = vmm_arg_or(call, "pages", 1) };
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = (uint32_t)vmm_arg_or(call, "hwpt", 0),
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+		.data_uptr = (uint64_t)(uintptr_t)&inv,
+		.entry_len = sizeof(inv),
+		.entry_num = 1,
+	};
+
+	return vmm_ioctl(call, call->vmm->iommu, IOMMU_HWPT_INVALIDATE, &cmd);
+}
+
 static int64_t viommu_alloc(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
@@ -149,6 +189,8 @@ const struct vmm_verb vmm_iommu_verbs[] = {
 	{ "ioas-map", ioas_map },
 	{ "ioas-unmap", ioas_unmap },
 	{ "hwpt-alloc", hwpt_alloc },
+	{ "nested-alloc", nested_alloc },
+	{ "nested-invalidate", nested_invalidate },
 	{ "viommu-alloc", viommu_alloc },
 	{ "vdevice-alloc", vdevice_alloc },
 	{ "destroy", destroy },

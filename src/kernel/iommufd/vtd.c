@@ -136,6 +136,56 @@ int iommufd_vtd_stage1(const struct iommufd_hwpt *nested, const struct iommu_nes
 	return 0;
 }
 
+static int vtd_nested_init(const struct iommufd_device *idev, struct iommufd_hwpt *nested,
+			   uint32_t flags, const struct iommufd_user_data *data)
+{
+	struct iommu_nested stage1 = { .tables = IOMMU_TABLES_VTD };
+	struct iommu_hwpt_vtd_s1 s1;
+	int rc;
+
+	(void)idev;
+	if (flags & ~(uint32_t)IOMMU_HWPT_ALLOC_PASID || data->type != IOMMU_HWPT_DATA_VTD_S1)
+		return -EOPNOTSUPP;
+	rc = iommufd_user_data_copy(&s1, sizeof(s1), sizeof(s1), IOMMU_HWPT_DATA_VTD_S1, data);
+	if (rc)
+		return rc;
+	/* The widths of VT-d 9.6's FSPM. Supervisor requests and extended flags it has not. */
+	if (s1.flags & ~(uint64_t)IOMMU_VTD_S1_WPE || s1.__reserved || s1.pgtbl_addr % PHYS_PAGE ||
+	    (s1.addr_width != 48 && s1.addr_width != 57))
+		return -EINVAL;
+	stage1.root = s1.pgtbl_addr;
+	stage1.levels = (uint8_t)((s1.addr_width - 12) / 9);
+	return iommufd_vtd_stage1(nested, &stage1);
+}
+
+/* As Linux: one entry after the other, to the first that is wrong. */
+static int vtd_nested_invalidate(const struct iommufd_hwpt *nested, struct iommufd_user_array *array)
+{
+	struct iommu_hwpt_vtd_s1_invalidate inv;
+
+	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_VTD_S1)
+		return -EINVAL;
+	for (uint32_t i = 0; i < array->entry_num; i++) {
+		uint64_t last = UINT64_MAX;
+		int rc = iommufd_user_array_copy(&inv, sizeof(inv), sizeof(inv),
+						 IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, array, i);
+
+		if (rc)
+			return rc;
+		if (inv.flags & ~(uint32_t)IOMMU_VTD_INV_FLAGS_LEAF || inv.__reserved)
+			return -EOPNOTSUPP;
+		if (inv.addr % PHYS_PAGE || (inv.npages == UINT64_MAX && inv.addr))
+			return -EINVAL;
+		if (inv.npages <= (UINT64_MAX - inv.addr) / PHYS_PAGE)
+			last = inv.addr + inv.npages * PHYS_PAGE - 1;
+		if (inv.npages)
+			iommu_nested_flush(nested->did, IOMMU_ANY, inv.addr, last,
+					   inv.flags & IOMMU_VTD_INV_FLAGS_LEAF);
+		array->done++;
+	}
+	return 0;
+}
+
 static void vtd_nested_free(const struct iommufd_hwpt *nested)
 {
 	if (!nested->stage1)
@@ -197,5 +247,7 @@ const struct iommufd_driver iommufd_driver_vtd = {
 	.pasid_set = vtd_pasid_set,
 	.hw_info = vtd_hw_info,
 	.page_response = vtd_page_response,
+	.nested_init = vtd_nested_init,
 	.nested_free = vtd_nested_free,
+	.nested_invalidate = vtd_nested_invalidate,
 };
