@@ -23,6 +23,7 @@
 #include "cli/cli.h"
 #include "cli/topology.h"
 #include "flow/machine.h"
+#include "hardware/bar_file.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
 
@@ -168,6 +169,13 @@ static int program_check(const char *name)
 	return NOT_RUNNABLE;
 }
 
+static uint32_t bar_file_make(void)
+{
+	int fd = memfd_create("swtio-bar", MFD_CLOEXEC);
+
+	return fd < 0 ? 0 : (uint32_t)fd;
+}
+
 static int exec_host(enum platform platform, const struct kernel_options *options)
 {
 	struct image_opts opts = {.size = sizeof(opts), .seed = 1};
@@ -177,6 +185,7 @@ static int exec_host(enum platform platform, const struct kernel_options *option
 		return cli_cannot("no memory for the host image: %s", strerror(-rc));
 	image_enter();
 	rc = machine_boot(platform, options);
+	bar_files_give(bar_file_make);
 	image_leave();
 	return rc ? cli_cannot("the machine does not start: %s", strerror(-rc)) : CLI_OK;
 }

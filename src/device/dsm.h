@@ -109,7 +109,7 @@ struct msix {			/* part of a model's state */
 
 struct engine {			/* function.state */
 	const struct tdi *tdi;
-	const void *memory;		/* BAR2 */
+	const struct function_bar *bar2;	/* its memory */
 	uint16_t rid;
 	uint32_t status, op, len, vector, pasid, scratch;
 	uint64_t src, dst, done, sum;

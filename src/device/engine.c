@@ -8,6 +8,7 @@
 #include <linux/pci_regs.h>
 
 #include "device/dsm.h"
+#include "hardware/bar_file.h"
 #include "image/mutant.h"
 
 enum { CONTROL_START = 1, CONTROL_RESET = 2 };
@@ -179,13 +180,16 @@ void engine_stop(const struct engine *engine)
 }
 
 /* Secrets: only pages that hold something are written, so that an unused BAR2 costs a read. */
-static void memory_scrub(const uint8_t *memory)
+static void memory_scrub(const struct function_bar *bar)
 {
 	static const uint8_t zero[4096];
+	const uint8_t *memory = bar_memory(bar);
+	bool ours = memory == bar->memory;
 
 	for (uint32_t at = 0; memory && at < ENGINE_BAR2_SIZE; at += sizeof(zero))
-		if (image_bulk_written(memory + at, sizeof(zero)) && memcmp(memory + at, zero, sizeof(zero)))
-			memset(image_bulk_write(memory + at, sizeof(zero)), 0, sizeof(zero));
+		if ((!ours || image_bulk_written(memory + at, sizeof(zero))) &&
+		    memcmp(memory + at, zero, sizeof(zero)))
+			memset(bar_memory_write(bar, at, sizeof(zero)), 0, sizeof(zero));
 }
 
 void engine_clear(const struct engine *engine)
@@ -193,12 +197,12 @@ void engine_clear(const struct engine *engine)
 	const struct engine keep = *engine;
 
 	*engine_write(engine) = (struct engine){ .tdi = keep.tdi,
-		.memory = keep.memory,
+		.bar2 = keep.bar2,
 		.rid = keep.rid,
 		.group = keep.group,
 		.vector = ENGINE_NONE,
 		.pasid = ENGINE_NONE,
 		.msix = { .tdi = keep.tdi, .rid = keep.rid, .vectors = ENGINE_MSIX_VECTORS } };
 	msix_clear(&engine->msix);
-	memory_scrub(keep.memory);
+	memory_scrub(keep.bar2);
 }

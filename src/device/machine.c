@@ -108,7 +108,7 @@ static const struct config_row msix_rows[] = {
 	{ PCI_MSIX_PBA, 4, ENGINE_MSIX_PBA, 0 },
 };
 
-/* Intel's I/OAT, as Linux's ioatdma and the vfio selftests know it: ids of Skylake's, one channel. */
+/* Intel's I/OAT with the ids of Skylake's, one channel: what Linux's ioatdma takes it for. */
 static const struct config_row ioat_header[] = {
 	{ PCI_VENDOR_ID, 2, IOAT_VENDOR, 0 },
 	{ PCI_DEVICE_ID, 2, IOAT_DEVICE, 0 },
@@ -262,7 +262,7 @@ static int engine_add(const struct function *fn, const struct dsm *dsm)
 		goto free;
 	}
 	engine->rid = fn->rid;
-	engine->memory = memory;
+	engine->bar2 = &fn->bar[2];
 	rc = dsm_tdi_add(dsm, fn->rid, &engine->tdi);
 	if (!rc)
 		rc = function_add_bar(fn, 0, ENGINE_BAR0_SIZE, true, false, NULL);
@@ -380,7 +380,8 @@ int device_add(const struct device_place *place)
 	int rc;
 
 	if (!bus || bus > MACHINE_BUSES || place->rid & 0xff ||
-	    place->vfs > (engine ? DSM_MAX_VFS : 0) || place->numvfs > place->vfs || (!engine && place->model != MODEL_IOAT))
+	    place->vfs > (engine ? DSM_MAX_VFS : 0) || place->numvfs > place->vfs ||
+	    (!engine && place->model != MODEL_IOAT))
 		return -EINVAL;
 	if (function_find(place->rid) || function_find(port))
 		return -EEXIST;

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "device/dsm.h"
+#include "hardware/bar_file.h"
 #include "hardware/iommu.h"
 #include "trace/trace.h"
 
@@ -130,12 +131,12 @@ static bool run_copy(struct job *job)
 }
 
 /* BAR2 is a ring for IN and OUT: where its next piece is, and how long at most. */
-static const uint8_t *bar2_piece(const struct job *job, uint64_t inside, uint64_t *len)
+static uint64_t bar2_piece(const struct job *job, uint64_t inside, uint64_t *len)
 {
 	uint64_t at = (inside + job->done) % ENGINE_BAR2_SIZE, left = job->engine->len - job->done;
 
 	*len = left < ENGINE_BAR2_SIZE - at ? left : ENGINE_BAR2_SIZE - at;
-	return (const uint8_t *)job->engine->memory + at;
+	return at;
 }
 
 static bool run_in(struct job *job)
@@ -143,10 +144,9 @@ static bool run_in(struct job *job)
 	const struct engine *e = job->engine;
 
 	while (job->done < e->len) {
-		uint64_t len;
-		const uint8_t *memory = bar2_piece(job, e->dst, &len);
+		uint64_t len, at = bar2_piece(job, e->dst, &len);
 
-		if (!job_read(job, e->src + job->done, image_bulk_write(memory, len), len))
+		if (!job_read(job, e->src + job->done, bar_memory_write(e->bar2, at, len), len))
 			return false;
 		job->done += len;
 	}
@@ -158,10 +158,9 @@ static bool run_out(struct job *job)
 	const struct engine *e = job->engine;
 
 	while (job->done < e->len) {
-		uint64_t len;
-		const uint8_t *memory = bar2_piece(job, e->src, &len);
+		uint64_t len, at = bar2_piece(job, e->src, &len);
 
-		if (!job_write(job, e->dst + job->done, memory, len))
+		if (!job_write(job, e->dst + job->done, bar_memory(e->bar2) + at, len))
 			return false;
 	}
 	return true;

@@ -17,6 +17,8 @@ struct function_bar {
 	bool is64, prefetch;
 	uint64_t hpa;		/* what the BAR register says */
 	const void *memory;	/* bulk, behind the BAR; or NULL: the model handles accesses */
+	uint32_t file;		/* for client processes to map (bar_file.h); 0: none */
+	bool in_file;		/* where its bytes are now, else in memory */
 	bool trapped;		/* no memory, and yet its driver wants to map it: accesses trap */
 	bool decoded;		/* answers at hpa right now */
 };

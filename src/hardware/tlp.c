@@ -3,6 +3,7 @@
  * TLPs: routing, and what each station on the way may refuse. Downstream: decode, IDE, the device's
  * own rules. Upstream: bus mastering, IDE, the IOMMU, the owner of the memory.
  */
+#include "hardware/bar_file.h"
 #include "hardware/hardware.h"
 #include "hardware/ide.h"
 #include "hardware/iommu.h"
@@ -75,12 +76,10 @@ static enum tlp_status link_pass(const struct function *fn, bool t, bool read, b
 
 static enum tlp_status bar_access(const struct function_bar *bar, uint64_t offset, struct tlp *tlp)
 {
-	const uint8_t *memory = (const uint8_t *)bar->memory + offset;
-
 	if (tlp_reads(tlp))
-		memcpy(tlp->data, memory, tlp->len);
+		memcpy(tlp->data, bar_memory(bar) + offset, tlp->len);
 	else
-		memcpy(image_bulk_write(memory, tlp->len), tlp->data, tlp->len);
+		memcpy(bar_memory_write(bar, offset, tlp->len), tlp->data, tlp->len);
 	return TLP_SC;
 }
 

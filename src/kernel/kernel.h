@@ -80,6 +80,7 @@ struct mmap_request {
 	uint64_t offset, len;
 	int prot, flags;
 	const void *memory;		/* out: image memory to map, or NULL */
+	uint32_t bar_file;		/* out: what a client process maps instead (hardware/bar_file.h), 0: none */
 	uint64_t hpa;			/* out: its host-physical address when it is MMIO, else 0 */
 	bool revoked;			/* out: the mapping begins revoked */
 	bool trapped;			/* out: no memory: each load and store is a file_ops.access */
@@ -136,7 +137,8 @@ void file_put(const struct file *file);			/* may run release */
 /* Installs a new descriptor in the current task, taking over the caller's reference. In a client
  * process the shim turns it into a real descriptor when the call returns. fd >= 0 or -EMFILE. */
 int fd_install(const struct file *file, unsigned int flags);
-const struct file *fd_file(int fd);			/* of the current task; NULL: -EBADF. No reference taken. */
+const struct file *fd_file(int fd);			/* of the current task; NULL: none of ours. No reference taken. */
+bool fd_is_open(int fd);				/* of the current task, ours or not */
 
 /* In a real client process descriptors and eventfds are the drop-in's: it sets these once. NULL (the
  * default) means simulated tasks, whose descriptors are in struct task. */

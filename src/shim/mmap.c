@@ -19,6 +19,7 @@
 
 #define EXPORT SHIM_EXPORT
 #define PAGE 4096u
+#define BAR_OFFSET ((1ull << 40) - 1)	/* of a file's offset: what is above is the region */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards the two below */
 static struct sigaction before[2];	/* the program's own for SIGSEGV and SIGBUS */
@@ -129,20 +130,22 @@ EXPORT sighandler_t signal(int number, sighandler_t handler)
 
 static void *map_memory(const struct mmap_request *request, void *address, int prot, int flags)
 {
-	int fd = shim_image_open(), error;
+	int fd = request->bar_file ? shim_bar_open(request->bar_file) : shim_image_open(), error;
+	uint64_t offset = request->bar_file ? request->offset & BAR_OFFSET
+					    : (uint64_t)(uintptr_t)request->memory - IMAGE_BASE;
 	void *at;
 
 	if (fd < 0)
 		return MAP_FAILED;
-	at = shim_libc()->mmap(address, request->len, prot, flags, fd,
-		(off_t)((uint64_t)(uintptr_t)request->memory - IMAGE_BASE));
+	at = shim_libc()->mmap(address, request->len, prot, flags, fd, (off_t)offset);
 	error = errno;
 	shim_libc()->close(fd);
 	errno = error;
 	return at;
 }
 
-/* The client maps the image's own pages: what the device sees is what the client sees. */
+/* The client maps the memory itself, the image's or a BAR's own file: what the device sees is what
+ * the client sees. */
 static void *map(const struct file *file, void *address, size_t len, int prot, int flags,
 	off_t offset)
 {

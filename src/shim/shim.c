@@ -216,6 +216,7 @@ static void attach(void)
 	}
 	strcpy(files_path, files);
 	task_hooks_set(&hooks);
+	shim_bars(files_path);
 	attached = 1;
 }
 
@@ -409,6 +410,7 @@ void shim_closed(uint32_t id, uint32_t generation)
 void shim_supervise(const char *path)
 {
 	snprintf(files_path, sizeof(files_path), "%s", path);
+	shim_bars(files_path);
 }
 
 /* -- what a call made

@@ -64,6 +64,10 @@ void shim_fd_received(int fd);
 bool shim_inherit(void);
 /* The file mapped at an address of this process: see struct task_hooks. */
 const struct file *shim_mapping(uint64_t address, uint64_t *offset, uint64_t *left);
+/* The files behind BARs (hardware/bar_file.h), told by where the supervisor's descriptors are; a
+ * descriptor of one, or -1 and errno. */
+void shim_bars(const char *files_path);
+int shim_bar_open(uint32_t file);
 /* A descriptor of the image to map from, or -1 and errno. */
 int shim_image_open(void);
 /* Runs release for files nobody holds any more, and ends tasks whose process is gone. */

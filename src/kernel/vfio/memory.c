@@ -4,6 +4,7 @@
  * decode, resets, low power, and the binding to a TVM. memory_lock orders all of that; below it
  * come the reservations of the dma-bufs and whatever their importers take.
  */
+#include "hardware/bar_file.h"
 #include "kernel/vfio/internal.h"
 
 #define LAYOUT_MAX 64u
@@ -68,11 +69,20 @@ static uint64_t bar_offset(unsigned int bar)
 	return (uint64_t)bar << VFIO_OFFSET_SHIFT;
 }
 
+/* Mappings of client processes go with the file behind the BAR, all of them at once. */
+static void client_may(const struct vfio_device *vdev, unsigned int bar, bool may)
+{
+	if (vdev->mapped >> bar & 1 && pci_bar(vdev->pdev, bar))
+		bar_file_use(pci_bar(vdev->pdev, bar), may);
+}
+
 static void vmas_revoke(const struct vfio_device *vdev, unsigned int bar, uint64_t offset,
 			uint64_t len)
 {
-	if (!mutant(MUTANT_KEEP_USER_MAPPING))
-		vma_revoke(vdev->opener->file, bar_offset(bar) + offset, len);
+	if (mutant(MUTANT_KEEP_USER_MAPPING))
+		return;
+	vma_revoke(vdev->opener->file, bar_offset(bar) + offset, len);
+	client_may(vdev, bar, false);
 }
 
 static void vmas_off(const struct vfio_device *vdev)
@@ -81,10 +91,12 @@ static void vmas_off(const struct vfio_device *vdev)
 		vmas_revoke(vdev, bar, 0, VFIO_OFFSET_MASK);
 }
 
-/* A mapping with one page the host may not touch stays away as a whole. */
+/* A mapping with one page the host may not touch stays away as a whole, and so does a BAR in client
+ * processes. */
 static void vmas_update(const struct vfio_device *vdev)
 {
 	struct tsm_range ranges[LAYOUT_MAX];
+	bool tee[FUNCTION_BARS] = { false };
 	int count = 0;
 
 	if (vdev->tsm_state != VFIO_SHARED)
@@ -96,8 +108,13 @@ static void vmas_update(const struct vfio_device *vdev)
 	for (unsigned int bar = 0; bar < FUNCTION_BARS; bar++)
 		vma_restore(vdev->opener->file, bar_offset(bar), VFIO_OFFSET_MASK);
 	for (int i = 0; i < count; i++)
-		if (ranges[i].tee)
+		if (ranges[i].tee && ranges[i].bar < FUNCTION_BARS) {
+			tee[ranges[i].bar] = true;
 			vmas_revoke(vdev, ranges[i].bar, ranges[i].offset, ranges[i].len);
+		}
+	for (unsigned int bar = 0; bar < FUNCTION_BARS; bar++)
+		if (!tee[bar])
+			client_may(vdev, bar, true);
 }
 
 /* -- dma-bufs ---------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
  */
 #include <sys/mman.h>
 
+#include "hardware/bar_file.h"
 #include "hardware/cpu.h"
 #include "kernel/vfio/internal.h"
 
@@ -245,10 +246,22 @@ static int region_mmap(const struct vfio_file *vfile, struct mmap_request *reque
 		return -EBUSY;
 	if (bar->memory)
 		request->memory = (const uint8_t *)bar->memory + at;
+	request->bar_file = bar->file;
 	request->trapped = !bar->memory;
 	request->hpa = bar->hpa + at;
 	request->revoked = !vfio_memory_enabled(vdev) || vdev->low_power;
 	return 0;
+}
+
+/* What a client process maps of a BAR's memory is a file, which has the bytes while they may be
+ * reached. */
+static void client_maps(const struct vfio_device *vdev, unsigned int index, bool revoked)
+{
+	struct vfio_device *w = image_write(vdev);
+
+	w->mapped |= (uint8_t)(1u << index);
+	if (!revoked)
+		bar_file_use(pci_bar(vdev->pdev, index), true);
 }
 
 /* The device's refusal is no fault for a CPU: a load gives ones, a store is lost. */
@@ -275,8 +288,12 @@ int vfio_file_mmap(const struct file *file, struct mmap_request *request)
 {
 	struct trace_call call = TRACE_CALL((enum lane)current_task()->lane, LANE_VFIO, "mmap",
 					    A("offset", request->offset), A("len", request->len));
-	int rc = region_mmap(file->priv, request);
+	const struct vfio_file *vfile = file->priv;
+	int rc = region_mmap(vfile, request);
 
+	if (!rc && request->bar_file && current_task()->pid)
+		client_maps(vfile->vdev, (unsigned int)(request->offset >> VFIO_OFFSET_SHIFT),
+			    request->revoked);
 	trace_return(&call, rc, NULL);
 	return rc;
 }
