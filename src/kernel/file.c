@@ -4,6 +4,7 @@
  * that runs its release, until release has returned: when that task dies half way (release may pass
  * wait points), the file is found there and released again. Release is therefore idempotent.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -306,6 +307,11 @@ const struct file *fd_file(int fd)
 	if (!current || fd < 0 || fd >= (int)TASK_FDS)
 		return NULL;
 	return current->fds[fd];
+}
+
+bool fd_is_open(int fd)
+{
+	return fd_file(fd) || (!task_is_local() && fcntl(fd, F_GETFD) >= 0);
 }
 
 /* -- mappings --------------------------------------------------------------------------------- */

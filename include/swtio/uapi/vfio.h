@@ -168,6 +168,20 @@ struct vfio_pci_hot_reset {
 	int32_t group_fds[];
 };
 
+struct vfio_device_ioeventfd {
+	uint32_t argsz;
+	uint32_t flags;
+#define VFIO_DEVICE_IOEVENTFD_8 (1 << 0)
+#define VFIO_DEVICE_IOEVENTFD_16 (1 << 1)
+#define VFIO_DEVICE_IOEVENTFD_32 (1 << 2)
+#define VFIO_DEVICE_IOEVENTFD_64 (1 << 3)
+#define VFIO_DEVICE_IOEVENTFD_SIZE_MASK (0xf)
+	uint64_t offset;
+	uint64_t data;
+	int32_t fd;
+	uint32_t reserved;
+};
+
 struct vfio_device_feature {
 	uint32_t argsz;
 	uint32_t flags;

@@ -91,6 +91,7 @@ static void device_close(const struct vfio_device *vdev)
 	if (inside)
 		tsm_unbind(vdev);
 	vfio_memory_off(vdev);
+	((struct vfio_device *)image_write(vdev))->mapped = 0;
 	dmabufs_gone(vdev);
 	vfio_device_disable(vdev);
 	if (!rc)
@@ -198,10 +199,8 @@ static int bind_check(const struct vfio_file *vfile, const struct vfio_device_bi
 	if (rc)
 		return rc;
 	file = fd_file(bind->iommufd);
-	if (!file)
-		return -EBADF;
-	if (!iommufd_ctx_of_file(file))
-		return -EBADFD;
+	if (!file || !iommufd_ctx_of_file(file))
+		return fd_is_open(bind->iommufd) ? -EBADFD : -EBADF;
 	return vfile->vdev->opener ? -EINVAL : 0;
 }
 

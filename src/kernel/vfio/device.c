@@ -195,10 +195,13 @@ static const struct vfio_ioctl {
 	const char *name;
 	long (*run)(const struct vfio_file *vfile, uint64_t arg);
 	bool extension;			/* Linux has no such call */
+	bool node_only;			/* unknown where the device was opened through its group */
 } ioctls[] = {
 	{ VFIO_DEVICE_BIND_IOMMUFD, "VFIO_DEVICE_BIND_IOMMUFD", vfio_bind },
-	{ VFIO_DEVICE_ATTACH_IOMMUFD_PT, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", vfio_attach },
-	{ VFIO_DEVICE_DETACH_IOMMUFD_PT, "VFIO_DEVICE_DETACH_IOMMUFD_PT", vfio_detach },
+	{ VFIO_DEVICE_ATTACH_IOMMUFD_PT, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", vfio_attach,
+	  false, true },
+	{ VFIO_DEVICE_DETACH_IOMMUFD_PT, "VFIO_DEVICE_DETACH_IOMMUFD_PT", vfio_detach,
+	  false, true },
 	{ VFIO_DEVICE_GET_INFO, "VFIO_DEVICE_GET_INFO", vfio_get_info },
 	{ VFIO_DEVICE_GET_REGION_INFO, "VFIO_DEVICE_GET_REGION_INFO", vfio_get_region_info },
 	{ VFIO_DEVICE_GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", vfio_get_irq_info },
@@ -207,6 +210,7 @@ static const struct vfio_ioctl {
 	{ VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO",
 	  vfio_hot_reset_info },
 	{ VFIO_DEVICE_PCI_HOT_RESET, "VFIO_DEVICE_PCI_HOT_RESET", vfio_hot_reset },
+	{ VFIO_DEVICE_IOEVENTFD, "VFIO_DEVICE_IOEVENTFD", vfio_ioeventfd },
 	{ VFIO_DEVICE_FEATURE, "VFIO_DEVICE_FEATURE", vfio_feature },
 	{ VFIO_DEVICE_TSM_BIND, "VFIO_DEVICE_TSM_BIND", vfio_tsm_bind },
 	{ VFIO_DEVICE_TSM_UNBIND, "VFIO_DEVICE_TSM_UNBIND", vfio_tsm_unbind },
@@ -223,7 +227,7 @@ static long vfio_file_ioctl(const struct file *file, unsigned int cmd, uint64_t 
 	long rc;
 
 	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++)
-		if (ioctls[i].cmd == cmd &&
+		if (ioctls[i].cmd == cmd && !(vfile->group && ioctls[i].node_only) &&
 		    (!ioctls[i].extension || kernel_options()->extensions))
 			op = &ioctls[i];
 	if (!op && vfile->bound)

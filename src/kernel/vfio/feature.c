@@ -101,6 +101,13 @@ static long low_power_exit(const struct vfio_device *vdev, uint32_t flags, uint6
 	return rc == 1 ? 0 : rc;
 }
 
+/* Linux knows this one before it asks whether the driver can migrate. */
+static long precopy(const struct vfio_device *vdev, uint32_t flags, uint64_t data, size_t len)
+{
+	(void)vdev, (void)flags, (void)data, (void)len;
+	return -EINVAL;
+}
+
 /* -- the table --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -113,6 +120,7 @@ static const struct {
 	{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP, false, low_power_entry_wakeup },
 	{ VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, false, low_power_exit },
 	{ VFIO_DEVICE_FEATURE_DMA_BUF, false, vfio_feature_dma_buf },
+	{ VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, false, precopy },
 	{ VFIO_DEVICE_FEATURE_SWTIO_LAYOUT, true, vfio_feature_layout },
 };
 

@@ -176,13 +176,13 @@ static long group_set_container(const struct vfio_group *group, uint64_t arg)
 
 	if (copy_from_user(&fd, arg, sizeof(fd)))
 		return -EFAULT;
-	if (fd < 0)
-		return -EINVAL;
 	file = fd_file(fd);
-	if (!file)
+	if (!file && !fd_is_open(fd))
 		return -EBADF;
 	if (has_iommu(group))
 		return -EINVAL;
+	if (!file)
+		return -EBADFD;
 	w = image_write(group);
 	if (file->type == FILE_VFIO_CONTAINER) {
 		vfio_container_groups(file, 1);

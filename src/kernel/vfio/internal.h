@@ -56,6 +56,7 @@ struct vfio_device {
 	/* being revoked, a reference on its file; under memory_lock */
 	const struct dmabuf *held;
 	uint8_t tsm_state;		/* enum vfio_tsm_state */
+	uint8_t mapped;			/* BARs that client processes mapped, a bit each */
 	bool low_power;			/* the client asked for it, and gave up access */
 	uint8_t irq_type;		/* enum vfio_irq_type */
 	bool intx_masked;
@@ -169,6 +170,8 @@ long vfio_get_irq_info(const struct vfio_file *vfile, uint64_t arg);
 long vfio_set_irqs(const struct vfio_file *vfile, uint64_t arg);
 void vfio_irqs_off(const struct vfio_device *vdev);
 unsigned int vfio_irq_count(const struct vfio_device *vdev, unsigned int index);
+
+long vfio_ioeventfd(const struct vfio_file *vfile, uint64_t arg);
 
 /* reset.c */
 long vfio_reset(const struct vfio_file *vfile, uint64_t arg);

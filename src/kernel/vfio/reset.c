@@ -73,13 +73,33 @@ static int32_t devid_for(const struct iommufd_ctx *ctx, const struct pci_dev *pd
 	return (int32_t)iommufd_device_id(vdev->opener->idev);
 }
 
-long vfio_hot_reset_info(const struct vfio_file *vfile, uint64_t arg)
+/* Who opened the node learns whose the others are; through a group, in which group each is. */
+static bool dependents(const struct vfio_file *vfile, const struct affected *affected,
+		       struct vfio_pci_dependent_device *out)
 {
 	const struct iommufd_ctx *ctx = iommufd_device_ctx(vfile->idev);
+	bool owned = true;
+
+	for (uint32_t i = 0; i < affected->count; i++) {
+		const struct pci_dev *pdev = affected->dev[i];
+		int32_t devid = devid_for(ctx, pdev);
+
+		owned = owned && devid != VFIO_PCI_DEVID_NOT_OWNED;
+		out[i] = (struct vfio_pci_dependent_device){
+			.devid = vfile->group ? pdev->group : (uint32_t)devid,
+			.bus = (uint8_t)(pdev->rid >> 8),
+			.devfn = (uint8_t)pdev->rid
+		};
+	}
+	return owned;
+}
+
+long vfio_hot_reset_info(const struct vfio_file *vfile, uint64_t arg)
+{
 	struct vfio_pci_dependent_device out[AFFECTED_MAX];
 	struct vfio_pci_hot_reset_info info;
 	struct affected affected;
-	bool owned = true;
+	bool owned;
 	int rc;
 
 	if (copy_from_user(&info, arg, sizeof(info)))
@@ -89,20 +109,14 @@ long vfio_hot_reset_info(const struct vfio_file *vfile, uint64_t arg)
 	rc = affected_find(vfile->vdev, &affected);
 	if (rc)
 		return rc;
-	for (uint32_t i = 0; i < affected.count; i++) {
-		const struct pci_dev *pdev = affected.dev[i];
-		int32_t devid = devid_for(ctx, pdev);
-
-		owned = owned && devid != VFIO_PCI_DEVID_NOT_OWNED;
-		out[i] = (struct vfio_pci_dependent_device){ .devid = (uint32_t)devid,
-							      .bus = (uint8_t)(pdev->rid >> 8),
-							      .devfn = (uint8_t)pdev->rid };
-	}
-	info.flags = VFIO_PCI_HOT_RESET_FLAG_DEV_ID |
-		     (owned ? VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED : 0u);
+	owned = dependents(vfile, &affected, out);
+	info.flags = 0;
 	info.count = affected.count;
 	if (info.argsz < sizeof(info) + affected.count * sizeof(out[0]))
 		return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : -ENOSPC;
+	if (!vfile->group)
+		info.flags = VFIO_PCI_HOT_RESET_FLAG_DEV_ID |
+			     (owned ? VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED : 0u);
 	if (copy_to_user(arg + sizeof(info), out, affected.count * sizeof(out[0])))
 		return -EFAULT;
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
@@ -164,21 +178,48 @@ unlock:
 	return rc;
 }
 
+/* Groups prove ownership by their descriptors: a bit for each affected device that is in one. */
+static int groups_own(const struct affected *affected, uint64_t fds, uint32_t count, bool *owned)
+{
+	if (count > affected->count)
+		return -EINVAL;
+	for (uint32_t n = 0; n < count; n++) {
+		const struct file *file;
+		int32_t fd;
+
+		if (copy_from_user(&fd, fds + n * sizeof(fd), sizeof(fd)))
+			return -EFAULT;
+		file = fd_file(fd);
+		if (!file && !fd_is_open(fd))
+			return -EBADF;
+		if (!file || file->type != FILE_VFIO_GROUP)
+			return -EINVAL;
+		for (uint32_t i = 0; i < affected->count; i++)
+			if (vfio_group_find(affected->dev[i]->group) == file->priv)
+				owned[i] = true;
+	}
+	return 0;
+}
+
 long vfio_hot_reset(const struct vfio_file *vfile, uint64_t arg)
 {
 	const struct iommufd_ctx *ctx = iommufd_device_ctx(vfile->idev);
 	struct vfio_pci_hot_reset reset;
+	bool owned[AFFECTED_MAX] = { false };
 	struct affected affected;
 	int rc;
 
 	if (copy_from_user(&reset, arg, sizeof(reset)))
 		return -EFAULT;
-	/* Ownership is the iommufd's to prove: a cdev gives no group descriptors. */
-	if (reset.argsz < sizeof(reset) || reset.flags || reset.count)
+	/* No descriptors is the way of those who opened the node: their iommufd proves ownership. */
+	if (reset.argsz < sizeof(reset) || reset.flags || !reset.count == !!vfile->group)
 		return -EINVAL;
 	rc = affected_find(vfile->vdev, &affected);
+	if (!rc)
+		rc = groups_own(&affected, arg + sizeof(reset), reset.count, owned);
 	for (uint32_t i = 0; !rc && i < affected.count; i++)
-		if (devid_for(ctx, affected.dev[i]) == VFIO_PCI_DEVID_NOT_OWNED)
+		if (!owned[i] && (vfile->group ||
+				  devid_for(ctx, affected.dev[i]) == VFIO_PCI_DEVID_NOT_OWNED))
 			rc = -EINVAL;
 	return rc ? rc : hot_reset_run(vfile->vdev, &affected);
 }
