@@ -32,4 +32,12 @@ static inline const struct pci_root *pci_root(void)
 
 void pci_msi_restore(const struct pci_dev *pdev);
 
+/* drivers.c: the part of sysfs around the devices. */
+const char *pci_driver_name(const struct pci_dev *pdev);	/* NULL: no driver has it */
+typedef int pci_bus_store(const char *text);
+pci_bus_store *pci_bus_file(const char *path);	/* what a write does; NULL: no such file */
+/* A link in a driver's directory: the device it names, or NULL. */
+const struct pci_dev *pci_driver_device(const char *path);
+bool pci_driver_directory(const char *path, const char **driver);
+
 #endif

@@ -33,6 +33,7 @@ struct pci_dev {
 	struct pci_saved saved;
 	const void *tsm;		/* struct pci_tsm, or NULL */
 	const void *vfio;		/* struct vfio_device when the driver is vfio-pci */
+	char driver_override[24];	/* the only driver that may have it; "": any */
 	struct klock doe_lock; /* one exchange a mailbox; taken on the function that owns it */
 };
 
@@ -105,6 +106,9 @@ uint64_t pci_sysfs_version(void);
 int pci_pasid_enable(const struct pci_dev *pdev);
 int pci_page_requests_enable(const struct pci_dev *pdev);
 
+/* The registers that a reset, or the way back from D3hot, takes. */
+void pci_state_save(const struct pci_dev *pdev);
+void pci_state_restore(const struct pci_dev *pdev);
 /* FLR and friends, by policy of a bound device: 0, -EBUSY (blocked), -ENOTTY. */
 int pci_reset_function(const struct pci_dev *pdev);
 int pci_reset_bus(const struct pci_dev *pdev);

@@ -23,7 +23,7 @@ static void write_dwords(uint16_t rid, unsigned int at, const uint32_t *from, un
 		config_write(rid, at + 4 * i, 4, from[i]);
 }
 
-static void state_save(const struct pci_dev *pdev)
+void pci_state_save(const struct pci_dev *pdev)
 {
 	struct pci_saved *saved = image_write(&pdev->saved);
 	uint16_t rid = pdev->rid;
@@ -46,7 +46,7 @@ static void state_save(const struct pci_dev *pdev)
 }
 
 /* Decode comes last but for MSI-X, whose table is behind it. */
-static void state_restore(const struct pci_dev *pdev)
+void pci_state_restore(const struct pci_dev *pdev)
 {
 	const struct pci_saved *saved = &pdev->saved;
 	uint16_t rid = pdev->rid;
@@ -131,18 +131,18 @@ int pci_reset_function(const struct pci_dev *pdev)
 		return -EBUSY;
 	if (!pci_can_flr(pdev))
 		return -ENOTTY;
-	each_affected(pdev, affects_flr, state_save);
+	each_affected(pdev, affects_flr, pci_state_save);
 	config_write(pdev->rid, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
 	config_write(pdev->rid, devctl, 2,
 		     config_read(pdev->rid, devctl, 2) | PCI_EXP_DEVCTL_BCR_FLR);
 	image_clock_advance(FLR_WAIT);
 	/* The PF comes first, and with it its VFs are there again. */
-	state_restore(pdev);
+	pci_state_restore(pdev);
 	for (uint32_t i = 0; i < pci_root()->count; i++) {
 		const struct pci_dev *vf = pci_root()->dev[i];
 
 		if (vf != pdev && affects_flr(pdev, vf) && function_find(vf->rid))
-			state_restore(vf);
+			pci_state_restore(vf);
 	}
 	return 0;
 }
@@ -156,14 +156,14 @@ int pci_reset_bus(const struct pci_dev *pdev)
 		return -ENOTTY;
 	if (any_blocked(pdev, affects_bus))
 		return -EBUSY;
-	each_affected(pdev, affects_bus, state_save);
+	each_affected(pdev, affects_bus, pci_state_save);
 	control = config_read(port->rid, PCI_BRIDGE_CONTROL, 2);
 	config_write(port->rid, PCI_BRIDGE_CONTROL, 2, control | PCI_BRIDGE_CTL_BUS_RESET);
 	image_clock_advance(SBR_HOLD);
 	config_write(port->rid, PCI_BRIDGE_CONTROL, 2,
 		     control & ~(uint32_t)PCI_BRIDGE_CTL_BUS_RESET);
 	image_clock_advance(SBR_WAIT);
-	each_affected(pdev, affects_bus, state_restore);
+	each_affected(pdev, affects_bus, pci_state_restore);
 	each_affected(pdev, affects_bus, pci_tsm_reset_done);
 	return 0;
 }

@@ -198,8 +198,7 @@ static int show_dsm(const struct pci_dev *pdev, char *text, size_t len)
 
 static int show_driver(const struct pci_dev *pdev, char *text, size_t len)
 {
-	return snprintf(text, len, "../../../../bus/pci/drivers/%s",
-			pdev->vfio ? "vfio-pci" : "pcieport");
+	return snprintf(text, len, "../../../../bus/pci/drivers/%s", pci_driver_name(pdev));
 }
 
 static int show_subsystem(const struct pci_dev *pdev, char *text, size_t len)
@@ -248,6 +247,12 @@ static int show_physfn(const struct pci_dev *pdev, char *text, size_t len)
 	}
 VIRTFN(0) VIRTFN(1) VIRTFN(2) VIRTFN(3) VIRTFN(4) VIRTFN(5) VIRTFN(6)
 
+static int show_override(const struct pci_dev *pdev, char *text, size_t len)
+{
+	return snprintf(text, len, "%s\n",
+			*pdev->driver_override ? pdev->driver_override : "(null)");
+}
+
 /* -- what writing does ------------------------------------------------------------------------- */
 
 static int store_reset(const struct pci_dev *pdev, const char *text)
@@ -263,6 +268,17 @@ static int store_connect(const struct pci_dev *pdev, const char *text)
 static int store_disconnect(const struct pci_dev *pdev, const char *text)
 {
 	return pci_tsm_disconnect(pdev, text);
+}
+
+/* An empty line takes it away. */
+static int store_override(const struct pci_dev *pdev, const char *text)
+{
+	struct pci_dev *w = image_write(pdev);
+
+	if (strlen(text) >= sizeof(w->driver_override))
+		return -EINVAL;
+	strcpy(w->driver_override, text);
+	return 0;
 }
 
 /* As Linux: from none to some, or from some to none. */
@@ -301,6 +317,7 @@ static int store_sriov_count(const struct pci_dev *pdev, const char *text)
 
 static bool has_flr(const struct pci_dev *pdev) { return pci_can_flr(pdev); }
 static bool has_sriov(const struct pci_dev *pdev) { return pdev->cap_sriov; }
+static bool has_driver(const struct pci_dev *pdev) { return pci_driver_name(pdev); }
 static bool is_virtfn(const struct pci_dev *pdev) { return pdev->is_virtfn; }
 static bool has_vfio(const struct pci_dev *pdev) { return pdev->vfio; }
 
@@ -355,7 +372,8 @@ static const struct attr attrs[] = {
 	{ "class", ATTR_FILE, show_class },
 	{ "config", ATTR_FILE, show_config },
 	{ "device", ATTR_FILE, show_device },
-	{ "driver", ATTR_LINK, show_driver },
+	{ "driver", ATTR_LINK, show_driver, NULL, has_driver },
+	{ "driver_override", ATTR_FILE, show_override, store_override },
 	{ "enable", ATTR_FILE, show_enable },
 	{ "iommu_group", ATTR_LINK, show_group },
 	{ "irq", ATTR_FILE, show_irq },
@@ -532,20 +550,43 @@ static bool list_group(const char *rest, struct names *names)
 	return names->at;
 }
 
+static void list_driver(const char *driver, struct names *names)
+{
+	const struct pci_dev *pdev;
+	char bdf[13];
+
+	if (!strcmp(driver, "vfio-pci")) {
+		name_add(names, "bind", 4);
+		name_add(names, "unbind", 6);
+	}
+	for (uint16_t rid = 0; (pdev = pci_dev_next(&rid)); rid++) {
+		const char *has = pci_driver_name(pdev);
+
+		pci_name(rid, bdf);
+		if (has && !strcmp(has, driver) && function_find(rid))
+			name_add(names, bdf, strlen(bdf));
+	}
+}
+
 static bool list_other(const char *path, struct names *names)
 {
 	static const struct {
 		const char *path, *names;
 	} fixed[] = {
 		{ "/sys", "bus\nclass\nkernel\n" }, { "/sys/bus", "pci\n" },
-		{ "/sys/class", "tsm\n" }, { "/sys/bus/pci", "devices\nrescan\n" },
+		{ "/sys/class", "tsm\n" }, { "/sys/bus/pci", "devices\ndrivers\ndrivers_probe\nrescan\n" },
+		{ "/sys/bus/pci/drivers", "pcieport\nvfio-pci\n" },
 		{ "/sys/kernel", "iommu_groups\n" }, { "/sys/class/tsm", TSM_NAME "\n" },
 		{ "/sys/class/tsm/" TSM_NAME, "uevent\n" },
 	};
-	const char *rest;
+	const char *rest, *driver;
 
 	if (under(path, SYSFS_DEVICES, &rest) && !*rest) {
 		list_devices(names, -1);
+		return true;
+	}
+	if (pci_driver_directory(path, &driver)) {
+		list_driver(driver, names);
 		return true;
 	}
 	if (under(path, SYSFS_GROUPS, &rest))
@@ -592,8 +633,10 @@ int pci_sysfs_read(const char *path, char *text, size_t len)
 	struct place place = place_of(path);
 	int rc;
 
-	if (!place.attr && !strcmp(path, "/sys/bus/pci/rescan"))
+	if (!place.attr && pci_bus_file(path))
 		return -EACCES;
+	if (!place.attr && pci_driver_device(path))
+		return -EISDIR;
 	if (!place.attr && !strcmp(path, "/sys/class/tsm/" TSM_NAME "/uevent"))
 		return 0;
 	if (!place.attr)
@@ -610,6 +653,8 @@ int pci_sysfs_link(const char *path, char *text, size_t len)
 {
 	struct place place = place_of(path);
 
+	if (!place.attr && pci_driver_device(path))
+		return snprintf(text, len, "../../devices/%s", strrchr(path, '/') + 1);
 	if (!place.attr)
 		return is_directory(path) ? -EINVAL : -ENOENT;
 	return place.attr->kind == ATTR_LINK ? place.attr->show(place.pdev, text, len) : -EINVAL;
@@ -640,26 +685,24 @@ static int config_store(const struct pci_dev *pdev, const char *data, size_t len
 int pci_sysfs_pwrite(const char *path, const char *data, size_t len, uint64_t offset)
 {
 	struct place place = place_of(path);
+	pci_bus_store *store = place.attr ? NULL : pci_bus_file(path);
 	char text[NAME_MAX_LEN];
 
 	if (place.attr && !strcmp(place.attr->name, "config"))
 		return config_store(place.pdev, data, len, offset);
-	if (!place.attr && !strcmp(path, "/sys/bus/pci/rescan")) {
-		int rc = pci_rescan();
-
-		return rc ? rc : vfio_power_on();
-	}
-	if (!place.attr)
+	if (!place.attr && !store)
 		return is_directory(path) ? -EISDIR : -ENOENT;
-	if (!place.attr->store)
+	if (place.attr && !place.attr->store)
 		return -EACCES;
-	if (len && data[len - 1] == '\n')
+	if (!len || len > sizeof(text))
+		return -EINVAL;
+	if (data[len - 1] == '\n')
 		len--;
-	if (!len || len >= sizeof(text))
+	if (len >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, data, len);
 	text[len] = '\0';
-	return place.attr->store(place.pdev, text);
+	return store ? store(text) : place.attr->store(place.pdev, text);
 }
 
 int pci_sysfs_write(const char *path, const char *text, size_t len)

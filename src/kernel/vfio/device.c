@@ -3,28 +3,68 @@
 #include "kernel/vfio/internal.h"
 #include "swtio/uapi/ioasid.h"
 
-int vfio_probe(const struct pci_dev *pdev)
+/* The node's number is a device's for good. */
+static struct vfio_device *device_make(const struct pci_dev *pdev)
 {
 	const struct vfio_root *root = vfio_root();
+	struct vfio_device *vdev;
 	struct vfio_root *w;
+
+	for (uint32_t i = 0; i < root->count; i++)
+		if (root->device[i]->pdev == pdev)
+			return image_write(root->device[i]);
+	if (root->count == VFIO_DEVICES)
+		return NULL;
+	vdev = image_alloc(sizeof(*vdev), IMAGE_TYPE_VFIO_DEVICE);
+	if (!vdev)
+		return NULL;
+	vdev->pdev = pdev;
+	vdev->number = root->count;
+	w = image_write(root);
+	w->device[w->count++] = vdev;
+	return vdev;
+}
+
+int vfio_probe(const struct pci_dev *pdev)
+{
 	struct vfio_device *vdev;
 	struct pci_dev *wp;
 
 	if (pdev->vfio || pdev->is_bridge)
 		return 0;
-	if (root->count == VFIO_DEVICES)
-		return -ENOMEM;
-	vdev = image_alloc(sizeof(*vdev), IMAGE_TYPE_VFIO_DEVICE);
+	vdev = device_make(pdev);
 	if (!vdev)
 		return -ENOMEM;
-	vdev->pdev = pdev;
-	vdev->number = root->count;
+	vdev->pf = NULL;
 	image_random(vdev->token, sizeof(vdev->token));
-	w = image_write(root);
-	w->device[w->count++] = vdev;
 	wp = image_write(pdev);
 	wp->vfio = vdev;
 	return 0;
+}
+
+int vfio_remove(const struct pci_dev *pdev)
+{
+	const struct vfio_device *vdev = pdev->vfio;
+	struct pci_dev *w;
+
+	if (vdev->opener) {
+		vfio_device_request(vdev);
+		return -EBUSY;
+	}
+	w = image_write(pdev);
+	w->vfio = NULL;
+	return 0;
+}
+
+/* Had it once, and an administrator took it away. */
+static bool was_removed(const struct pci_dev *pdev)
+{
+	const struct vfio_root *root = vfio_root();
+
+	for (uint32_t i = 0; i < root->count; i++)
+		if (root->device[i]->pdev == pdev)
+			return !pdev->vfio;
+	return false;
 }
 
 int vfio_power_on(void)
@@ -41,7 +81,7 @@ int vfio_power_on(void)
 		image_root_set(IMAGE_ROOT_VFIO, root);
 	}
 	while ((pdev = pci_dev_next(&rid))) {
-		rc = vfio_probe(pdev);
+		rc = was_removed(pdev) ? 0 : vfio_probe(pdev);
 		if (rc)
 			return rc;
 		if (rid++ == UINT16_MAX)
@@ -177,7 +217,8 @@ int vfio_device_open(const char *path, int flags, const struct file **file)
 	if (sscanf(path, "/dev/vfio/devices/vfio%u", &number) != 1)
 		return -ENOENT;
 	snprintf(again, sizeof(again), "/dev/vfio/devices/vfio%u", number);
-	if (strcmp(path, again) || !root || number >= root->count)
+	if (strcmp(path, again) || !root || number >= root->count ||
+	    root->device[number]->pdev->vfio != root->device[number])
 		return -ENOENT;
 	if (!function_find(root->device[number]->pdev->rid))
 		return -ENODEV;

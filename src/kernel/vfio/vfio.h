@@ -15,6 +15,8 @@ int vfio_power_on(void); /* binds vfio-pci to every endpoint function: /dev/vfio
 /* VFs were enabled while vfio-pci has their PF: its token is asked for from now on. */
 void vfio_sriov_enabled(const struct pci_dev *pdev);
 int vfio_probe(const struct pci_dev *pdev);	/* one more endpoint (hot plug): 0 or -ENOMEM */
+/* Lets go of a device: 0, or -EBUSY when a client has it open, which is asked to close it. */
+int vfio_remove(const struct pci_dev *pdev);
 const struct vfio_device *vfio_device_of(const struct pci_dev *pdev);
 /* NULL: not a VFIO device file. */
 const struct vfio_device *vfio_device_of_file(const struct file *file);
