@@ -127,6 +127,7 @@ static int power_write(const struct vfio_device *vdev, unsigned int offset, unsi
 	unsigned int at = vdev->pdev->cap_pm + PCI_PM_CTRL;
 	uint32_t now = config_read(vdev->pdev->rid, at, 2);
 	uint32_t state = merged(at, 2, now, offset, size, value) & PCI_PM_CTRL_STATE_MASK;
+	bool restore;
 	int rc;
 
 	vfio_config_default_write(vdev, offset, size, value);
@@ -137,9 +138,15 @@ static int power_write(const struct vfio_device *vdev, unsigned int offset, unsi
 		return rc;
 	if (state)
 		vfio_memory_off(vdev);
+	/* On the way back from D3hot a function that does not keep its registers gets them from us. */
+	restore = (now & PCI_PM_CTRL_STATE_MASK) == 3 && !state;
+	if (state == 3)
+		pci_state_save(vdev->pdev);
 	now = config_read(vdev->pdev->rid, at, 2) &
 	      ~(uint32_t)(PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_STATUS);
 	config_write(vdev->pdev->rid, at, 2, now | state);
+	if (restore)
+		pci_state_restore(vdev->pdev);
 	vfio_memory_update(vdev);
 	vfio_memory_unlock(vdev, KLOCK_WRITE);
 	return 0;
