@@ -137,14 +137,15 @@ static void merge(const struct task *task)
 	uint64_t user, size = PAGES * PAGE;
 	double start;
 
-	must(!sys_mmap(task, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &user),
-	     "no memory");
+	must(!sys_mmap(task, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
+		       &user), "no memory");
 	must(sys_ioctl(task, dev, VFIO_BIND_IOASID_FD, (uint64_t)fd) > 0 &&
 	     !sys_ioctl(task, dev, VFIO_ATTACH_IOASID, (uint64_t)(uintptr_t)&attach), "no device");
 	map(task, fd, (struct ioasid_dma_map){ .ioasid = parent, .vaddr = user, .size = size });
 	start = now();
 	for (uint64_t i = 0; i < PAGES; i++)
-		must(sys_ioctl(task, fd, IOASID_CHECK_EXTENSION, IOASID_EXT_API) == 1, "no /dev/ioasid");
+		must(sys_ioctl(task, fd, IOASID_CHECK_EXTENSION, IOASID_EXT_API) == 1,
+		     "no /dev/ioasid");
 	line("CHECK_EXTENSION", (now() - start) / PAGES, "what any call costs");
 	start = now();
 	for (uint64_t i = 0; i < PAGES; i++)

@@ -71,7 +71,8 @@ int main(void)
 	viommu_invalidation(root, 0x7000);
 	dma_faults(device_fd2, NO_PASID, 0x2000, 0x7000);
 
-	/* Registered once, mapped in two spaces, counted once. What was not registered counts again. */
+	/* Registered once, mapped in two spaces, counted once. What was not registered counts
+	 * again. */
 	MUST(locked_pages(ioasid_fd) == locked + GUEST_SIZE / PAGE);
 	MUST(!ioctl(ioasid_fd, IOASID_GET_INFO, &(struct ioasid_info){ .ioasid = giova_ioasid }));
 

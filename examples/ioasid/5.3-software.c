@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * R5.3: nesting in software. The kernel merges GIOVA -> GPA with GPA -> memory, through the parent and
- * not through this process, and keeps the merge right when either side changes.
+ * R5.3: nesting in software. The kernel merges GIOVA -> GPA with GPA -> memory, through the parent
+ * and not through this process, and keeps the merge right when either side changes.
  */
 #include "example.h"
 
@@ -68,7 +68,8 @@ int main(void)
 
 	/* What is refused */
 	REFUSED(ENOENT, ioctl(ioasid_fd, IOASID_CREATE_NESTING, 999));
-	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_CREATE_NESTING, giova_ioasid)); /* not nested twice */
+	/* not nested twice */
+	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_CREATE_NESTING, giova_ioasid));
 	REFUSED(EEXIST, dma_map(ioasid_fd, giova_ioasid, 0x2000, 0x3000, PAGE, 0));
 	REFUSED(EINVAL, dma_map(ioasid_fd, giova_ioasid, 0x20001, 0x3000, PAGE, 0));
 	REFUSED(EOVERFLOW, dma_map(ioasid_fd, giova_ioasid, 0x20000, -PAGE, 2 * PAGE, 0));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * R5.4, R5.8: nesting in hardware. The guest's page table, in the guest's memory and format, is walked by
- * the IOMMU, each of its addresses through the GPA space. What the IOMMU has cached stays until the
- * guest has it invalidated.
+ * R5.4, R5.8: nesting in hardware. The guest's page table, in the guest's memory and format, is
+ * walked by the IOMMU, each of its addresses through the GPA space. What the IOMMU has cached stays
+ * until the guest has it invalidated.
  */
 #include "tables.h"
 

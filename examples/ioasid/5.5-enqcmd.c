@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * R5.5 on a mediated device: the guest's PASIDs are not those on the wire. The host has its own, KVM
- * translates the one into the other for ENQCMD, and a physical device is not to be reached that way.
+ * R5.5 on a mediated device: the guest's PASIDs are not those on the wire. The host has its own,
+ * KVM translates the one into the other for ENQCMD, and a physical device is not to be reached that
+ * way.
  */
 #include <sys/eventfd.h>
 
@@ -76,7 +77,8 @@ int main(void)
 
 	/* What is refused */
 	REFUSED(EEXIST, ioctl(vm, KVM_MAP_PASID, &pa_data));
-	REFUSED(EINVAL, enqcmd(vm, device_fd2, GPASID1, 0x2000, 0x7000));	/* a physical device */
+	/* a physical device */
+	REFUSED(EINVAL, enqcmd(vm, device_fd2, GPASID1, 0x2000, 0x7000));
 	MUST(!ioasid_attach_pasid(device_fd2, gva_ioasid, GPASID1 + 1));
 	pa_data.guest_pasid = GPASID1 + 1;		/* attached, but of a physical device */
 	REFUSED(ENOENT, ioctl(vm, KVM_MAP_PASID, &pa_data));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * R5.5: guest SVA. A space of guest virtual addresses on one device, by a PASID of the guest's, while
- * the device itself stays in the GPA space and the other device in a GIOVA space; then one space
- * shared by two devices, each under a PASID of its own.
+ * R5.5: guest SVA. A space of guest virtual addresses on one device, by a PASID of the guest's,
+ * while the device itself stays in the GPA space and the other device in a GIOVA space; then one
+ * space shared by two devices, each under a PASID of its own.
  */
 #include "tables.h"
 
@@ -48,7 +48,8 @@ int main(void)
 		   gpa_to_hva(0x9000));
 	SAY("PASID %u of dev1 is in GVA", GPASID1);
 
-	/* Dev1 without a PASID is still in gpa, dev2 in giova; neither knows the other's addresses. */
+	/* Dev1 without a PASID is still in gpa, dev2 in giova; neither knows the other's
+	 * addresses. */
 	dma_proves(device_fd1, NO_PASID, 0x1000, gpa_to_hva(0x1000), 0x4000, gpa_to_hva(0x4000));
 	dma_proves(device_fd2, NO_PASID, 0x2000, gpa_to_hva(0x1000), 0x7000, gpa_to_hva(0x4000));
 	dma_faults(device_fd1, GPASID2, 0x7f0000002000, 0x7f0000007000);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * R5.7: the guest's PASID table, both ways the thread weighs. The proposal's: the table is bound, and
- * each page table the guest makes is bound beside it, so that it can be invalidated and its faults
- * be told by its own IOASID. The reviewer's: one space of all PASIDs, whose faults say (ioasid,
- * label, pasid). The DMA is the same, the calls are counted.
+ * R5.7: the guest's PASID table, both ways the thread weighs. The proposal's: the table is bound,
+ * and each page table the guest makes is bound beside it, so that it can be invalidated and its
+ * faults be told by its own IOASID. The reviewer's: one space of all PASIDs, whose faults say
+ * (ioasid, label, pasid). The DMA is the same, the calls are counted.
  */
 #include <sys/eventfd.h>
 
@@ -131,7 +131,8 @@ static int all_pasids(int device_fd1, int label, int gpa_ioasid, uint64_t direct
 	MUST(fault.flags & IOASID_FAULT_PASID && fault.pasid == GPASID2);
 	fault_refuse(&fault);
 
-	/* An entry of the table is cached too, until it is invalidated, and with it what it led to. */
+	/* An entry of the table is cached too, until it is invalidated, and with it what it led
+	 * to. */
 	pasid_entry(directory, GPASID2, pgtable1);
 	dma_proves(device_fd1, GPASID2, 0x2000, gpa_to_hva(0x1000), 0x7000, gpa_to_hva(0x6000));
 	MUST(!table_invalidate(all, IOASID_INV_PASID_TABLE | IOASID_INV_PASID, GPASID2));
@@ -165,7 +166,8 @@ int main(void)
 	MUST(ring != MAP_FAILED);
 	bound = bind_step_by_step(device_fd1, label, gpa_ioasid, table_new());
 	all = all_pasids(device_fd1, label, gpa_ioasid, table_new());
-	SAY("bound step by step: %d calls for one page table, and 3 more for each further one", bound);
+	SAY("bound step by step: %d calls for one page table, and 3 more for each further one",
+	    bound);
 	SAY("space of all PASIDs: %d calls, whatever the guest puts into its table", all);
 	MUST(bound == 6 && all == 2);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the examples share: a device of the standard machine with its DMA engine, guest memory, and
- * the words to say what must hold. The programs are plain clients: they include the uAPI and nothing
- * else, and run by `swtio exec --extensions -- PROGRAM`.
+ * the words to say what must hold. The programs are plain clients: they include the uAPI and
+ * nothing else, and run by `swtio exec --extensions -- PROGRAM`.
  */
 #ifndef EXAMPLES_IOASID_EXAMPLE_H
 #define EXAMPLES_IOASID_EXAMPLE_H

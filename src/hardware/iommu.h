@@ -2,7 +2,8 @@
 /*
  * The IOMMU: second-stage, nested and trusted translation, its caches, and page requests. T=0
  * requests take the host's context entry, T=1 requests the trusted one, in tables that only
- * firmware writes. Faults go up through kernel_iommu_fault(), page requests through kernel_page_request().
+ * firmware writes. Faults go up through kernel_iommu_fault(), page requests through
+ * kernel_page_request().
  */
 #ifndef SWTIO_HARDWARE_IOMMU_H
 #define SWTIO_HARDWARE_IOMMU_H
@@ -43,7 +44,7 @@ struct iommu_nested {
 	uint16_t parent_did, did;
 	uint16_t asid;			/* SMMUv3, without a PASID table */
 	uint8_t tables;			/* enum iommu_tables */
-	uint8_t levels;			/* of page tables: x86 4 or 5, Arm 3 or 4; a CD says its own */
+	uint8_t levels;			/* of page tables: x86 4, 5, Arm 3, 4; a CD says its own */
 	uint8_t updates;		/* Arm without a CD: PT_UPDATE_*; x86 always does both */
 	uint8_t pasid_levels;		/* 0; VT-d 2, SMMUv3 1 or 2, AMD 1 to 3 */
 	uint8_t pasid_bits;		/* the table covers PASIDs below 1 << pasid_bits */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Two-dimensional walks: the first stage is in guest memory, and every address in it is a GPA,
- * which the second stage translates before it is read. With four levels each and nothing cached that is
- * (4 + 1) * 4 reads for the tables, and 4 for where the last one leads.
+ * which the second stage translates before it is read. With four levels each and nothing cached
+ * that is (4 + 1) * 4 reads for the tables, and 4 for where the last one leads.
  */
 #include "hardware/iommu_state.h"
 #include "hardware/pt_ops.h"
@@ -47,7 +47,8 @@ static bool nested_legal(uint32_t pasid, const struct iommu_nested *set)
 	uint64_t align = set->tables == IOMMU_TABLES_SMMUV3 && set->pasid_levels ? 64 : PHYS_PAGE;
 
 	if (!set->parent || !set->parent->root || set->did >= DIDS || set->parent_did >= DIDS ||
-	    set->did == set->parent_did || set->root % align || set->no_pasid > IOMMU_NO_PASID_FAULT)
+	    set->did == set->parent_did || set->root % align ||
+	    set->no_pasid > IOMMU_NO_PASID_FAULT)
 		return false;
 	if (!(set->tables == IOMMU_TABLES_SMMUV3 && set->pasid_levels) &&
 	    (set->levels < row->levels_min || set->levels > row->levels_max))

@@ -110,7 +110,7 @@ static unsigned int fetch_amd(const struct fetch *f, struct iommu_stage1 *stage1
 static const struct tables_ops {
 	unsigned int (*fetch)(const struct fetch *f, struct iommu_stage1 *stage1);
 	uint8_t context_reads;	/* root and context entry; stream table entry; device table entry */
-	uint8_t host_reads;	/* without a table of the guest's: the host's PASID table, likewise */
+	uint8_t host_reads;	/* without a table of the guest's: the host's PASID table */
 } tables[] = {
 	[IOMMU_TABLES_VTD] = { fetch_vtd, 2, 2 },
 	[IOMMU_TABLES_SMMUV3] = { fetch_smmuv3, 1, 1 },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /dev/ioasid: the verbs of the proposal's flows, and what proves them: memory and an engine's copy. */
+/* /dev/ioasid: the verbs of the proposal's flows, and what proves them: memory and an engine's
+ * copy. */
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -189,7 +190,7 @@ static int64_t ioasid_unmap(const struct vmm_call *call)
 	return ioasid_call(call, IOASID_DMA_UNMAP, &unmap);
 }
 
-/* -- the engine: a driver in the VMM, so that what a device reaches is seen --------------------- */
+/* -- the engine: a driver in the VMM, so that what a device reaches is seen -------------------- */
 
 enum { STATUS = 0x04, CONTROL = 0x08, OP = 0x0c, SRC = 0x10, DST = 0x18, LEN = 0x20, PASID = 0x38 };
 

@@ -26,7 +26,8 @@ static UNUSED void guest_up(enum pt_format format)
 	image_bulk_write(guest_ram, GPA_PAGES * PHYS_PAGE);
 	assert_int_equal(pt_init(pt, format, 4), 0);
 	pt->leaf_level_max = 0;
-	assert_int_equal(pt_map(pt, GPA, phys_of(guest_ram), GPA_PAGES * PHYS_PAGE, PT_R | PT_W), 0);
+	assert_int_equal(pt_map(pt, GPA, phys_of(guest_ram), GPA_PAGES * PHYS_PAGE, PT_R | PT_W),
+			 0);
 	parent = pt;
 	guest_used = 0;
 }

@@ -325,7 +325,8 @@ static void test_one_pasid(void **state)
 	(void)state;
 	root = simple(&guest_x86, &target);
 	set = nested_of(IOMMU_TABLES_VTD, root);
-	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_SECOND_STAGE, parent, PARENT_DID), 0);
+	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_SECOND_STAGE, parent,
+					   PARENT_DID), 0);
 	assert_int_equal(iommu_nested_set(EP, 5, &set), 0);
 	assert_int_equal(reach(EP, 5, ADDRESS, true), HPA_OF(target));
 	assert_int_equal(reach(EP, TLP_NO_PASID, target, true), HPA_OF(target));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * R5.4: nested translation against a model that knows no tables: two arrays, what the guest mapped
- * and what the host mapped. Every change is followed by the invalidation that it asks for, and by no
- * more, so that the two must agree at once. $SWTIO_MODEL_OPS operations a format (20,000); three
+ * and what the host mapped. Every change is followed by the invalidation that it asks for, and by
+ * no more, so that the two must agree at once. $SWTIO_MODEL_OPS operations a format (20,000); three
  * levels of the guest's tables are in use, leaves of 2 MiB are made, split and dropped, permissions
  * change on both sides, tables move. Planted bugs must be found.
  */

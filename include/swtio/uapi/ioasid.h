@@ -43,7 +43,7 @@ enum ioasid_extension {
 
 enum ioasid_kind {
 	IOASID_KIND_DMA,		/* mapped by DMA_MAP to memory of the client */
-	IOASID_KIND_NESTED,		/* a child, mapped by DMA_MAP to its parent, or not yet decided */
+	IOASID_KIND_NESTED,		/* a child: mapped to its parent, or not yet decided */
 	IOASID_KIND_PGTABLE,		/* a child: the guest's page table */
 	IOASID_KIND_PASID_TABLE,	/* a child: the guest's table of page tables, all PASIDs */
 };
@@ -186,8 +186,8 @@ struct ioasid_fault {
 #define IOASID_FAULT_LAST (1 << 1)	/* of its group */
 
 /* The client moves `tail` after it has read entries[tail % entries]. While it does not, requests
- * wait outside, `overflows` goes up for each that found no place, and none is lost: what waits comes
- * in with the next request or answer. */
+ * wait outside, `overflows` goes up for each that found no place, and none is lost: what waits
+ * comes in with the next request or answer. */
 struct ioasid_fault_ring {
 	__u32 entries;
 	__u32 head;			/* the kernel's */
@@ -197,8 +197,8 @@ struct ioasid_fault_ring {
 };
 
 /* One answer a group of requests, by its cookie. EINVAL: a bad code, or the cookie is another
- * space's; ENOENT: no such cookie: never given, or answered already. With ALL every pending group of
- * the space that the ring has shown is answered, and the call says how many. */
+ * space's; ENOENT: no such cookie: never given, or answered already. With ALL every pending group
+ * of the space that the ring has shown is answered, and the call says how many. */
 struct ioasid_fault_response {
 	__u32 ioasid;
 	__u32 flags;
@@ -218,13 +218,14 @@ struct ioasid_fault_response {
 
 /* The argument is the descriptor of /dev/ioasid. Answers the device's label (> 0), which stands for
  * it in faults: for the requester id of a physical device, for a requester id and PASID of a
- * mediated one. A group's descriptor takes this one by VFIO_GROUP_SET_CONTAINER, and its devices are
- * bound when they are opened; asking again answers the label. EBADF, EBADFD not /dev/ioasid;
+ * mediated one. A group's descriptor takes this one by VFIO_GROUP_SET_CONTAINER, and its devices
+ * are bound when they are opened; asking again answers the label. EBADF, EBADFD not /dev/ioasid;
  * EINVAL: bound already; EBUSY, EPERM: somebody else has it. */
 #define VFIO_BIND_IOASID_FD _IO(IOASID_VFIO_TYPE, IOASID_VFIO_BASE + 100)
 
 /* Attaching what is attached already replaces, with nothing in between. EINVAL: the device is not
- * bound, flags, or a PASID of more than 20 bits; ENOENT; ENODEV: the device cannot use the space. */
+ * bound, flags, or a PASID of more than 20 bits; ENOENT; ENODEV: the device cannot use the
+ * space. */
 struct vfio_ioasid_attach {
 	__u32 ioasid;
 	__u32 flag;			/* IOASID_ATTACH_USER_PASID */

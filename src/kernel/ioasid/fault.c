@@ -115,7 +115,8 @@ long ioasid_fault_setup(const struct ioasid_ctx *ctx, void *args)
 	uint64_t size;
 	int rc;
 
-	if (!setup->entries || setup->entries > ENTRIES_MAX || setup->entries & (setup->entries - 1))
+	if (!setup->entries || setup->entries > ENTRIES_MAX ||
+	    setup->entries & (setup->entries - 1))
 		return -EINVAL;
 	if (ctx->ring)
 		return -EBUSY;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Nesting in software: an IOAS whose areas lead to addresses of another IOAS, its parent, instead of
- * to memory. The page tables of such a child hold the merge, child address -> memory, and what each
- * mapping may is what both sides allow. An area of a child has no pages: the parent has pinned them,
- * and a merge adds no pin. When the parent maps or unmaps, the children follow at once; a hole in
- * the parent is a hole in the child until it is filled.
+ * Nesting in software: an IOAS whose areas lead to addresses of another IOAS, its parent, instead
+ * of to memory. The page tables of such a child hold the merge, child address -> memory, and what
+ * each mapping may is what both sides allow. An area of a child has no pages: the parent has pinned
+ * them, and a merge adds no pin. When the parent maps or unmaps, the children follow at once; a
+ * hole in the parent is a hole in the child until it is filled.
  *
  * What a change of the parent touches is found by looking through the areas of its children: it is
  * the guest's memory that changes there, which is rare next to mappings of a child.
@@ -39,8 +39,8 @@ void iopt_child_leave(const struct iommufd_ioas *child)
 	iommufd_users_add(&child->parent->obj, -1);
 }
 
-/* What the parent has at its addresses [first, last], which are all of the child's area, goes into a
- * page table of the child. */
+/* What the parent has at its addresses [first, last], which are all of the child's area, goes into
+ * a page table of the child. */
 static int merge(const struct iopt_area *area, const struct pt *pt, uint64_t first, uint64_t last)
 {
 	const struct iommufd_ioas *parent = area->ioas->parent;

@@ -159,7 +159,8 @@ static int vtd_nested_init(const struct iommufd_device *idev, struct iommufd_hwp
 }
 
 /* As Linux: one entry after the other, to the first that is wrong. */
-static int vtd_nested_invalidate(const struct iommufd_hwpt *nested, struct iommufd_user_array *array)
+static int vtd_nested_invalidate(const struct iommufd_hwpt *nested,
+				 struct iommufd_user_array *array)
 {
 	struct iommu_hwpt_vtd_s1_invalidate inv;
 

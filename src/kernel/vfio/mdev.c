@@ -41,7 +41,8 @@ static unsigned int slot_of(const struct vfio_mdev *mdev, uint32_t user)
 {
 	unsigned int slot = 0;
 
-	while (slot < ATTACHMENTS && !(mdev->attached[slot].used && mdev->attached[slot].user == user))
+	while (slot < ATTACHMENTS &&
+	       !(mdev->attached[slot].used && mdev->attached[slot].user == user))
 		slot++;
 	return slot;
 }
@@ -90,8 +91,8 @@ static long mdev_bind(const struct vfio_mdev *mdev, uint64_t arg)
 	return (long)label;
 }
 
-static int attach_read(const struct vfio_mdev *mdev, uint64_t arg, struct vfio_ioasid_attach *attach,
-		       uint32_t *user)
+static int attach_read(const struct vfio_mdev *mdev, uint64_t arg,
+		       struct vfio_ioasid_attach *attach, uint32_t *user)
 {
 	if (!mdev->ioasid)
 		return -EINVAL;

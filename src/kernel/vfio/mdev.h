@@ -19,8 +19,8 @@ uint32_t vfio_mdev_host_pasid(const struct ioasid_ctx *ctx, uint32_t ioasid, uin
 /* What the client calls a PASID of the host's on this function: TLP_NO_PASID for no PASID at all,
  * and false, *user untouched, when it is nobody's: the function is no parent. */
 bool vfio_mdev_user_pasid(const struct pci_dev *parent, uint32_t host, uint32_t *user);
-/* A copy put to the device's portal with a PASID of the host's, as ENQCMD does. The engine's status,
- * -EINVAL not a mediated device or not bound. */
+/* A copy put to the device's portal with a PASID of the host's, as ENQCMD does. The engine's
+ * status, -EINVAL not a mediated device or not bound. */
 struct vfio_mdev_copy { uint64_t src, dst; uint32_t len; };
 long vfio_mdev_submit(const struct file *file, uint32_t host, const struct vfio_mdev_copy *copy);
 
