@@ -223,9 +223,10 @@ enum rmp_status rmpupdate(enum lane from, uint64_t hpa, uint64_t pages,
 		at.gpa = state->assigned ? state->gpa + i * PHYS_PAGE : 0;
 		status = update_entry(hpa + i * PHYS_PAGE, &at, &validated);
 	}
-	if (!status)
+	if (!status) {
 		trace_arg_add(&call, "validated", rmp_read(hpa).validated | (uint64_t)validated << 1);
-	iommu_iotlb_flush_all();
+		iommu_iotlb_flush_all();
+	}
 	trace_return_as(&call, TRACE_RESULT_CODE, status, rmp_status_name(status));
 	return status;
 }
