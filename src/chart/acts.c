@@ -52,6 +52,7 @@ static const struct {
 	uint8_t act;
 	const char *key;		/* NULL: the name says it all */
 	uint64_t value;
+	const char *mmio;		/* the argument that must be an address of MMIO; NULL: none */
 } names[] = {
 	{ "SPDM KEY_EXCHANGE", ACT_SESSION, NULL, 0 },
 	{ "IDE_KM KEY_PROG", ACT_KEYS, NULL, 0 },
@@ -83,7 +84,25 @@ static const struct {
 	{ "TDG.DMAR.ACCEPT", ACT_ACCEPT_DMA, NULL, 0 },
 	{ "TDH.DMAR.BLOCK", ACT_DMA_OFF, NULL, 0 },
 	{ "TDH.MMIO.UNMAP", ACT_UNMAP, NULL, 0 },
+	/* AMD SEV-TIO */
+	{ "RMPUPDATE", ACT_OWN, "assigned", 1, "hpa" },
+	{ "RMPUPDATE", ACT_DISOWN, "assigned", 0, "hpa" },
+	{ "RMP validated", ACT_ACCEPT_MMIO, "to", 1 },
+	{ "RMP validated", ACT_GUEST_LETS_GO, "to", 0 },
+	{ "sDTE", ACT_ACCEPT_DMA, "to", 1 },
+	{ "sDTE", ACT_DMA_OFF, "to", 0 },
+	/* Arm CCA */
+	{ "RMI_GRANULE_RANGE_DELEGATE", ACT_OWN, NULL, 0, "base" },
+	{ "RMI_RTT_DEV_MAP", ACT_MAP, NULL, 0 },
+	{ "RSI_VDEV_VALIDATE_MAPPING", ACT_ACCEPT_MMIO, NULL, 0 },
+	{ "RSI_VDEV_DMA_ENABLE", ACT_ACCEPT_DMA, NULL, 0 },
+	{ "RSI_VDEV_DMA_DISABLE", ACT_DMA_OFF, NULL, 0 },
+	{ "RMI_RTT_DEV_UNMAP", ACT_UNMAP, NULL, 0 },
+	{ "RMI_GRANULE_RANGE_UNDELEGATE", ACT_DISOWN, NULL, 0, "base" },
 };
+
+/* The model's RAM begins here (hardware/phys.h); what is below is MMIO. */
+#define RAM_BASE (1ull << 40)
 
 const struct act *act_of(const struct trace_event *event)
 {
@@ -91,6 +110,8 @@ const struct act *act_of(const struct trace_event *event)
 		return NULL;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strncmp(event->name, names[i].event, TRACE_NAME))
+			continue;
+		if (names[i].mmio && trace_arg_value(event, names[i].mmio, RAM_BASE) >= RAM_BASE)
 			continue;
 		if (!names[i].key || trace_arg_value(event, names[i].key, ~0ull) == names[i].value)
 			return &acts[names[i].act];
