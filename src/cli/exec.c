@@ -27,6 +27,15 @@
 #include "shim/shim.h"
 #include "shim/tree.h"
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
 #define REAP_INTERVAL_MS 20
 #define NOT_RUNNABLE 126 /* as env(1) and shells say it */
 #define NOT_FOUND 127
@@ -73,10 +82,15 @@ static void environment_set(int files, const char *tree)
 	snprintf(text, sizeof(text), "/proc/%d/fd/%d", getpid(), files);
 	setenv(shim_value_names[SHIM_FILES], text, 1);
 	setenv(shim_value_names[SHIM_TREE], tree, 1);
-	shim_supervise(text);
+	shim_release_by(text);
 	if (!shim_path(shim, sizeof(shim)))
 		return;
-	snprintf(text, sizeof(text), "%s%s%s", shim, preload ? ":" : "", preload ? preload : "");
+	/* AddressSanitizer's runtime wants to be the first. */
+	if (preload && strstr(preload, "asan"))
+		snprintf(text, sizeof(text), "%s:%s", preload, shim);
+	else
+		snprintf(text, sizeof(text), "%s%s%s", shim, preload ? ":" : "",
+			preload ? preload : "");
 	setenv("LD_PRELOAD", text, 1);
 }
 
@@ -265,6 +279,9 @@ static int exec_run(int argc, char **argv)
 
 	if (rc)
 		return rc;
+	if (SANITIZED)
+		return cli_cannot("this build has a sanitizer, whose runtime must come first in a "
+				  "program: the drop-in cannot be preloaded; use a build without");
 	if (!shim_path(path, sizeof(path)))
 		return cli_cannot("the drop-in libswtio-shim.so is not beside the program: build "
 				  "or install it");

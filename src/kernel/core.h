@@ -11,6 +11,9 @@ void task_forget(const struct task *task);		/* all it had is closed */
 /* Releases again what a dead task left half released; `dying` counts as dead too, 0: nobody more. */
 void files_reap(uint32_t dying);
 
+/* Of the memory of this process, by the drop-in: 0, -EFAULT; -ENOSYS there is none. */
+int user_copy(void *to, const void *from, size_t len);
+
 uint64_t eventfd_take(const struct file *file);		/* its count, which becomes 0 */
 void eventfd_signal(const struct file *file, uint64_t count);
 int eventfd_create(unsigned int initial, const struct file **file);

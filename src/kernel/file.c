@@ -383,3 +383,8 @@ void files_polled(void)
 	if (hooks && hooks->polled)
 		hooks->polled();
 }
+
+int user_copy(void *to, const void *from, size_t len)
+{
+	return task_is_local() || !hooks->copy ? -ENOSYS : hooks->copy(to, from, len);
+}

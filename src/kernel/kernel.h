@@ -149,6 +149,7 @@ struct task_hooks {
 	void (*event_put)(uint32_t task, int fd);
 	void (*event_signal)(uint32_t task, int fd);
 	void (*polled)(void);
+	int (*copy)(void *to, const void *from, size_t len);	/* 0 or -EFAULT */
 	/* The file that is mapped at an address of this process, or NULL; where in it, and how much
 	 * of the mapping is left there. */
 	const struct file *(*mapping)(uint64_t address, uint64_t *offset, uint64_t *left);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/syscall.h"
+#include "shim/copy.h"
 #include "shim/mapping.h"
 #include "shim/shim.h"
 #include "shim/x86.h"
@@ -58,8 +59,10 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 		action->sa_handler(signal);
 		return;
 	}
-	/* Back to the instruction, which faults again and ends the program. */
+	/* Back to the instruction, which faults again and ends the program; or who sent it, again. */
 	shim_libc()->sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+	if (info->si_code <= 0)
+		raise(signal);
 }
 
 static void fault(int signal, siginfo_t *info, void *context)
@@ -68,6 +71,8 @@ static void fault(int signal, siginfo_t *info, void *context)
 	int error = errno, rc = -ENXIO;
 	struct mapping at;
 
+	if (shim_copy_fault(context))
+		return;
 	if (signal == SIGSEGV && mapping_find(address, &at) && at.trapped) {
 		rc = x86_run(context, operand, NULL);
 		errno = error;
@@ -87,7 +92,7 @@ static void fault(int signal, siginfo_t *info, void *context)
 	pass_on(signal, info, context);
 }
 
-static void install(void)
+void shim_faults_install(void)
 {
 	struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
@@ -171,8 +176,6 @@ static void *map(const struct file *file, void *address, size_t len, int prot, i
 	new.len = (len + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	new.trapped = request.trapped;
 	mapping_add(&new);
-	if (new.trapped)
-		install();
 	errno = error;
 	return at;
 }

@@ -13,6 +13,7 @@
 
 #include "kernel/pci/pci.h"
 #include "kernel/syscall.h"
+#include "shim/fdinfo.h"
 #include "shim/queue.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
@@ -181,7 +182,7 @@ int shim_path_open(int dir, const char *path, int flags)
 
 	rc = tree_find(dir, path, flags & O_NOFOLLOW, &place);
 	if (rc == TREE_NOT_OURS)
-		return SHIM_NOT_OURS;
+		return fdinfo_open(path, flags);
 	if (!rc)
 		rc = open_ours(&place, flags);
 	else if (rc == -ENOENT && flags & O_CREAT)
@@ -398,7 +399,7 @@ static ssize_t link_read(int dir, const char *path, char *to, size_t len)
 	int rc = tree_find(dir, path, true, &place);
 
 	if (rc == TREE_NOT_OURS)
-		return SHIM_NOT_OURS;
+		return path ? fdinfo_link(path, to, len) : SHIM_NOT_OURS;
 	if (!rc && !S_ISLNK(place.st.st_mode))
 		rc = -EINVAL;
 	return rc ? shim_as_libc(rc) : shim_libc()->readlink(place.real, to, len);

@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Attaching, identity of descriptors, last close. */
+/* Attaching, and the identity of descriptors. */
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/syscall.h"
+#include "shim/copy.h"
 #include "shim/queue.h"
 #include "shim/shim.h"
 
 #define MAGIC 0x5357ull /* in bits 63:48 of a position; 63 is 0, as off_t is signed */
 #define CALL_FDS 8
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards attaching and `task` */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards attaching */
 static int attached;					 /* 0 not tried, 1 yes, -1 no */
-static const struct task *task;
-static pid_t task_pid;
-static char files_path[64];
+static const struct task *task; /* NULL until wanted, and again after a fork */
 static uint64_t maybe[SHIM_FDS / 64];
 
 /* What the running call of this thread made, to be undone if it fails. */
@@ -31,36 +28,6 @@ static __thread struct {
 	unsigned int n;
 	int fd[CALL_FDS];
 } made;
-
-const struct shim_libc *shim_libc(void)
-{
-	static struct shim_libc libc;
-	static bool known;
-#define NAME(name) {#name, offsetof(struct shim_libc, name)},
-	static const struct {
-		const char *name;
-		size_t at;
-	} names[] = {SHIM_LIBC(NAME)};
-#undef NAME
-
-	if (__atomic_load_n(&known, __ATOMIC_ACQUIRE))
-		return &libc;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		void *symbol = dlsym(RTLD_NEXT, names[i].name);
-
-		memcpy((char *)&libc + names[i].at, &symbol, sizeof(symbol));
-	}
-	__atomic_store_n(&known, true, __ATOMIC_RELEASE);
-	return &libc;
-}
-
-long shim_as_libc(long result)
-{
-	if (result >= 0)
-		return result;
-	errno = (int)-result;
-	return -1;
-}
 
 /* -- attaching --------------------------------------------------------------------------------- */
 
@@ -83,7 +50,7 @@ static int event_get(int fd)
 
 static bool own(uint32_t task_id)
 {
-	return task && task->id == task_id && task_pid == getpid();
+	return task && task->id == task_id;
 }
 
 static void event_put(uint32_t task_id, int fd)
@@ -133,34 +100,8 @@ static const struct task_hooks hooks = {
 	.event_signal = event_signal_client,
 	.mapping = shim_mapping,
 	.polled = queues_update,
+	.copy = shim_copy,
 };
-
-const char *const shim_value_names[SHIM_VALUES] = {"SWTIO_IMAGE", "SWTIO_FILES", "SWTIO_TREE"};
-
-const struct shim_environment *shim_environment(void)
-{
-	static struct shim_environment saved;
-	static bool read;
-	Dl_info info;
-
-	if (read)
-		return &saved;
-	read = true;
-	saved.there = dladdr(&read, &info) && info.dli_fname &&
-		      strlen(info.dli_fname) < sizeof(saved.self);
-	if (saved.there)
-		strcpy(saved.self, info.dli_fname);
-	for (unsigned int i = 0; i < SHIM_VALUES; i++) {
-		const char *value = getenv(shim_value_names[i]);
-		int n = snprintf(saved.entry[i], sizeof(saved.entry[i]), "%s=%s",
-			shim_value_names[i], value ? value : "");
-
-		saved.value[i] = saved.entry[i] + strlen(shim_value_names[i]) + 1;
-		if (!value || n >= (int)sizeof(saved.entry[i]))
-			saved.there = false;
-	}
-	return &saved;
-}
 
 static bool fd_has_identity(int fd)
 {
@@ -198,6 +139,8 @@ void shim_fd_received(int fd)
 		shim_fd_mark(fd, true);
 }
 
+static void forked(void);
+
 static void attach(void)
 {
 	const struct shim_environment *environment = shim_environment();
@@ -206,7 +149,7 @@ static void attach(void)
 	int rc;
 
 	attached = -1;
-	if (!environment->there || strlen(files) >= sizeof(files_path))
+	if (!environment->there )
 		return;
 	rc = image_attach_path(image);
 	if (rc) {
@@ -214,9 +157,10 @@ static void attach(void)
 			image, rc == -EPROTO ? "made by another version of swtio" : strerror(-rc));
 		return;
 	}
-	strcpy(files_path, files);
+	shim_release_by(files);
 	task_hooks_set(&hooks);
-	shim_bars(files_path);
+	pthread_atfork(NULL, NULL, forked);
+	shim_faults_install();
 	attached = 1;
 }
 
@@ -240,24 +184,28 @@ bool shim_ready(void)
 	return attached > 0;
 }
 
+/* Under the image's lock, which is all that is needed to make one only. */
 static long task_make(void *arg)
 {
-	const struct task *made_task = task_create(program_invocation_short_name, getpid());
-
-	*(const struct task **)arg = made_task;
-	return made_task ? 0 : -ENOMEM;
+	(void)arg;
+	if (!task)
+		__atomic_store_n(&task, task_create(program_invocation_short_name, getpid()),
+			__ATOMIC_RELEASE);
+	return task ? 0 : -ENOMEM;
 }
 
 const struct task *shim_task(void)
 {
-	pthread_mutex_lock(&lock);
-	if (!task || task_pid != getpid()) {
-		task = NULL;
-		task_pid = getpid();
-		image_call(task_make, &task);
-	}
-	pthread_mutex_unlock(&lock);
-	return task;
+	if (!__atomic_load_n(&task, __ATOMIC_ACQUIRE))
+		image_call(task_make, NULL);
+	return __atomic_load_n(&task, __ATOMIC_ACQUIRE);
+}
+
+/* A child is a process of its own, with one thread: nobody is left who might hold the lock. */
+static void forked(void)
+{
+	task = NULL;
+	pthread_mutex_init(&lock, NULL);
 }
 
 /* -- identity -----------------------------------------------------------------------------------
@@ -296,7 +244,8 @@ int shim_fd_make(const struct file *file, unsigned int flags)
 		if (fd < 0)
 			return fd;
 	} else {
-		fd = shim_libc()->open(files_path, O_RDWR | (int)(flags & O_CLOEXEC));
+		fd = shim_libc()->open(shim_environment()->value[SHIM_FILES],
+			O_RDWR | (int)(flags & O_CLOEXEC));
 		if (fd < 0)
 			return -errno;
 	}
@@ -326,91 +275,6 @@ const struct file *shim_fd_file(int fd)
 		return NULL;
 	file = file_find((uint32_t)position);
 	return file && identity(file) == position ? file : NULL;
-}
-
-/* -- last close -----------------------------------------------------------------------------------
- */
-
-static bool locked(int probe, uint32_t id)
-{
-	struct flock ask = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1};
-
-	return shim_libc()->fcntl(probe, F_OFD_GETLK, &ask) || ask.l_type != F_UNLCK;
-}
-
-/* Has some process a descriptor of it? `probe`: of the "files" memfd. */
-static bool held(int probe, const struct file *file)
-{
-	int fd;
-	bool is;
-
-	if (!file->node)
-		return locked(probe, file->id);
-	fd = queue_probe(file);
-	is = fd >= 0 && locked(fd, file->id);
-	if (fd >= 0)
-		shim_libc()->close(fd);
-	return is;
-}
-
-static long client_drop(void *arg)
-{
-	const struct file *const *file = arg;
-
-	if ((*file)->node)
-		queue_remove(*file);
-	file_client_drop(*file);
-	return 0;
-}
-
-static void tasks_reap(void)
-{
-	const struct task *t;
-	uint32_t index = 0;
-
-	while ((t = task_next(&index)))
-		if (t->pid && kill(t->pid, 0) && errno == ESRCH)
-			task_exit(t);
-}
-
-void shim_reap(void)
-{
-	const struct file *file;
-	int probe;
-
-	if (image_enter())
-		return;
-	probe = shim_libc()->open(files_path, O_RDWR | O_CLOEXEC);
-	for (uint32_t id = 1; probe >= 0 && (file = file_next(&id)); id++)
-		if (file->client && !held(probe, file))
-			image_call(client_drop, &file);
-	tasks_reap();
-	image_leave();
-	if (probe >= 0)
-		shim_libc()->close(probe);
-}
-
-void shim_closed(uint32_t id, uint32_t generation)
-{
-	const struct file *file;
-	int probe;
-
-	if (image_enter())
-		return;
-	file = file_find(id);
-	probe = shim_libc()->open(files_path, O_RDWR | O_CLOEXEC);
-	if (file && file->generation == generation && file->client && probe >= 0 &&
-		!held(probe, file))
-		image_call(client_drop, &file);
-	image_leave();
-	if (probe >= 0)
-		shim_libc()->close(probe);
-}
-
-void shim_supervise(const char *path)
-{
-	snprintf(files_path, sizeof(files_path), "%s", path);
-	shim_bars(files_path);
 }
 
 /* -- what a call made

@@ -78,8 +78,8 @@ void shim_closed(uint32_t id, uint32_t generation);
 void shim_call_begin(void);
 long shim_call_end(long result);
 
-/* For the supervisor, which is no client: attaches to what it made itself. */
-void shim_supervise(const char *files_path);
+/* Where the "files" memfd is, for the above. */
+void shim_release_by(const char *files_path);
 
 /* -- paths -- */
 struct tree_place;
@@ -95,7 +95,7 @@ int shim_path_open(int dir, const char *path, int flags);
 	x(open) x(openat) x(fopen) x(close) x(close_range) x(dup) x(dup2) x(dup3) \
 	x(fcntl) x(ioctl) x(lseek) x(read) x(write) x(pread) x(pwrite) x(readv) \
 	x(writev) x(preadv) x(pwritev) x(preadv2) x(pwritev2) \
-	x(mmap) x(munmap) x(mremap) x(mprotect) x(sigaction) \
+	x(mmap) x(munmap) x(mremap) x(mprotect) x(sigaction) x(sigprocmask) x(pthread_sigmask) \
 	x(stat) x(lstat) x(fstat) x(fstatat) \
 	x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) x(getxattr) \
 	x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) \

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,21 +73,24 @@ static int device_find(int iommufd)
 	uint64_t size;
 	uint32_t ids;
 
-	while (dir && (entry = readdir(dir))) {
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir))) {
 		struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
 
 		if (strncmp(entry->d_name, "vfio", 4))
 			continue;
 		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", entry->d_name);
 		device = open(path, O_RDWR | O_CLOEXEC);
-		if (device >= 0 && !ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) &&
+		found = device >= 0 && !ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) &&
 			pread(device, &ids, 4, region(VFIO_PCI_CONFIG_REGION_INDEX, &size)) == 4 &&
-			ids == ((uint32_t)ENGINE_DEVICE << 16 | ENGINE_VENDOR))
-			return 0;
-		if (device >= 0)
+			ids == ((uint32_t)ENGINE_DEVICE << 16 | ENGINE_VENDOR);
+		if (!found && device >= 0)
 			close(device);
 	}
-	return -1;
+	if (dir)
+		closedir(dir);
+	return found ? 0 : -1;
 }
 
 static void run(uint32_t op, uint64_t src, uint64_t dst, int event)

@@ -285,6 +285,36 @@ static int test_vectors(void)
 	return 0;
 }
 
+/* What /proc says of a descriptor, and opening it again: another open file. */
+static int test_proc(void)
+{
+	char path[40], text[256], line[256];
+	int fd = iommu_open(), again;
+	uint32_t ioas = ioas_alloc(fd);
+	bool locks = false, at_start = false;
+	ssize_t n;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, text, sizeof(text) - 1);
+	CHECK(n > 0);
+	text[n] = '\0';
+	CHECK(!strcmp(text, "/dev/iommu"));
+	again = open(path, O_RDWR | O_CLOEXEC);
+	CHECK(again >= 0 && !ioas_there(again, ioas) && ioas_there(fd, ioas) && !close(again));
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "r");
+	CHECK(info);
+	while (fgets(line, sizeof(line), info)) {
+		locks |= !strncmp(line, "lock:", 5);
+		at_start |= !strcmp(line, "pos:\t0\n");
+	}
+	CHECK(at_start && !locks && !fclose(info));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", open("/dev/null", O_RDONLY));
+	CHECK(readlink(path, text, sizeof(text)) == 9 && !strncmp(text, "/dev/null", 9));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct client_test tests[] = {
@@ -302,6 +332,7 @@ int main(int argc, char **argv)
 		{"R6.1 a file is fresh whatever others left", test_fresh},
 		{"R6.1 close_range is a close", test_close_range},
 		{"R6.1 vectored reads, no seeking", test_vectors},
+		{"R6.1 what /proc says of a descriptor", test_proc},
 	};
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

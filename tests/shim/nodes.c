@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Nodes, sysfs, mappings and eventfds as a client sees them; and what is not ours stays as it is.
  */
+#include <setjmp.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -200,6 +202,54 @@ static int test_bar(void)
 	return 0;
 }
 
+static sigjmp_buf back;
+
+static void jump(int number)
+{
+	siglongjmp(back, number);
+}
+
+/* A bad pointer is EFAULT, whatever the program does with its signals; its own faults are its own. */
+static int test_bad_pointers(void)
+{
+	struct iommu_destroy *bad = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iommu_ioas_alloc *edge = (void *)((char *)bad + 4096 - 4);
+	volatile int *nowhere = (volatile int *)bad;
+	int fd = iommu_open();
+	sigset_t all;
+	pid_t child;
+
+	CHECK(ioctl(fd, IOMMU_DESTROY, NULL) == -1 && errno == EFAULT);
+	CHECK(ioctl(fd, IOMMU_DESTROY, (void *)0xdead000000000000ul) == -1 && errno == EFAULT);
+	CHECK(!munmap((char *)bad + 4096, 4096));
+	CHECK(ioctl(fd, IOMMU_IOAS_ALLOC, edge) == -1 && (errno == EINVAL || errno == EFAULT));
+	sigfillset(&all);
+	CHECK(!sigprocmask(SIG_BLOCK, &all, NULL));
+	CHECK(ioctl(fd, IOMMU_DESTROY, (void *)16) == -1 && errno == EFAULT);
+	CHECK(!sigprocmask(SIG_UNBLOCK, &all, NULL));
+	signal(SIGSEGV, jump);
+	if (!sigsetjmp(back, 1)) {
+		*nowhere = 1;
+		return 1;
+	}
+	CHECK(ioctl(fd, IOMMU_DESTROY, (void *)16) == -1 && errno == EFAULT);
+	child = fork();
+	if (!child) {
+		signal(SIGSEGV, SIG_DFL);
+		*nowhere = 1;
+		_exit(0);
+	}
+	CHECK(wait_code(child) == -1);
+	child = fork();
+	if (!child) {
+		signal(SIGSEGV, SIG_DFL);
+		raise(SIGSEGV);
+		_exit(0);
+	}
+	CHECK(wait_code(child) == -1);
+	return 0;
+}
+
 int main(void)
 {
 	static const struct client_test tests[] = {
@@ -211,6 +261,7 @@ int main(void)
 		{"R6.1 an interrupt signals a real eventfd, from another process too",
 			test_eventfd},
 		{"R6.1 BAR memory is one for all processes", test_bar},
+		{"R6.1 bad pointers, and the program's own faults", test_bad_pointers},
 	};
 
 	if (access("/dev/iommu", R_OK) || access("/dev/vfio/devices/vfio0", R_OK))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* switches strict|extensions|real-kvm|our-kvm: what the host answers under each switch. */
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "client.h"
 #include "swtio/uapi/kvm.h"
@@ -26,14 +27,15 @@ static int extensions(void)
 	return 0;
 }
 
-/* Whatever the real kernel has there, it is not ours: a file of ours is in a memfd of swtio's. */
+/* Whatever the real kernel has there, it is not ours: a file of ours is in a memfd of swtio's, as
+ * the bare system call says. */
 static bool kvm_is_ours(int fd)
 {
 	char path[40], link[80];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, link, sizeof(link) - 1);
+	n = syscall(SYS_readlink, path, link, sizeof(link) - 1);
 	return n > 0 && !strncmp(link, "/memfd:swtio", 12);
 }
 
