@@ -75,6 +75,8 @@ enum device_fault {
 	DEVICE_FAULT_INTEGRITY,		/* an unrecoverable integrity error inside, now */
 	DEVICE_FAULT_DEBUG_UNLOCK,	/* debug access opened, now: streams, session, TDIs lost */
 	DEVICE_FAULT_NEW_NONCE,		/* the lock's nonce is another one now: a START finds it stale */
+	DEVICE_FAULT_SPDM_BUSY,		/* next SPDM requests get ERROR Busy */
+	DEVICE_FAULT_SPDM_NOT_READY,	/* next SPDM requests get ResponseNotReady */
 	DEVICE_FAULT_MAX
 };
 int device_inject(uint16_t rid, enum device_fault fault, unsigned int count);

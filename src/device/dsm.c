@@ -154,6 +154,22 @@ static struct trace_call visit_trace(const struct dsm *dsm, const struct spdm_wi
 	return TRACE_CALL(LANE_FIRMWARE, LANE_DEVICE, name, A("rid", dsm->rid), A("len", in->len));
 }
 
+/* An injected want of time goes to the responder, which knows which requests may be put off. */
+static void put_off_inject(const struct dsm *dsm)
+{
+	const struct tdi *tdi = dsm_tdi(dsm, dsm->rid);
+	uint32_t busy = tdi ? tdi->faults[DEVICE_FAULT_SPDM_BUSY] : 0;
+	uint32_t not_ready = tdi ? tdi->faults[DEVICE_FAULT_SPDM_NOT_READY] : 0;
+
+	if (!busy && !not_ready)
+		return;
+	spdm_responder_put_off(image_log(dsm->responder, spdm_responder_size()),
+		busy < UINT8_MAX ? (uint8_t)busy : UINT8_MAX,
+		not_ready < UINT8_MAX ? (uint8_t)not_ready : UINT8_MAX);
+	tdi_write(tdi)->faults[DEVICE_FAULT_SPDM_BUSY] = 0;
+	tdi_write(tdi)->faults[DEVICE_FAULT_SPDM_NOT_READY] = 0;
+}
+
 /* What is inside a record only the responder knows: IDE_KM and TDISP requests are traced where they
  * are handled, anything else as a secured message. */
 static int visit_handle(struct visit *visit, const struct spdm_wire *in, struct spdm_wire *out)
@@ -165,6 +181,7 @@ static int visit_handle(struct visit *visit, const struct spdm_wire *in, struct 
 	struct trace_call call;
 	int rc;
 
+	put_off_inject(dsm);
 	identity_get(dsm, &identity, measurements);
 	if (clear)
 		call = visit_trace(dsm, in);

@@ -67,6 +67,8 @@ static const struct {
 	[DEVICE_FAULT_INTEGRITY] = { "integrity", false, inject_integrity },
 	[DEVICE_FAULT_DEBUG_UNLOCK] = { "debug-unlock", false, inject_debug },
 	[DEVICE_FAULT_NEW_NONCE] = { "new-nonce", false, inject_nonce },
+	[DEVICE_FAULT_SPDM_BUSY] = { "spdm-busy", true, NULL },
+	[DEVICE_FAULT_SPDM_NOT_READY] = { "spdm-not-ready", true, NULL },
 };
 
 static const struct { const char *name; enum device_quirk bit; } quirks[] = {

@@ -119,12 +119,17 @@ struct spdm_requester {
 	uint8_t measure_op, measure_sign, measure_count;
 	uint8_t update_tag;
 	struct spdm_offer offer;
+	uint8_t tries;			/* of the step, that the device was not ready for */
+	uint8_t waiting;		/* RESPOND_IF_READY is what goes next */
+	uint8_t sent_code, token;	/* of what it is about */
+	uint8_t delay;			/* exponent of the microseconds to wait first; 0: none */
 	uint16_t next_session;		/* our half of the next session id */
 	uint16_t portion;		/* certificate bytes asked at once */
 	uint32_t peer_flags, peer_transfer;
 	uint32_t anchor_len, chain_len, message_len, record_len;
 	uint8_t scalar[SPDM_SCALAR], point[SPDM_DHE];
 	uint8_t digest[SPDM_HASH];	/* of slot 0, as DIGESTS said */
+	uint32_t before[SPDM_PARTS];	/* lengths of the transcript before the request */
 	struct spdm_session session;	/* that operations are in */
 	struct spdm_session parked[SPDM_SESSIONS - 1];
 	uint8_t anchor[SPDM_ANCHOR_MAX];
@@ -146,6 +151,11 @@ struct spdm_responder {
 	uint16_t next_session;
 	uint16_t pad;
 	uint32_t peer_flags, peer_transfer;
+	uint8_t busy, not_ready;	/* so many requests more are put off */
+	uint8_t token;			/* of the request put off last */
+	uint32_t put_off_session;	/* where it came; 0: in the clear */
+	uint32_t put_off_len;		/* 0: none */
+	uint8_t put_off[SPDM_MAX_MESSAGE];
 	uint32_t measure_session;	/* whose measurements the transcript holds; 0: outside */
 	struct spdm_session session;	/* of the last message */
 	struct spdm_session parked[SPDM_SESSIONS - 1];

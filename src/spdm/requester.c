@@ -5,6 +5,10 @@
 #include "image/image.h"
 
 #include <errno.h>
+
+#define TRIES 16u	 /* of one request, with a device that is not ready */
+#define BUSY_EXPONENT 10 /* 1 ms, roughly */
+#define DELAY_EXPONENT_MAX 20
 #include <openssl/err.h>
 
 enum req_where { REQ_IN_CLEAR, REQ_IN_SESSION, REQ_IN_EITHER, REQ_IN_HANDSHAKE };
@@ -141,6 +145,8 @@ static void operation_drop(struct spdm_requester *ctx)
 		spdm_session_end(&ctx->session);
 	ctx->step = REQ_DONE;
 	ctx->sent = false;
+	ctx->tries = 0;
+	ctx->waiting = false;
 }
 
 int spdm_requester_start(struct spdm_requester *ctx, enum spdm_op op)
@@ -206,8 +212,38 @@ static int record_open(
 	return rc;
 }
 
-/* Reads the header: 0, or the reason why this is not the answer. */
-static int answer_header(struct spdm_requester *ctx, struct req_answer *a, uint8_t expected)
+/* A device may put us off: 1, the same step again; or -EREMOTEIO. What it was busy for is not part
+ * of the transcript, what it will answer later is. */
+static int answer_error(struct spdm_requester *ctx, struct req_answer *a, bool authentic)
+{
+	uint8_t exponent, code, token;
+
+	ctx->error = a->param1;
+	if ((a->secured && !authentic) || ctx->tries >= TRIES)
+		return -EREMOTEIO;
+	if (a->param1 == SPDM_ERROR_BUSY) {
+		memcpy(ctx->transcript.len, ctx->before, sizeof(ctx->before));
+		ctx->delay = BUSY_EXPONENT;
+		ctx->tries++;
+		return 1;
+	}
+	exponent = get_u8(&a->r);
+	code = get_u8(&a->r);
+	token = get_u8(&a->r);
+	get_u8(&a->r);
+	if (a->param1 != SPDM_ERROR_RESPONSE_NOT_READY || !req_answer_end(a) ||
+		code != ctx->sent_code || ctx->session.old.valid)
+		return -EREMOTEIO;
+	ctx->delay = exponent < DELAY_EXPONENT_MAX ? exponent : DELAY_EXPONENT_MAX;
+	ctx->token = token;
+	ctx->waiting = true;
+	ctx->tries++;
+	return 1;
+}
+
+/* Reads the header: 0, or the reason why this is not the answer; 1: the step again. */
+static int answer_header(
+	struct spdm_requester *ctx, struct req_answer *a, uint8_t expected, bool authentic)
 {
 	uint8_t version = get_u8(&a->r), code = get_u8(&a->r);
 
@@ -215,10 +251,8 @@ static int answer_header(struct spdm_requester *ctx, struct req_answer *a, uint8
 	a->param2 = get_u8(&a->r);
 	if (a->r.bad)
 		return -EBADMSG;
-	if (code == SPDM_ERROR) {
-		ctx->error = a->param1;
-		return -EREMOTEIO;
-	}
+	if (code == SPDM_ERROR)
+		return answer_error(ctx, a, authentic);
 	if (code != expected)
 		return -EPROTO;
 	return version == (code == SPDM_VERSION ? SPDM_VERSION_10
@@ -248,7 +282,12 @@ static int answer_take(struct spdm_requester *ctx, const struct spdm_wire *in, b
 	} else if (in->doe_type != SPDM_DOE_CLEAR) {
 		return -EPROTO;
 	}
-	rc = answer_header(ctx, &a, row->response);
+	rc = answer_header(ctx, &a, row->response, *authentic);
+	if (rc == 1) {
+		spdm_cleanse(plain, sizeof(plain));
+		return 0;
+	}
+	ctx->tries = 0;
 	if (!rc && secured && !*authentic)
 		rc = -EPROTO;
 	if (!rc)
@@ -260,6 +299,22 @@ static int answer_take(struct spdm_requester *ctx, const struct spdm_wire *in, b
 	return 0;
 }
 
+/* The step's request, or the question whether the answer to it is ready by now. */
+static int request_build(struct spdm_requester *ctx, struct writer *w)
+{
+	int rc;
+
+	if (ctx->waiting) {
+		ctx->waiting = false;
+		req_header(ctx, w, SPDM_RESPOND_IF_READY, ctx->sent_code, ctx->token);
+		return 0;
+	}
+	memcpy(ctx->before, ctx->transcript.len, sizeof(ctx->before));
+	rc = steps[ctx->step].build(ctx, w);
+	ctx->sent_code = !rc && w->at > 1 ? w->p[1] : 0;
+	return rc;
+}
+
 static int request_send(struct spdm_requester *ctx, struct spdm_wire *out)
 {
 	bool secured = step_secured(ctx);
@@ -269,7 +324,7 @@ static int request_send(struct spdm_requester *ctx, struct spdm_wire *out)
 
 	if (ctx->step != REQ_MEASURE)
 		spdm_transcript_reset(&ctx->transcript, SPDM_PART_MEASURE);
-	rc = steps[ctx->step].build(ctx, &w);
+	rc = request_build(ctx, &w);
 	if (!rc && w.bad)
 		rc = -EMSGSIZE;
 	if (rc)
@@ -323,6 +378,7 @@ int spdm_requester_next(
 		return -EUCLEAN;
 	if (ctx->step == REQ_DONE || !in == !!ctx->sent)
 		return -EINVAL;
+	ctx->delay = 0;
 	ERR_set_mark();
 	if (in)
 		rc = answer_take(ctx, in, &authentic);
@@ -372,6 +428,11 @@ int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purp
 		rc = spdm_verify(&ctx->transcript.suite, key, purpose, hash, signature);
 	EVP_PKEY_free(key);
 	return rc;
+}
+
+uint32_t spdm_requester_delay(const struct spdm_requester *ctx)
+{
+	return ctx->delay && ctx->delay <= DELAY_EXPONENT_MAX ? 1u << ctx->delay : 0;
 }
 
 uint8_t spdm_requester_error(const struct spdm_requester *ctx)

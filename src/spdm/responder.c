@@ -102,7 +102,7 @@ size_t rsp_most(const struct spdm_responder *ctx)
 /* An image may come from a file of somebody else's making. */
 static bool context_sane(const struct spdm_responder *ctx)
 {
-	return ctx->connection < SPDM_CONNECTIONS &&
+	return ctx->connection < SPDM_CONNECTIONS && ctx->put_off_len <= sizeof(ctx->put_off) &&
 	       spdm_sessions_sane(&ctx->session, ctx->parked) &&
 	       spdm_transcript_sane(&ctx->transcript);
 }
@@ -164,6 +164,62 @@ static uint8_t error_version(const struct rsp_call *call, uint8_t version, uint8
 	return spdm_version_of(version, call->ctx->offer.versions) >= 0 ? version : SPDM_VERSION_10;
 }
 
+/* -- answers that take their time --------------------------------------------------------------- */
+
+void spdm_responder_put_off(struct spdm_responder *ctx, uint8_t busy, uint8_t not_ready)
+{
+	ctx->busy = busy;
+	ctx->not_ready = not_ready;
+}
+
+/* Whether this request is put off: 0, or the SPDM error code that says so. Any request but the one
+ * that asks for it makes us forget an earlier one. */
+static int put_off(struct rsp_call *call, const struct rsp_row *row)
+{
+	struct spdm_responder *ctx = call->ctx;
+
+	ctx->put_off_len = 0;
+	if (row->connection != SPDM_AT_ALGORITHMS || row->code == SPDM_KEY_UPDATE)
+		return 0;
+	if (ctx->busy) {
+		ctx->busy--;
+		return SPDM_ERROR_BUSY;
+	}
+	if (!ctx->not_ready || call->r.len > sizeof(ctx->put_off))
+		return 0;
+	ctx->not_ready--;
+	ctx->token++;
+	ctx->put_off_session = call->secured ? ctx->session.id : 0;
+	ctx->put_off_len = (uint32_t)call->r.len;
+	memcpy(ctx->put_off, call->r.p, call->r.len);
+	return SPDM_ERROR_RESPONSE_NOT_READY;
+}
+
+/* The request put off becomes the one that is handled: 0 or an SPDM error code. */
+static int put_off_resume(struct rsp_call *call, uint8_t version)
+{
+	struct spdm_responder *ctx = call->ctx;
+
+	if (version != spdm_suite_header(&ctx->transcript.suite))
+		return SPDM_ERROR_VERSION_MISMATCH;
+	if (!rsp_call_end(call) || !ctx->put_off_len || call->param1 != ctx->put_off[1] ||
+		call->param2 != ctx->token ||
+		ctx->put_off_session != (call->secured ? ctx->session.id : 0))
+		return SPDM_ERROR_UNEXPECTED_REQUEST;
+	call->r = reader_of(call->put_off, ctx->put_off_len);
+	memcpy(call->put_off, ctx->put_off, ctx->put_off_len);
+	ctx->put_off_len = 0;
+	return 0;
+}
+
+static void not_ready_put(struct rsp_call *call, uint8_t code)
+{
+	put_u8(&call->w, SPDM_RDT_EXPONENT);
+	put_u8(&call->w, code);
+	put_u8(&call->w, call->ctx->token);
+	put_u8(&call->w, SPDM_RDT_MULTIPLE);
+}
+
 /* One plain request to one plain answer. 0 or -ENOMSG. */
 static int request_handle(struct rsp_call *call)
 {
@@ -179,12 +235,18 @@ static int request_handle(struct rsp_call *call)
 		return -ENOMSG;
 	if (!row || !(row->effects & RSP_KEEPS_MEASURE))
 		spdm_transcript_reset(t, SPDM_PART_MEASURE);
-	if (call->r.bad)
+	if (code == SPDM_RESPOND_IF_READY && !call->r.bad) {
+		rc = put_off_resume(call, version);
+		if (!rc)
+			return request_handle(call);
+	} else if (call->r.bad)
 		rc = SPDM_ERROR_INVALID_REQUEST;
 	else if (!row)
 		rc = SPDM_ERROR_UNSUPPORTED_REQUEST;
 	else
 		rc = request_admit(call, row, version);
+	if (!rc)
+		rc = put_off(call, row);
 	if (!rc) {
 		if (row->effects & RSP_DROPS_CHALLENGE)
 			spdm_transcript_reset(t, SPDM_PART_CHAIN);
@@ -197,6 +259,8 @@ static int request_handle(struct rsp_call *call)
 	if (rc)
 		error_put(call, (uint8_t)rc, rc == SPDM_ERROR_UNSUPPORTED_REQUEST ? code : 0,
 			error_version(call, version, code));
+	if (rc == SPDM_ERROR_RESPONSE_NOT_READY)
+		not_ready_put(call, code);
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct rsp_call {
 	bool old_keys;			/* under keys that KEY_UPDATE already replaced */
 	bool ends_session;		/* once the answer is sealed */
 	struct spdm_keys seal;		/* for the answer, when not the session's own */
+	uint8_t put_off[SPDM_MAX_MESSAGE];	/* the request of earlier, taken up again */
 };
 
 /* Whole request read, but for what DOE may pad it with. */

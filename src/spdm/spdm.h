@@ -86,6 +86,9 @@ int spdm_requester_vendor(struct spdm_requester *ctx, uint8_t protocol, const vo
  * session outlives it only when the failing answer was authentic. */
 int spdm_requester_next(struct spdm_requester *ctx, const struct spdm_wire *in,
 			struct spdm_wire *out);
+/* Microseconds to wait before what _next() gave is sent, when the device asked for time (Busy,
+ * ResponseNotReady); it is asked again a bounded number of times. 0: none. */
+uint32_t spdm_requester_delay(const struct spdm_requester *ctx);
 uint8_t spdm_requester_error(const struct spdm_requester *ctx);
 bool spdm_requester_session(const struct spdm_requester *ctx);
 uint32_t spdm_requester_session_id(const struct spdm_requester *ctx);
@@ -121,6 +124,9 @@ void spdm_responder_init(struct spdm_responder *ctx);
 void spdm_responder_allow_clear_handshake(struct spdm_responder *ctx, bool allow);
 /* From the next GET_VERSION on. The signature algorithm is the one of the identity's key. */
 void spdm_responder_offer(struct spdm_responder *ctx, const struct spdm_offer *offer);
+/* Puts requests off: the next `busy` get ERROR Busy, then the next `not_ready` ResponseNotReady, to be
+ * asked for with RESPOND_IF_READY. Those of the negotiation are answered at once. */
+void spdm_responder_put_off(struct spdm_responder *ctx, uint8_t busy, uint8_t not_ready);
 /* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input;
  * -ENODEV without an image, -EUCLEAN for a damaged context. A record in the session that is not
  * authentic ends the session, as DSP0277 asks. */

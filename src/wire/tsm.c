@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name;
@@ -91,6 +92,8 @@ static int operation_run(struct tsm *tsm, const char *what)
 	int rc = spdm_requester_next(tsm->requester, NULL, &request);
 
 	while (rc == 1) {
+		if (tsm->link->fd >= 0 && spdm_requester_delay(tsm->requester))
+			usleep(spdm_requester_delay(tsm->requester));
 		rc = wire_link_message(tsm->link, &request, &answer);
 		if (!rc)
 			rc = spdm_requester_next(tsm->requester, &answer, &request);

@@ -284,6 +284,58 @@ static void several_sessions(void **state)
 	assert_int_equal(pair->ended, SPDM_SESSIONS);
 }
 
+/* A device that wants time gets it, in every operation, and the transcripts still agree. */
+static void device_wants_time(void **state)
+{
+	static const struct { uint8_t busy, not_ready; } wants[] = {{1, 0}, {0, 1}, {3, 2}, {0, 12}};
+	struct pair *pair = *state;
+
+	for (size_t i = 0; i < sizeof(wants) / sizeof(*wants); i++)
+		for (int op = SPDM_OP_CONNECT; op < SPDM_OP_MAX; op++) {
+			if (op == SPDM_OP_VENDOR || op == SPDM_OP_SESSION)
+				continue;
+			if (op != SPDM_OP_CONNECT && op != SPDM_OP_CHALLENGE)
+				pair_connect(pair);
+			spdm_responder_put_off(&pair->p, wants[i].busy, wants[i].not_ready);
+			assert_int_equal(pair_do(pair, (enum spdm_op)op), 0);
+			spdm_responder_put_off(&pair->p, 0, 0);
+		}
+	pair_connect(pair);
+	spdm_responder_put_off(&pair->p, 200, 0); /* but not for ever */
+	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), -EREMOTEIO);
+	assert_int_equal(spdm_requester_error(&pair->q), SPDM_ERROR_BUSY);
+	spdm_responder_put_off(&pair->p, 0, 0);
+	assert_int_equal(pair_do(pair, SPDM_OP_MEASURE), 0);
+}
+
+/* RESPOND_IF_READY answers what was put off, once, and nothing else. */
+static void respond_if_ready(void **state)
+{
+	static const uint8_t digests[4] = {0x12, SPDM_GET_DIGESTS};
+	struct pair *pair = *state;
+	uint8_t ask[4] = {0x12, SPDM_RESPOND_IF_READY, SPDM_GET_DIGESTS};
+	struct spdm_wire in, out;
+
+	pair_connect(pair);
+	spdm_responder_put_off(&pair->p, 0, 1);
+	in = wire_clear(digests, sizeof(digests));
+	assert_int_equal(pair_answer(pair, &in, &out), 0);
+	assert_int_equal(out.len, 8);
+	assert_int_equal(out.data[2], SPDM_ERROR_RESPONSE_NOT_READY);
+	assert_int_equal(out.data[5], SPDM_GET_DIGESTS);
+	ask[3] = out.data[6];
+	ask[2] = SPDM_CHALLENGE;
+	in = wire_clear(ask, sizeof(ask));
+	assert_int_equal(pair_answer(pair, &in, &out), 0);
+	assert_spdm_error(&out, SPDM_ERROR_UNEXPECTED_REQUEST);
+	ask[2] = SPDM_GET_DIGESTS;
+	in = wire_clear(ask, sizeof(ask));
+	assert_int_equal(pair_answer(pair, &in, &out), 0);
+	assert_int_equal(out.data[1], SPDM_DIGESTS);
+	assert_int_equal(pair_answer(pair, &in, &out), 0);
+	assert_spdm_error(&out, SPDM_ERROR_UNEXPECTED_REQUEST);
+}
+
 /* What belongs into a session, said outside of one. */
 static void session_required(void **state)
 {
@@ -578,6 +630,8 @@ int main(void)
 		TEST("R6.4 session ids are unique", session_ids_are_unique),
 		TEST("R6.4 no more sessions than there is room for", session_limit),
 		TEST("R6.4 several sessions of one connection", several_sessions),
+		TEST("R6.4 a device that wants time gets it", device_wants_time),
+		TEST("R6.4 RESPOND_IF_READY", respond_if_ready),
 		TEST("R6.4 what belongs into a session", session_required),
 		TEST("R6.4 a malformed FINISH does no harm", malformed_finish),
 		TEST("R3.4 a reset ends the session", reset_ends_the_session),

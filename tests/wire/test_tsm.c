@@ -116,6 +116,17 @@ static void device_refuses(void **state)
 	assert_non_null(strstr(rig->result.why, "0x101"));
 }
 
+/* Busy and ResponseNotReady are waited out. */
+static void device_wants_time(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(device_inject(PF, DEVICE_FAULT_SPDM_BUSY, 5), 0);
+	assert_int_equal(device_inject(PF, DEVICE_FAULT_SPDM_NOT_READY, 9), 0);
+	assert_int_equal(run(rig), 0);
+	assert_int_equal(rig->result.requests, 28 + (rig->result.report_len + 63) / 64);
+}
+
 static void wrong_anchor(void **state)
 {
 	struct rig *rig = *state;
@@ -280,6 +291,7 @@ int main(void)
 		TEST("connect, attest, keys, lock, start, stop, and back", whole_way),
 		TEST("as far as each step, and back", every_stop),
 		TEST("what the device refuses is said and undone", device_refuses),
+		TEST("a device that wants time gets it", device_wants_time),
 		TEST("another device's anchor is none", wrong_anchor),
 		TEST("a report that lies is not believed", lying_reports),
 	};
