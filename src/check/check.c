@@ -21,6 +21,7 @@ const struct check *check_set(unsigned int platform, size_t *count)
 	sets[PLATFORMS + 1] = {
 		[PLATFORM_TDX] = { check_tdx, &check_tdx_count },
 		[PLATFORM_SEV] = { check_sev, &check_sev_count },
+		[PLATFORM_CCA] = { check_cca, &check_cca_count },
 		[PLATFORMS] = { check_all, &check_all_count },
 	};
 

@@ -298,6 +298,8 @@ void ghost_event(const struct trace_event *event)
 {
 	if (machine_platform() == PLATFORM_SEV)
 		ghost_sev_event(event);
+	if (machine_platform() == PLATFORM_CCA)
+		ghost_cca_event(event);
 	if (event->kind == TRACE_KIND_CALL)
 		call_event(event);
 	else if (event_is(event, "S-EPT"))

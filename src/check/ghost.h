@@ -53,6 +53,19 @@ struct ghost_sev {			/* sev.c */
 	struct ghost_sev_tdi tdi[GHOST_TDIS];
 	struct ghost_sev_dev dev[GHOST_STREAMS];
 };
+/* Of Arm CCA: what the RMM says of its VDEVs and PDEVs. */
+#define GHOST_VDEVS 8u
+struct ghost_vdev {
+	uint64_t vdev;			/* granule, 0: unused */
+	uint64_t rd, pdev;
+	uint16_t rid;
+	uint8_t state;			/* enum vdev_state */
+	uint8_t comm;			/* enum comm_state */
+	bool ste;			/* its STE is valid */
+	uint64_t lock, meas, report;	/* nonces */
+	int64_t mapped;			/* device granules in an RTT */
+};
+struct ghost_pdev { uint64_t pdev; uint8_t state; };
 
 struct ghost {
 	uint64_t seen;			/* events consumed */
@@ -62,6 +75,9 @@ struct ghost {
 	struct ghost_page page[GHOST_PAGES];
 	struct ghost_stream stream[GHOST_STREAMS];
 	struct ghost_sev sev;
+	struct ghost_vdev vdev[GHOST_VDEVS];
+	struct ghost_pdev pdev[GHOST_VDEVS];
+	uint64_t lock_nonce;		/* the highest seen */
 	uint32_t violations;
 	uint64_t violated;		/* bit i: row i of the table was violated */
 	struct check_violation violation[GHOST_VIOLATIONS];
@@ -81,6 +97,12 @@ bool ghost_vm_lives(const struct kvm *kvm);	/* never looks into one that is gone
 const struct trace_event *ghost_enclosing(const struct trace_event *event, const char *name);
 
 void ghost_sev_event(const struct trace_event *event);	/* sev.c */
+/* ghost_cca.c: NULL when there is none. */
+const struct ghost_vdev *ghost_vdev_find(uint64_t vdev);
+const struct ghost_vdev *ghost_vdev_of_rid(uint16_t rid);
+bool ghost_pdev_ready(uint64_t pdev);
+void ghost_cca_event(const struct trace_event *event);
+
 /* Takes one event in, after the checks have seen it. */
 void ghost_event(const struct trace_event *event);
 
@@ -105,7 +127,7 @@ static inline uint64_t event_arg(const struct trace_event *event, const char *ke
 	return trace_arg_value(event, key, 0);
 }
 
-extern const struct check check_tdx[], check_sev[], check_all[];
-extern const size_t check_tdx_count, check_sev_count, check_all_count;
+extern const struct check check_tdx[], check_sev[], check_cca[], check_all[];
+extern const size_t check_tdx_count, check_sev_count, check_cca_count, check_all_count;
 
 #endif

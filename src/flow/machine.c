@@ -6,6 +6,7 @@
 #include "check/check.h"
 #include "device/device.h"
 #include "firmware/sev/sev.h"
+#include "firmware/cca/cca.h"
 #include "firmware/tdx/tdx.h"
 #include "flow/machine.h"
 #include "flow/parse.h"
@@ -16,6 +17,7 @@
 static int (*const firmwares[PLATFORMS])(void) = {
 	[PLATFORM_TDX] = tdx_power_on,
 	[PLATFORM_SEV] = sev_power_on,
+	[PLATFORM_CCA] = cca_power_on,
 };
 
 static int firmware_power_on(void)
@@ -83,6 +85,7 @@ uint64_t flow_platform_hash(void)
 		IMAGE_TYPE_TDI,
 		IMAGE_TYPE_TDX,
 		IMAGE_TYPE_SEV,
+		IMAGE_TYPE_CCA,
 		IMAGE_TYPE_IOMMUFD_OBJ,
 		IMAGE_TYPE_IOPT_AREA,
 		IMAGE_TYPE_VFIO_DEVICE,

@@ -64,7 +64,8 @@ struct flow_verb {
 	void (*run)(const struct flow_action *action, struct flow_result *result);
 };
 extern const struct flow_verb flow_admin_verbs[], flow_adversary_verbs[], flow_probe_verbs[];
-/* ... and each platform's own (tdx.c, sev.c) */
+/* ... and each platform's own (tdx.c, sev.c, cca.c) */
+extern const struct flow_verb flow_cca_acts[], flow_cca_probes[];
 extern const struct flow_verb flow_tdx_acts[], flow_tdx_probes[], flow_sev_acts[], flow_sev_probes[];
 /* Of admin, adversary or probe; NULL: it has none of that name. */
 const struct flow_verb *flow_verb_find(uint8_t actor, const char *name);

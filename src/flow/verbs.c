@@ -9,8 +9,8 @@
 
 static const struct flow_verb *const tables[FLOW_ACTORS][4] = {
 	[FLOW_ADMIN] = { flow_admin_verbs },
-	[FLOW_ADVERSARY] = { flow_adversary_verbs, flow_tdx_acts, flow_sev_acts },
-	[FLOW_PROBE] = { flow_probe_verbs, flow_tdx_probes, flow_sev_probes },
+	[FLOW_ADVERSARY] = { flow_adversary_verbs, flow_tdx_acts, flow_sev_acts, flow_cca_acts },
+	[FLOW_PROBE] = { flow_probe_verbs, flow_tdx_probes, flow_sev_probes, flow_cca_probes },
 };
 
 const struct flow_verb *flow_verb_find(uint8_t actor, const char *name)

@@ -16,6 +16,8 @@
 #define GUEST_RANGES 16u
 #define GUEST_REPORT 4096u
 #define GUEST_INFO 16384u
+#define GUEST_VCA 1024u
+#define GUEST_VDEV_INFO 512u
 #define GUEST_BARS 6u
 
 struct guest_place {		/* where things are, in GPAs without the SHARED bit */
@@ -56,6 +58,9 @@ struct guest {
 	uint8_t digest[3][SPDM_HASH];
 	uint8_t report[GUEST_REPORT];
 	uint8_t info[2][GUEST_INFO];
+	/* of a Realm */
+	uint32_t vca_len;
+	uint8_t vca[GUEST_VCA], vdev_info[GUEST_VDEV_INFO];
 };
 
 /* One running verb. */
@@ -84,7 +89,7 @@ struct guest_platform {
 	int64_t (*map_gpa)(const struct guest_call *call, uint64_t gpa, uint64_t len, bool shared);
 	const struct guest_verb_row *verbs;	/* the guest TSM's; the last has no name */
 };
-extern const struct guest_platform guest_tdx, guest_sev;
+extern const struct guest_platform guest_tdx, guest_sev, guest_cca;
 
 /* -- verbs.c: those common to all platforms, and this machine's -- */
 const struct guest_verb_row *guest_verb_find(const char *name);

@@ -24,6 +24,7 @@ static const struct guest_verb_row common[] = {
 static const struct guest_platform *const platforms[PLATFORMS] = {
 	[PLATFORM_TDX] = &guest_tdx,
 	[PLATFORM_SEV] = &guest_sev,
+	[PLATFORM_CCA] = &guest_cca,
 };
 
 const struct guest_platform *guest_platform(void)

@@ -109,6 +109,7 @@ static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 {
 	struct pt_leaf leaf;
 	uint32_t owner = a->is_private ? vcpu->tee_owner : 0;
+	uint64_t gpa = a->gpa;
 	int rc = -ENOENT;
 
 	if (emulated(vcpu, a))
@@ -118,7 +119,7 @@ static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 	else if (vcpu->ept)
 		rc = pt_walk(vcpu->ept, a->gpa, &leaf);
 	else if (shared_bit(vcpu))
-		rc = trusted_walk(vcpu->tee_root, a->gpa | shared_bit(vcpu), &leaf, &owner);
+		rc = trusted_walk(vcpu->tee_root, gpa |= shared_bit(vcpu), &leaf, &owner);
 	if (rc == -EACCES) {
 		if (!a->write)
 			memset(a->data, 0xff, a->len);
@@ -126,7 +127,7 @@ static int guest_page(const struct vcpu_hw *vcpu, const struct guest_access *a)
 	}
 	if (rc || !(leaf.prot & (a->write ? PT_W : PT_R)))
 		return leave(vcpu, a);
-	rc = access_hpa(leaf.hpa + (a->gpa - leaf.address), a->data, a->len, a->write,
+	rc = access_hpa(leaf.hpa + (gpa - leaf.address), a->data, a->len, a->write,
 			a->is_private, owner);
 	return rc ? -EIO : 0;
 }

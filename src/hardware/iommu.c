@@ -211,6 +211,17 @@ int iommu_trusted_set(uint16_t rid, uint64_t root, uint32_t owner, bool present)
 	return 0;
 }
 
+void iommu_realm_table_set(uint64_t l1)
+{
+	if (iommu())
+		hw_set(&iommu()->realm_table, l1);
+}
+
+uint64_t iommu_realm_table(void)
+{
+	return iommu() ? iommu()->realm_table : 0;
+}
+
 uint64_t iommu_trusted_epoch(void)
 {
 	const struct iommu *mmu = iommu();

@@ -91,6 +91,9 @@ struct iommu_sdte iommu_sdte(uint16_t rid);	/* all zero: none */
 /* T=1 traffic of a function was dropped by IDE: a violation as well. */
 void iommu_insecure(uint16_t rid);
 
+/* Where smmu.c finds the STEs that make trusted contexts; 0: nowhere. */
+void iommu_realm_table_set(uint64_t l1);
+uint64_t iommu_realm_table(void);
 uint64_t iommu_trusted_epoch(void);		/* completed trusted IOTLB invalidations */
 void iommu_trusted_flush(uint16_t rid);
 
@@ -100,6 +103,7 @@ void iommu_trusted_flush(uint16_t rid);
 int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner);
 /* ... of which TDX's is defined by the module, which knows the state bits of its leaves. */
 int tdx_trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner);
+int cca_trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner);
 
 /* Reads of memory: by walks of page tables (both stages), and apart from them by fetches of
  * contexts and of PASID tables (with their own second-stage reads). */

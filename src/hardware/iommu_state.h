@@ -120,6 +120,7 @@ struct config_entry {
 struct iommu {
 	const struct iommu_bus *bus[256];
 	uint64_t trusted_epoch;
+	uint64_t realm_table;		/* of an SMMU: the Realm stream table's first level */
 	uint32_t all_generation;	/* added to each domain's: invalidates everything */
 	bool uncached;
 	uint32_t generation[DIDS];

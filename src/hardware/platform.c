@@ -29,6 +29,7 @@ int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *ow
 	static int (*const walks[PLATFORMS])(uint64_t root, uint64_t gpa, struct pt_leaf *leaf,
 					     uint32_t *owner) = {
 		[PLATFORM_TDX] = tdx_trusted_walk, [PLATFORM_SEV] = rmp_trusted_walk,
+		[PLATFORM_CCA] = cca_trusted_walk,
 	};
 	enum platform platform = machine_platform();
 

@@ -114,6 +114,7 @@ struct spdm_requester {
 	uint8_t connected;		/* algorithms are agreed on */
 	uint8_t chain_good;		/* and the chain is here and verified */
 	uint8_t own_root;		/* no anchor: the chain's own root will do */
+	uint8_t has_key;		/* peer_key stands for the chain's */
 	uint8_t allow_clear;		/* offers HANDSHAKE_IN_THE_CLEAR */
 	uint8_t vendor_protocol;
 	uint8_t measure_op, measure_sign, measure_count;
@@ -132,6 +133,7 @@ struct spdm_requester {
 	uint32_t before[SPDM_PARTS];	/* lengths of the transcript before the request */
 	struct spdm_session session;	/* that operations are in */
 	struct spdm_session parked[SPDM_SESSIONS - 1];
+	uint8_t peer_key[SPDM_DHE];
 	uint8_t anchor[SPDM_ANCHOR_MAX];
 	uint8_t chain[SPDM_CHAIN_MAX];
 	uint8_t message[SPDM_MAX_MESSAGE];	/* vendor body to send, then the reply's */

@@ -62,6 +62,9 @@ int spdm_ecdh_make(unsigned int curve, uint8_t scalar[SPDM_SCALAR], uint8_t poin
 int spdm_ecdh_derive(unsigned int curve, const uint8_t scalar[SPDM_SCALAR], const uint8_t point[SPDM_DHE],
 		     const uint8_t peer[SPDM_DHE], uint8_t secret[SPDM_SCALAR]);
 
+/* A public key from X || Y, or NULL; and X || Y of a key: their length, or -EIO. */
+EVP_PKEY *spdm_point_key(unsigned int curve, const uint8_t *point);
+int spdm_key_point(EVP_PKEY *key, unsigned int curve, uint8_t point[SPDM_DHE]);
 /* The curve of a private key (DER), or -1: none of ours. */
 int spdm_key_curve(const uint8_t *key_der, size_t key_len);
 

@@ -84,6 +84,24 @@ static EVP_PKEY *curve_key(
 	return key;
 }
 
+EVP_PKEY *spdm_point_key(unsigned int curve, const uint8_t *point)
+{
+	return curve_key(spdm_curve_row(curve), NULL, point);
+}
+
+int spdm_key_point(EVP_PKEY *key, unsigned int curve, uint8_t point[SPDM_DHE])
+{
+	size_t size = 2 * spdm_curve_row(curve)->size, len = 0;
+	uint8_t encoded[POINT_ENCODED];
+
+	if (EVP_PKEY_get_octet_string_param(
+		    key, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded), &len) != 1 ||
+		len != 1 + size || encoded[0] != POINT_UNCOMPRESSED)
+		return -EIO;
+	memcpy(point, encoded + 1, size);
+	return (int)size;
+}
+
 int spdm_ecdh_derive(unsigned int curve, const uint8_t scalar[SPDM_SCALAR],
 	const uint8_t point[SPDM_DHE], const uint8_t peer[SPDM_DHE], uint8_t secret[SPDM_SCALAR])
 {

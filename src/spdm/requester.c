@@ -50,6 +50,7 @@ static const struct {
 	[SPDM_OP_HEARTBEAT] = {REQ_HEARTBEAT, REQ_NEEDS_SESSION, SPDM_CAP_HBEAT},
 	[SPDM_OP_KEY_UPDATE] = {REQ_KEY_UPDATE, REQ_NEEDS_SESSION, SPDM_CAP_KEY_UPD},
 	[SPDM_OP_END] = {REQ_END, REQ_NEEDS_SESSION},
+	[SPDM_OP_IDENTIFY] = {REQ_VERSION, REQ_NEEDS_NOTHING},
 	[SPDM_OP_SESSION] = {REQ_KEY_EXCHANGE, REQ_NEEDS_CHAIN, SPDM_CAPS_SESSION},
 };
 
@@ -405,6 +406,21 @@ static const uint8_t *root_of(const struct spdm_requester *ctx, size_t *len)
 	return ctx->chain + head;
 }
 
+int spdm_requester_peer_key(struct spdm_requester *ctx, const uint8_t *point, size_t len)
+{
+	EVP_PKEY *key = NULL;
+
+	if (ctx->connected && ctx->chain_len &&
+		len == 2 * spdm_curve_row(ctx->transcript.suite.asym)->size)
+		key = spdm_point_key(ctx->transcript.suite.asym, point);
+	if (!key)
+		return -EINVAL;
+	EVP_PKEY_free(key);
+	memcpy(ctx->peer_key, point, len);
+	ctx->has_key = ctx->chain_good = true;
+	return 0;
+}
+
 int req_chain_verify(const struct spdm_requester *ctx, EVP_PKEY **leaf)
 {
 	size_t len;
@@ -418,11 +434,15 @@ int req_signature_check(const struct spdm_requester *ctx, enum spdm_purpose purp
 	enum spdm_transcript_part part, const uint8_t *signature)
 {
 	uint8_t hash[SPDM_HASH];
-	EVP_PKEY *key;
-	int rc = req_chain_verify(ctx, &key);
+	EVP_PKEY *key = NULL;
+	int rc = 0;
 
-	if (rc)
-		return rc;
+	if (ctx->has_key)
+		key = spdm_point_key(ctx->transcript.suite.asym, ctx->peer_key);
+	else
+		rc = req_chain_verify(ctx, &key);
+	if (rc || !key)
+		return rc ? rc : -EIO;
 	rc = spdm_transcript_hash(&ctx->transcript, part, hash);
 	if (!rc)
 		rc = spdm_verify(&ctx->transcript.suite, key, purpose, hash, signature);

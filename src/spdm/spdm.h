@@ -52,6 +52,7 @@ enum spdm_op {
 	SPDM_OP_END,		/* END_SESSION */
 	SPDM_OP_CHALLENGE,	/* GET_VERSION .. certificates, CHALLENGE; no session */
 	SPDM_OP_SESSION,	/* KEY_EXCHANGE, FINISH: one session more on the connection */
+	SPDM_OP_IDENTIFY,	/* GET_VERSION .. certificates, which somebody else verifies */
 	SPDM_OP_MAX
 };
 /* An anchor longer than 2048 bytes is none: no chain will verify. */
@@ -59,6 +60,9 @@ void spdm_requester_init(struct spdm_requester *ctx, const uint8_t *trust_anchor
 /* Without an anchor: take the self-signed root the chain brings along. For a requester whose user
  * judges the chain himself, as a TD judges what the TDX module passes on. */
 void spdm_requester_trust_own_root(struct spdm_requester *ctx, bool trust);
+/* The key, X || Y, by which signatures are verified from now on, whatever the chain says. For a
+ * requester whose user has verified the chain (chain.h). 0, or -EINVAL: it does not fit what was agreed on. */
+int spdm_requester_peer_key(struct spdm_requester *ctx, const uint8_t *point, size_t len);
 /* Both ends' choice to offer HANDSHAKE_IN_THE_CLEAR: FINISH travels unencrypted when both do. Off
  * after init. */
 void spdm_requester_allow_clear_handshake(struct spdm_requester *ctx, bool allow);

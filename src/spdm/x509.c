@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Certificate chains as SPDM carries them: length u16, reserved u16, root hash, DER root..leaf. */
-#include "spdm/crypto.h"
+#include "spdm/chain.h"
+#include "spdm/context.h"
 
 #include "image/bytes.h"
 
@@ -170,5 +171,29 @@ int spdm_chain_verify(const struct spdm_suite *suite, const uint8_t *anchor, siz
 	spdm_random_fixed_end();
 	if (!rc)
 		spdm_cache_put(id, *leaf);
+	return rc;
+}
+
+/* The chain does not say what was agreed on when it was fetched, but only one suite fits. */
+int spdm_chain_key(const uint8_t *chain, size_t len, uint8_t point[SPDM_KEY_POINT])
+{
+	int rc = -EBADMSG;
+
+	for (unsigned int i = 0; i < SPDM_HASHES * SPDM_CURVES; i++) {
+		const struct spdm_suite suite = {.hash = (uint8_t)(i / SPDM_CURVES),
+			.asym = (uint8_t)(i % SPDM_CURVES)};
+		size_t head = SPDM_CHAIN_HEADER + spdm_suite_hash(&suite);
+		EVP_PKEY *key;
+
+		if (len <= head)
+			continue;
+		rc = spdm_chain_verify(&suite, chain + head,
+			spdm_certificate_size(chain + head, len - head), chain, len, &key);
+		if (rc)
+			continue;
+		rc = spdm_key_point(key, suite.asym, point);
+		EVP_PKEY_free(key);
+		return rc;
+	}
 	return rc;
 }

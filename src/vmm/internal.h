@@ -49,7 +49,7 @@ struct vmm_platform {
 	/* More of the guest's RAM into the IOAS than its memfd holds; may be NULL. */
 	long (*ioas_map)(const struct vmm_call *call);
 };
-extern const struct vmm_platform vmm_tdx, vmm_sev;
+extern const struct vmm_platform vmm_tdx, vmm_sev, vmm_cca;
 const struct vmm_platform *vmm_platform_find(const char *name);
 const struct vmm_platform *vmm_platform(const struct vmm *vmm);	/* of its VM; NULL: ordinary */
 

@@ -7,7 +7,7 @@ static const struct vmm_verb *const tables[] = {
 	vmm_ioasid_verbs, vmm_sev_verbs,
 };
 
-static const struct vmm_platform *const platforms[] = { &vmm_tdx, &vmm_sev };
+static const struct vmm_platform *const platforms[] = { &vmm_tdx, &vmm_sev, &vmm_cca };
 
 const struct vmm_platform *vmm_platform_find(const char *name)
 {

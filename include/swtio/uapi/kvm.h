@@ -22,6 +22,7 @@
 #define KVM_X86_DEFAULT_VM 0
 #define KVM_X86_SNP_VM 4
 #define KVM_X86_TDX_VM 5
+#define KVM_VM_TYPE_ARM_REALM 0x100	/* an extension here: of arm64, proposed */
 
 #define KVM_CAP_USER_MEMORY 3
 #define KVM_CAP_NR_VCPUS 9
@@ -367,5 +368,14 @@ struct kvm_run {			/* at offset 0 of a vCPU's mapping */
  * information 2; it is preset to GHCB_RET_UNSUPPORTED.
  */
 #define KVM_EXIT_SNP_TIO 0x54494f01u
+/* -- a Realm: KVM_MEMORY_ENCRYPT_OP on its VM takes this (an extension; Linux has no ABI yet) -- */
+#define KVM_ARM_RMI_REALM_ACTIVATE 1
+struct kvm_arm_rmi_cmd { __u32 id; __u32 pad; };
+
+/*
+ * A Realm's RSI_HOST_CALL leaves KVM_RUN with KVM_EXIT_HYPERCALL: nr is its x0, args x1..x6. Before the
+ * next KVM_RUN the VMM writes ret, the guest's x0, and args, its x1..x6. ret is preset:
+ */
+#define SMCCC_RET_NOT_SUPPORTED (-1L)
 
 #endif

@@ -104,6 +104,7 @@ struct kvm_platform {
 	int (*vcpu_create)(const struct kvm_vcpu *vcpu);
 	long (*vcpu_op)(const struct kvm_vcpu *vcpu, uint64_t arg);
 	int (*run_check)(const struct kvm_vcpu *vcpu);
+	int (*enter)(const struct kvm_vcpu *vcpu);	/* before each entry; 0 or -errno */
 	/* One private leaf. mmu_lock held; the leaf is in the mirror already. */
 	int (*private_map)(const struct kvm *kvm, const struct pt_leaf *leaf);
 	/* All private leaves in [gpa, end), each out of the mirror once it is unmapped. mmu_lock
@@ -122,7 +123,7 @@ struct kvm_platform {
 	bool private_memory;		/* has the PRIVATE attribute and guest_memfd of that kind */
 	uint64_t shared_bit;		/* of a GPA, 0: none */
 };
-extern const struct kvm_platform kvm_tdx_platform, kvm_sev_platform;
+extern const struct kvm_platform kvm_tdx_platform, kvm_sev_platform, kvm_cca_platform;
 const struct kvm_platform *kvm_platform(const struct kvm *kvm);
 
 /* -- slots.c -- */

@@ -22,6 +22,7 @@ uint16_t kvm_sev_asid(const struct kvm *kvm);
 /* A page of a guest_memfd, at an offset: HPA and how far it goes on; 0: not such a file, or past its
  * end. For IOMMUFD, on platforms whose trusted DMA goes through the host's tables. */
 uint64_t kvm_gmem_page(const struct file *file, uint64_t offset, uint64_t len, uint64_t *run);
+uint64_t kvm_cca_rd(const struct kvm *kvm);		/* CCA: HPA of the RD, 0 otherwise */
 const struct vcpu_hw *kvm_vcpu_hw(const struct kvm *kvm, unsigned int index);
 
 /* Drops shared and private mappings of [gpa, +len) of the second stages. Private MMIO: BLOCK,

@@ -23,6 +23,7 @@ ordinary_kind = { KVM_X86_DEFAULT_VM, &ordinary },
 confidential_kinds[PLATFORMS] = {
 	[PLATFORM_TDX] = { KVM_X86_TDX_VM, &kvm_tdx_platform },
 	[PLATFORM_SEV] = { KVM_X86_SNP_VM, &kvm_sev_platform },
+	[PLATFORM_CCA] = { KVM_VM_TYPE_ARM_REALM, &kvm_cca_platform },
 };
 
 static const struct kvm_platform *platform_of_type(uint64_t type)

@@ -261,9 +261,14 @@ static const char *const exit_names[] = {
 
 static int enter_guest(const struct kvm_vcpu *vcpu)
 {
+	const struct kvm_platform *platform = kvm_platform(vcpu->kvm);
 	const struct cpu_exit_info *exit = &vcpu->hw.exit;
-	struct trace_call call = TRACE_CALL(LANE_KVM, LANE_GUEST, "enter", A("vcpu", vcpu->id));
+	int rc = platform->enter ? platform->enter(vcpu) : 0;
+	struct trace_call call;
 
+	if (rc)
+		return rc;
+	call = TRACE_CALL(LANE_KVM, LANE_GUEST, "enter", A("vcpu", vcpu->id));
 	guest_run(&vcpu->hw);
 	if (exit->reason == CPU_EXIT_EPT_VIOLATION || exit->reason == CPU_EXIT_MMIO)
 		trace_arg_add(&call, "gpa", exit->gpa);

@@ -45,6 +45,11 @@ const struct pci_tsm *pci_tsm_dsm(const struct pci_tsm *tsm);		/* of its DSM's f
 void pci_tsm_quarantine(const struct pci_dev *pdev, const char *cause);	/* keeps the first cause */
 /* report.c: checks the TDISP report and turns it into the context's layout; 0 or -EPROTO. */
 int tsm_report_layout(const struct pci_dev *pdev, const uint8_t *report, size_t len);
+/* tee.c: the pages of the function's memory BARs that are neither MSI-X table nor PBA; 0 or -errno */
+#define TSM_TEE_SPANS 16u
+struct tsm_span { uint64_t hpa, len; };
+struct tsm_tee { uint32_t count; struct tsm_span span[TSM_TEE_SPANS]; };
+int tsm_tee_spans(const struct pci_dev *pdev, struct tsm_tee *tee);
 const struct pci_tsm_ops *tsm_ops(void);
 const void *tsm_platform(void);		/* the driver's object of the machine, or NULL */
 void tsm_platform_set(const void *platform);

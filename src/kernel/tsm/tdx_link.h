@@ -45,16 +45,13 @@ struct tdx_link {			/* one a DSM */
 	struct tdx_relay relay;
 };
 
-#define TDX_TEE_RANGES 16u
-
 struct tdx_tdi {			/* one a bound function */
 	uint64_t tdr;
 	uint64_t pages[TDX_TDI_PAGES];
 	uint64_t metadata_page;
 	uint64_t loose_page;		/* given to a shared table, and not yet seen to be taken */
 	uint64_t session;		/* of the bind */
-	uint32_t tee_count;
-	struct { uint64_t hpa, len; } tee[TDX_TEE_RANGES];	/* what may become TEE memory */
+	struct tsm_tee tee;		/* what may become TEE memory */
 	const uint8_t *report;		/* TDX_BLOB_SIZE */
 	uint32_t report_len;
 };
@@ -81,9 +78,6 @@ void tdx_pages_free(const uint64_t *pages, unsigned int count);
 /* -- tdx_tdi.c -- */
 int tdx_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
 void tdx_tdi_unbind(const struct pci_dev *pdev);
-/* -- tdx_report.c -- */
-/* The pages of the function's memory BARs that are neither MSI-X table nor PBA. */
-int tdx_tee_ranges(const struct pci_dev *pdev, struct tdx_tdi *tdi);
 /* -- tdx_request.c -- */
 ssize_t tdx_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
 		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);

@@ -148,8 +148,8 @@ static int mmio_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 {
 	int rc = 0;
 
-	for (uint32_t i = 0; !rc && i < tdi->tee_count; i++)
-		rc = range_make(tdi, tdx_func_id(pdev), tdi->tee[i].hpa, tdi->tee[i].len);
+	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
+		rc = range_make(tdi, tdx_func_id(pdev), tdi->tee.span[i].hpa, tdi->tee.span[i].len);
 	return rc;
 }
 
@@ -182,8 +182,8 @@ static int mmio_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	int rc = 0;
 
 	loose_page_settle(tdi);
-	for (uint32_t i = 0; !rc && i < tdi->tee_count; i++)
-		rc = range_unmake(tdx_func_id(pdev), tdi->tee[i].hpa, tdi->tee[i].len);
+	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
+		rc = range_unmake(tdx_func_id(pdev), tdi->tee.span[i].hpa, tdi->tee.span[i].len);
 	return rc;
 }
 
@@ -343,8 +343,8 @@ static int mappings_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi
 
 	/* A page the firmware kept at the revoke is asked for once more, here where it can be
 	 * said. */
-	for (uint32_t i = 0; !rc && i < tdi->tee_count; i++)
-		rc = kvm_unmap_mmio(pci_tsm_of(pdev)->kvm, tdi->tee[i].hpa, tdi->tee[i].len);
+	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
+		rc = kvm_unmap_mmio(pci_tsm_of(pdev)->kvm, tdi->tee.span[i].hpa, tdi->tee.span[i].len);
 	return rc;
 }
 
@@ -430,7 +430,7 @@ int tdx_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
 	w->tdi_driver = tdi;		/* unbind frees it */
 	tdi->tdr = kvm_tdx_tdr(kvm);
 	tdi->report = image_bulk_alloc(TDX_BLOB_SIZE, IMAGE_TYPE_TDX_PAGE);
-	rc = tdi->report ? tdx_tee_ranges(pdev, tdi) : -ENOMEM;
+	rc = tdi->report ? tsm_tee_spans(pdev, &tdi->tee) : -ENOMEM;
 	for (unsigned int i = 0; !rc && i < TDI_STEPS; i++) {
 		tdi_phase(pdev, i + 1);
 		rc = tdi_steps[i].make(pdev, tdi_of(pdev));

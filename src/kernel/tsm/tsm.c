@@ -19,6 +19,7 @@ struct tsm_root {
 static const struct pci_tsm_ops *const tsm_drivers[PLATFORMS] = {
 	[PLATFORM_TDX] = &tdx_tsm_ops,
 	[PLATFORM_SEV] = &sev_tsm_ops,
+	[PLATFORM_CCA] = &cca_tsm_ops,
 };
 
 static const struct tsm_root *tsm_root(void)

@@ -23,7 +23,8 @@ enum tsm_scope {
 enum tsm_request { TSM_REQUEST_REPORT = 1, TSM_REQUEST_MEASUREMENTS, TSM_REQUEST_CERTIFICATES,
 	TSM_REQUEST_START, TSM_REQUEST_STATE,
 	TSM_REQUEST_MESSAGE,		/* sealed, to the firmware: what follows the operation */
-	TSM_REQUEST_STOP };
+	TSM_REQUEST_STOP,
+	TSM_REQUEST_OBJECT = 16 };	/* u32 object: what the host keeps for the guest to compare */
 
 struct pci_tsm_ops {			/* a platform driver: static table in its own file */
 	const char *name;		/* "tdx" */
@@ -38,7 +39,7 @@ struct pci_tsm_ops {			/* a platform driver: static table in its own file */
 	ssize_t (*guest_req)(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
 			     size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);
 };
-extern const struct pci_tsm_ops tdx_tsm_ops, sev_tsm_ops;
+extern const struct pci_tsm_ops tdx_tsm_ops, sev_tsm_ops, cca_tsm_ops;
 
 int tsm_power_on(void);			/* registers tsm0 with the platform's driver */
 int pci_tsm_connect(const struct pci_dev *pdev, const char *tsm_name);
