@@ -78,6 +78,9 @@ void phys_client_forget(uint32_t owner);
  * Whole pages; local NULL takes it away. 0, -EINVAL, -ENOMEM. */
 int phys_client_reach(uint32_t owner, uint64_t address, uint64_t len, void *local);
 bool phys_client_here(uint64_t hpa, uint64_t len);	/* reached already, as phys_ram() would */
+/* The first thing reached by way of [local, +len) of this process: whose, and which part of it. */
+struct phys_reach { uint32_t owner; uint64_t address, len; void *local; };
+bool phys_client_by_way_of(const void *local, uint64_t len, struct phys_reach *found);
 void phys_client_unreach(uint32_t below);		/* everything of owners below this one */
 /* Upward: an access found that this process does not reach a client's memory. True: it does now. */
 bool kernel_client_reach(uint32_t owner, uint64_t address);

@@ -167,6 +167,25 @@ void phys_client_unreach(uint32_t below)
 	reaches.count = kept;
 }
 
+bool phys_client_by_way_of(const void *local, uint64_t len, struct phys_reach *found)
+{
+	uint64_t start = (uintptr_t)local, end = start + len;
+
+	for (size_t i = 0; i < reaches.count; i++) {
+		const struct reach *r = &reaches.at[i];
+		uint64_t from = (uintptr_t)r->local, to = from + r->len, at;
+
+		if (from >= end || to <= start)
+			continue;
+		at = from > start ? from : start;
+		*found = (struct phys_reach){ .owner = r->owner, .address = r->address + (at - from),
+					      .len = (to < end ? to : end) - at,
+					      .local = r->local + (at - from) };
+		return true;
+	}
+	return false;
+}
+
 /* Whose memory it is, and where there; false: nobody's. */
 static bool client_of(uint64_t hpa, uint64_t len, uint32_t *owner, uint64_t *address)
 {

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <unistd.h>
 
 unsigned int slab_class_of(uint64_t size)
 {
@@ -41,7 +42,7 @@ bool alloc_fails(void)
 {
 	struct volatile_state *now = &HEADER->now;
 
-	return now->fail_left && !--now->fail_left;
+	return now->fail_left && now->fail_pid == getpid() && !--now->fail_left;
 }
 
 /* -- slabs ------------------------------------------------------------------------------------ */

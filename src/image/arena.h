@@ -110,6 +110,7 @@ struct volatile_state {
 	uint64_t random[4];
 	uint64_t counters[IMAGE_COUNTER_MAX];
 	uint64_t fail_left;
+	int32_t fail_pid;	/* whose allocations count */
 	uint64_t calls;		/* serial of the last image_call() */
 	uint32_t lock_serial;	/* of the last modelled lock that was used */
 	uint32_t findings;	/* about modelled locks */

@@ -346,6 +346,7 @@ void image_random(void *buf, size_t len)
 void image_fail_nth(uint64_t n)
 {
 	HEADER->now.fail_left = n;
+	HEADER->now.fail_pid = getpid();
 }
 
 uint64_t image_fail_left(void)

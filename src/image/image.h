@@ -96,7 +96,7 @@ bool image_bulk_written(const void *p, size_t len);
  * p is in none, freed memory included. */
 size_t image_bulk_at(const void *p, enum image_type *type);
 
-/* Fault injection: the n-th allocation from now (1 = the next) answers NULL; 0 turns it off.
+/* Fault injection: the n-th allocation of this process from now (1 = the next) answers NULL; 0 turns it off.
  * image_fail_left() is 0 once it fired. */
 void image_fail_nth(uint64_t n);
 uint64_t image_fail_left(void);
@@ -106,7 +106,7 @@ enum image_root {
 	IMAGE_ROOT_TRACE, IMAGE_ROOT_HARDWARE, IMAGE_ROOT_IOMMU, IMAGE_ROOT_DEVICE, IMAGE_ROOT_FIRMWARE,
 	IMAGE_ROOT_KERNEL, IMAGE_ROOT_PCI, IMAGE_ROOT_TSM, IMAGE_ROOT_VFIO, IMAGE_ROOT_KVM,
 	IMAGE_ROOT_FLOW, IMAGE_ROOT_CHECK, IMAGE_ROOT_SHIM, IMAGE_ROOT_FILES, IMAGE_ROOT_LOCKS,
-	IMAGE_ROOT_IOMMUFD, IMAGE_ROOT_GUEST, IMAGE_ROOT_SPARE3, IMAGE_ROOT_CCA, IMAGE_ROOT_MAX
+	IMAGE_ROOT_IOMMUFD, IMAGE_ROOT_GUEST, IMAGE_ROOT_CCA, IMAGE_ROOT_FAULT, IMAGE_ROOT_MAX
 };
 const void *image_root(enum image_root root);
 void image_root_set(enum image_root root, const void *object);

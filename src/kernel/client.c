@@ -9,18 +9,24 @@
  * What a process has mapped where is asked of the real kernel: /proc/PID/maps.
  */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "kernel/core.h"
+#include "kernel/iommufd/iommufd.h"
 
 #define OWNER_FILE 0x80000000u		/* owners from here on are files, below tasks */
+#define OWNER_LIFE 0x40000000u		/* of those, other lives of a task's addresses */
 #define PLACE_START 0x400000000000ull	/* our own mappings: not in the holes between the client's */
 #define MAPS_FD_MIN 512			/* out of the way of the client's own descriptors */
 #define PROBES 256u			/* pages of another process asked for at a time */
@@ -59,6 +65,16 @@ static struct {
 	struct life *lives;
 	size_t count;
 } local = { .maps = -1, .place = PLACE_START };
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
 
 /* -- what is mapped --------------------------------------------------------------------------- */
 
@@ -230,19 +246,22 @@ static bool is_image(const struct mapping *m)
 	return m->ino == ino && m->dev == dev;
 }
 
-static uint32_t private_owner(const struct task *task, uint64_t address, uint64_t *end)
+/* Who owns this process's private memory at an address, and from where to where: in, a mapping. */
+static uint32_t private_owner(const struct task *task, uint64_t address, uint64_t *start,
+			      uint64_t *end)
 {
 	uint32_t owner = task->id;
 
 	for (size_t i = 0; task->pid == local.pid && i < local.count; i++) {
 		const struct life *life = &local.lives[i];
+		bool in = address >= life->start && address < life->end;
 
-		if (address >= life->start && address < life->end) {
+		if (in)
 			owner = life->owner;
-			*end = life->end < *end ? life->end : *end;
-		} else if (life->start > address && life->start < *end) {
-			*end = life->start;
-		}
+		if (life->start > address || in)
+			*end = min(*end, in ? life->end : life->start);
+		if (life->end <= address || in)
+			*start = max(*start, in ? life->start : life->end);
 	}
 	return owner;
 }
@@ -316,32 +335,149 @@ static bool probe(pid_t pid, uint64_t address, uint64_t len)
 uint64_t client_page(const struct task *task, uint64_t address, uint64_t len, bool write,
 		     uint64_t *run)
 {
-	uint64_t at, hpa, end;
+	uint64_t at, hpa, start, end;
 	struct mapping m;
+	bool here, file;
 	uint32_t owner;
-	bool here;
 
 	fresh_after_fork();
 	here = task->pid == local.pid;
 	if (!mapping_find(task->pid, address, &m) || !(write ? m.write : m.read) || is_image(&m))
 		return 0;
-	end = len < m.end - address ? address + len : m.end;
-	owner = m.shared && m.ino ? file_owner(m.dev, m.ino) : private_owner(task, address, &end);
-	at = m.shared && m.ino ? m.offset + (address - m.start) : address;
-	*run = end - address;
-	if (*run > PHYS_1G - at % PHYS_1G)
-		*run = PHYS_1G - at % PHYS_1G;
+	start = m.start;
+	end = m.end;
+	file = m.shared && m.ino;
+	owner = file ? file_owner(m.dev, m.ino) : private_owner(task, address, &start, &end);
+	at = file ? m.offset + (address - m.start) : address;
+	*run = min(min(len, end - address), PHYS_1G - at % PHYS_1G);
 	if (here ? !populate(&m, address, *run, write) : !probe(task->pid, address, *run))
 		return 0;
 	hpa = owner ? phys_client(owner, at) : 0;
 	if (!hpa || !here || phys_client_here(hpa, *run))
 		return hpa;
-	if (owner >= OWNER_FILE)
-		phys_client_reach(owner, m.offset, m.end - m.start, alias(&m));
-	else
-		phys_client_reach(owner, page_down(at), page_up(at + *run) - page_down(at),
-				  (void *)(uintptr_t)page_down(address));
+	phys_client_reach(owner, file ? m.offset : start, end - start,
+			  file ? alias(&m) : (void *)(uintptr_t)start);
 	return hpa;
+}
+
+/* -- what the client does to its mappings ------------------------------------------------------ */
+
+/* Other memory will be at [start, end). */
+static bool life_add(const struct task *task, uint64_t start, uint64_t end)
+{
+	struct life *more = realloc(local.lives, (local.count + 1) * sizeof(*more));
+
+	if (!more)
+		return false;
+	local.lives = more;
+	memmove(more + 1, more, local.count * sizeof(*more));
+	more[0] = (struct life){ start, end,
+				 OWNER_LIFE | (task->id & 0x3fff) << 16 | (local.count & 0xffff) };
+	local.count++;
+	return true;
+}
+
+/* What is pinned goes to a place of ours (1), the rest is forgotten (0). */
+static int keep(const struct task *task, const struct phys_reach *found)
+{
+	uint64_t hpa = phys_client(found->owner, found->address);
+	uint64_t start = (uintptr_t)found->local;
+	void *at;
+
+	if (!hpa || !iommufd_pinned(hpa, found->len))
+		return phys_client_reach(found->owner, found->address, found->len, NULL);
+	at = place(found->len);
+	if (at == MAP_FAILED || !life_add(task, start, start + found->len) ||
+	    mremap(found->local, found->len, found->len, MREMAP_MAYMOVE | MREMAP_FIXED, at) ==
+		    MAP_FAILED)
+		return -ENOMEM;
+	phys_client_reach(found->owner, found->address, found->len, at);
+	return 1;
+}
+
+struct leaving_call {
+	const struct task *task;
+	uint64_t address, len;
+};
+
+static long leaving(void *arg)
+{
+	const struct leaving_call *call = arg;
+	struct phys_reach found;
+	int moved = 0;
+
+	while (phys_client_by_way_of((void *)(uintptr_t)call->address, call->len, &found)) {
+		int rc = keep(call->task, &found);
+
+		if (rc < 0)
+			return rc;
+		moved |= rc;
+	}
+	return moved;
+}
+
+int client_leaving(const struct task *task, uint64_t address, uint64_t len)
+{
+	struct leaving_call call = { task, page_down(address),
+				     page_up(address + len) - page_down(address) };
+	struct phys_reach any;
+
+	fresh_after_fork();
+	if (!phys_client_by_way_of((void *)(uintptr_t)call.address, call.len, &any))
+		return 0;
+	return (int)image_call(leaving, &call);
+}
+
+void client_moved(uint64_t from, uint64_t to, uint64_t len)
+{
+	struct phys_reach found;
+
+	while (phys_client_by_way_of((void *)(uintptr_t)from, len, &found)) {
+		uint64_t at = to + ((uintptr_t)found.local - from);
+
+		if (phys_client_reach(found.owner, found.address, found.len,
+				      (void *)(uintptr_t)at))
+			return;
+	}
+}
+
+/* -- what a process may do --------------------------------------------------------------------- */
+
+/* What a sandbox keeps from everybody, root included, this host gives to root. Nobody gets it back
+ * while the process runs, so once asked is enough. */
+static bool withheld(int cap)
+{
+	static uint64_t asked, missing;
+
+	if (!(asked >> cap & 1)) {
+		asked |= 1ull << cap;
+		missing |= (uint64_t)!prctl(PR_CAPBSET_READ, cap, 0, 0, 0) << cap;
+	}
+	return missing >> cap & 1;
+}
+
+static bool capable(const struct __user_cap_data_struct *caps, int cap)
+{
+	return withheld(cap) ? !geteuid() : caps[0].effective >> cap & 1;
+}
+
+void client_credentials(const struct task *task)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct rlimit limit;
+	struct task *w;
+
+	if (!task->pid || syscall(SYS_capget, &header, caps))
+		return;
+	w = image_write(task);
+	w->cap_ipc_lock = capable(caps, CAP_IPC_LOCK);
+	w->cap_sys_resource = capable(caps, CAP_SYS_RESOURCE);
+	w->cap_sys_admin = capable(caps, CAP_SYS_ADMIN);
+	if (w->cap_ipc_lock || getrlimit(RLIMIT_MEMLOCK, &limit))
+		return;			/* nothing is counted against a limit */
+	w->rlimit_memlock = limit.rlim_cur;
+	w->uid = getuid();
 }
 
 /* -- memfds ----------------------------------------------------------------------------------- */

@@ -40,6 +40,8 @@ const struct file_ops *const file_type_ops[FILE_TYPE_MAX] = {
 	[FILE_VFIO_CONTAINER] = &vfio_container_file_ops,
 	[FILE_IOASID] = &ioasid_file_ops,
 	[FILE_VFIO_MDEV] = &vfio_mdev_file_ops,
+	[FILE_MOCK_ACCESS] = &mock_access_file_ops,
+	[FILE_FAULT] = &fault_file_ops,
 };
 
 static const struct task *current;		/* process-local: who is in the kernel */
@@ -312,6 +314,12 @@ const struct file *fd_file(int fd)
 bool fd_is_open(int fd)
 {
 	return fd_file(fd) || (!task_is_local() && fcntl(fd, F_GETFD) >= 0);
+}
+
+void task_notice(const char *text)
+{
+	if (!task_is_local() && hooks->notice)
+		hooks->notice(text);
 }
 
 /* -- mappings --------------------------------------------------------------------------------- */

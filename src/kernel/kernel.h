@@ -23,6 +23,7 @@ enum file_type {
 	FILE_NONE, FILE_IOMMUFD, FILE_IOMMUFD_FAULT, FILE_IOMMUFD_VEVENTQ, FILE_VFIO_DEVICE, FILE_DMABUF,
 	FILE_KVM, FILE_KVM_VM, FILE_KVM_VCPU, FILE_KVM_DEVICE, FILE_GUEST_MEMFD, FILE_MEMFD, FILE_EVENTFD,
 	FILE_SYSFS, FILE_VFIO_GROUP, FILE_VFIO_CONTAINER, FILE_IOASID, FILE_VFIO_MDEV,
+	FILE_MOCK_ACCESS, FILE_FAULT,
 	FILE_TYPE_MAX
 };
 
@@ -106,7 +107,8 @@ extern const struct file_ops *const file_type_ops[FILE_TYPE_MAX];	/* kernel/file
 extern const struct file_ops iommufd_file_ops, iommufd_fault_file_ops, iommufd_veventq_file_ops,
 	vfio_device_file_ops, dmabuf_file_ops, kvm_file_ops, kvm_vm_file_ops, kvm_vcpu_file_ops,
 	kvm_device_file_ops, guest_memfd_file_ops, memfd_file_ops, eventfd_file_ops, sysfs_file_ops,
-	vfio_group_file_ops, vfio_container_file_ops, ioasid_file_ops, vfio_mdev_file_ops;
+	vfio_group_file_ops, vfio_container_file_ops, ioasid_file_ops, vfio_mdev_file_ops,
+	mock_access_file_ops, fault_file_ops;
 
 /* What open() of a device node makes: each room's own; -errno or 0 and a file with one reference. */
 int iommufd_open(const char *path, int flags, const struct file **file);
@@ -153,10 +155,12 @@ struct task_hooks {
 	/* The file that is mapped at an address of this process, or NULL; where in it, and how much
 	 * of the mapping is left there. */
 	const struct file *(*mapping)(uint64_t address, uint64_t *offset, uint64_t *left);
+	void (*notice)(const char *text);	/* a line for whoever runs the client */
 };
 /* Whoever changes what some file's poll() says, says so. */
 void files_polled(void);
 void task_hooks_set(const struct task_hooks *hooks);	/* process-local */
+void task_notice(const char *text);			/* nothing for a simulated task */
 
 /* Mappings of file's [offset, +len) in every task: access gives SIGBUS until restored. */
 /* The file mapped at an address of a task (NULL: none of ours), the offset in it, the bytes left. */
@@ -185,6 +189,13 @@ uint64_t user_page(const struct task *task, uint64_t address, uint64_t len, bool
 /* -- memory of real client processes, under the drop-in (kernel/client.c) -- */
 /* As user_page(), and it stays reachable for devices whatever the client does to its mapping. */
 uint64_t client_page(const struct task *task, uint64_t address, uint64_t len, bool write, uint64_t *run);
+/* The client is about to unmap, overlay or drop [address, +len) of its memory: what is pinned of it
+ * is moved away, so that devices keep it, and leaves a hole. 1 there was something, 0, or -ENOMEM. */
+int client_leaving(const struct task *task, uint64_t address, uint64_t len);
+/* ... and has moved its memory. */
+void client_moved(uint64_t from, uint64_t to, uint64_t len);
+/* What the real kernel lets the current process do: capabilities, RLIMIT_MEMLOCK, uid. */
+void client_credentials(const struct task *task);
 /* A real memfd by descriptor of this process: *owner names it from now on, 0: it is no memory.
  * 0, -EBADF, -ENOMEM. */
 int client_memfd(int fd, uint32_t *owner);

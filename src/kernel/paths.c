@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel/core.h"
+#include "kernel/fault.h"
 #include "kernel/pci/pci.h"
 #include "kernel/syscall.h"
 #include "kernel/vfio/mdev.h"
@@ -30,6 +31,11 @@ static bool ioasid_there(void)
 	return kernel_options()->extensions;
 }
 
+static bool never(void)
+{
+	return false;		/* no device node */
+}
+
 static uint32_t device_number(const struct pci_dev *pdev)
 {
 	return vfio_device_number(vfio_device_of(pdev));
@@ -41,6 +47,7 @@ static uint32_t group_number(const struct pci_dev *pdev)
 }
 
 static const struct path_entry paths[] = {
+	{ "/proc/self/task/*/fail-nth", fault_nth_open, 0, 0, never, NULL },
 	{ "/dev/iommu", iommufd_open, MISC_MAJOR, IOMMU_MINOR, NULL, NULL },
 	{ "/dev/ioasid", ioasid_open, MISC_MAJOR, IOASID_MINOR, ioasid_there, NULL },
 	{ "/dev/kvm", kvm_open, MISC_MAJOR, KVM_MINOR, kvm_there, NULL },

@@ -35,6 +35,7 @@ static const enum lane file_lane[FILE_TYPE_MAX] = {
 	[FILE_VFIO_GROUP] = LANE_VFIO, [FILE_VFIO_CONTAINER] = LANE_VFIO,
 	[FILE_MEMFD] = LANE_VMM, [FILE_EVENTFD] = LANE_VMM, [FILE_SYSFS] = LANE_TSM,
 	[FILE_IOASID] = LANE_IOASID, [FILE_VFIO_MDEV] = LANE_VFIO,
+	[FILE_MOCK_ACCESS] = LANE_IOMMUFD,
 };
 
 static bool traced(const struct file *file)
@@ -459,6 +460,22 @@ int file_access(const struct task *task, const struct file *file, uint64_t offse
 			     .out = data };
 
 	return (int)call_run(do_trap, &call);
+}
+
+static long do_unmapped(struct call *call)
+{
+	const struct vma gone = { .file = call->file, .offset = call->offset, .len = call->len };
+
+	if (file_type_ops[call->file->type]->unmapped)
+		file_type_ops[call->file->type]->unmapped(call->file, &gone);
+	return 0;
+}
+
+void file_unmapped(const struct task *task, const struct file *file, uint64_t offset, uint64_t len)
+{
+	struct call call = { .task = task, .file = file, .offset = offset, .len = len };
+
+	call_run(do_unmapped, &call);
 }
 
 static void vma_drop(const struct vma *vma)

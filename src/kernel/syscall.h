@@ -36,6 +36,8 @@ ssize_t file_read(const struct task *task, const struct file *file, uint64_t to,
 ssize_t file_write(const struct task *task, const struct file *file, uint64_t from, size_t len);
 /* Only asks what is to be mapped; the mapping is the caller's business. 0 or -errno. */
 int file_mmap(const struct task *task, const struct file *file, struct mmap_request *request);
+/* A whole mapping that file_mmap() was asked for is gone again. */
+void file_unmapped(const struct task *task, const struct file *file, uint64_t offset, uint64_t len);
 /* A load or store through a mapping that traps (mmap_request.trapped): 0, -ENXIO (SIGBUS). */
 int file_access(const struct task *task, const struct file *file, uint64_t offset, void *data,
 		uint64_t len, bool write);

@@ -170,8 +170,12 @@ static void *map(const struct file *file, void *address, size_t len, int prot, i
 			(flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	else
 		at = map_memory(&request, address, prot, flags);
-	if (at == MAP_FAILED)
+	if (at == MAP_FAILED) {
+		error = errno;
+		file_unmapped(shim_task(), file, (uint64_t)offset, len);
+		errno = error;
 		return at;
+	}
 	new.start = (uint64_t)(uintptr_t)at;
 	new.len = (len + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	new.trapped = request.trapped;
@@ -203,6 +207,19 @@ static void *map_huge(void *address, size_t len, int prot, int flags)
 	return shim_libc()->mmap(at + skip, len, prot, flags | MAP_FIXED, -1, 0);
 }
 
+/* What devices have pinned of the program's memory stays theirs. Whether there was any; or -1 and
+ * errno. */
+static int leaving(void *address, size_t len)
+{
+	int error = errno, rc;
+
+	if (!shim_attached() || !len)
+		return 0;
+	rc = client_leaving(shim_task(), (uint64_t)(uintptr_t)address, len);
+	errno = error;
+	return (int)shim_as_libc(rc);
+}
+
 #define MMAP(name)                                                                                 \
 	EXPORT void *name(void *address, size_t len, int prot, int flags, int fd, off_t offset);   \
 	EXPORT void *name(void *address, size_t len, int prot, int flags, int fd, off_t offset)    \
@@ -211,6 +228,8 @@ static void *map_huge(void *address, size_t len, int prot, int flags)
 		void *at;                                                                          \
 		if (!(flags & MAP_ANONYMOUS) && shim_fd_maybe(fd))                                 \
 			file = shim_fd_file(fd);                                                   \
+		if (flags & MAP_FIXED && leaving(address, len) < 0)                                \
+			return MAP_FAILED;                                                         \
 		if (file)                                                                          \
 			return map(file, address, len, prot, flags, offset);                       \
 		at = shim_libc()->mmap(address, len, prot, flags, fd, offset);                     \
@@ -226,11 +245,19 @@ MMAP(mmap64)
 
 EXPORT int munmap(void *address, size_t len)
 {
-	int rc = shim_libc()->munmap(address, len);
+	struct mapping old = {0};
+	bool whole = mapping_find((uint64_t)(uintptr_t)address, &old) && len >= old.len &&
+		     old.start == (uint64_t)(uintptr_t)address;
+	const struct file *file = whole ? file_find(old.id) : NULL;
+	int rc = leaving(address, len) < 0 ? -1 : shim_libc()->munmap(address, len), error = errno;
 
-	if (!rc)
-		mapping_gone(address, len);
-	return rc;
+	if (rc)
+		return rc;
+	mapping_gone(address, len);
+	if (file && file->generation == old.generation)
+		file_unmapped(shim_task(), file, old.offset, old.len);
+	errno = error;
+	return 0;
 }
 
 EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
@@ -245,9 +272,15 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 		fixed = va_arg(args, void *);
 		va_end(args);
 	}
+	if ((len < old_len && leaving((char *)old + len, old_len - len) < 0) ||
+		(fixed && leaving(fixed, len) < 0))
+		return MAP_FAILED;
 	at = shim_libc()->mremap(old, old_len, len, flags, fixed);
 	if (at == MAP_FAILED)
 		return at;
+	if (at != old && shim_attached())
+		client_moved((uint64_t)(uintptr_t)old, (uint64_t)(uintptr_t)at,
+			len < old_len ? len : old_len);
 	mapping_gone(old, old_len);
 	mapping_gone(at, len);
 	if (!ours)
@@ -257,6 +290,21 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	moved.len = (len + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	mapping_add(&moved);
 	return at;
+}
+
+/* Private memory that is dropped comes back as zeroes: where what was there is kept for a device,
+ * new memory takes its place. */
+EXPORT int madvise(void *address, size_t len, int advice)
+{
+	int moved;
+
+	if (advice != MADV_DONTNEED && advice != MADV_FREE)
+		return shim_libc()->madvise(address, len, advice);
+	moved = leaving(address, len);
+	if (moved <= 0)
+		return moved ? -1 : shim_libc()->madvise(address, len, advice);
+	return shim_libc()->mmap(address, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
 /* Registers stay without access whatever the program says: it is the trap that serves them. */

@@ -182,7 +182,11 @@ int shim_path_open(int dir, const char *path, int flags)
 
 	rc = tree_find(dir, path, flags & O_NOFOLLOW, &place);
 	if (rc == TREE_NOT_OURS)
-		return fdinfo_open(path, flags);
+	{
+		int fd = shim_proc_open(path, flags);
+
+		return fd == SHIM_NOT_OURS ? fdinfo_open(path, flags) : fd;
+	}
 	if (!rc)
 		rc = open_ours(&place, flags);
 	else if (rc == -ENOENT && flags & O_CREAT)

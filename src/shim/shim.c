@@ -92,6 +92,11 @@ static int install(const struct file *file, unsigned int flags)
 	return fd;
 }
 
+static void notice(const char *text)
+{
+	dprintf(STDERR_FILENO, "# swtio: %s\n", text);
+}
+
 static const struct task_hooks hooks = {
 	.install = install,
 	.lookup = shim_fd_file,
@@ -101,6 +106,7 @@ static const struct task_hooks hooks = {
 	.mapping = shim_mapping,
 	.polled = queues_update,
 	.copy = shim_copy,
+	.notice = notice,
 };
 
 static bool fd_has_identity(int fd)
@@ -168,6 +174,11 @@ static void attach(void)
 int shim_image_open(void)
 {
 	return shim_libc()->open(shim_environment()->value[SHIM_IMAGE], O_RDWR | O_CLOEXEC);
+}
+
+bool shim_attached(void)
+{
+	return attached > 0;
 }
 
 bool shim_ready(void)

@@ -85,6 +85,9 @@ void shim_release_by(const char *files_path);
 struct tree_place;
 /* What the host says of a place in the tree, over what the tree's filesystem says. */
 void shim_place_stat(const struct tree_place *place, struct stat *st);
+/* A file of /proc that is ours in part: fd, -1 and errno, or SHIM_NOT_OURS. */
+int shim_proc_open(const char *path, int flags);
+bool shim_attached(void); /* already: does not attach */
 #define SHIM_NOT_OURS (-2)
 /* As openat(): a descriptor, -1 and errno, or SHIM_NOT_OURS. */
 int shim_path_open(int dir, const char *path, int flags);
@@ -95,7 +98,8 @@ int shim_path_open(int dir, const char *path, int flags);
 	x(open) x(openat) x(fopen) x(close) x(close_range) x(dup) x(dup2) x(dup3) \
 	x(fcntl) x(ioctl) x(lseek) x(read) x(write) x(pread) x(pwrite) x(readv) \
 	x(writev) x(preadv) x(pwritev) x(preadv2) x(pwritev2) \
-	x(mmap) x(munmap) x(mremap) x(mprotect) x(sigaction) x(sigprocmask) x(pthread_sigmask) \
+	x(mmap) x(munmap) x(mremap) x(mprotect) x(sigaction) x(sigprocmask) \
+	x(pthread_sigmask) x(madvise) \
 	x(stat) x(lstat) x(fstat) x(fstatat) \
 	x(statx) x(access) x(faccessat) x(readlink) x(readlinkat) x(getxattr) \
 	x(lgetxattr) x(listxattr) x(llistxattr) x(recvmsg) x(execve) x(execvpe) \

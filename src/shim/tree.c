@@ -14,7 +14,7 @@
 
 /* What the host has hides what is really there. */
 static const char *const ours[] = {"/dev/iommu", "/dev/ioasid", "/dev/vfio", "/dev/kvm",
-	"/sys/bus/pci", "/sys/class/tsm", "/sys/kernel/iommu_groups"};
+	"/sys/bus/pci", "/sys/class/tsm", "/sys/kernel/iommu_groups", "/sys/kernel/debug"};
 
 static uint64_t fds[SHIM_FDS / 64];
 static bool cwd;
@@ -308,7 +308,8 @@ int tree_find(int dir, const char *path, bool link, struct tree_place *place)
 	if (!rc)
 		rc = follow(spelt, link, place);
 	/* Out by "..", or a node that is the real kernel's: it has the answer. */
-	if (rc == -ENOENT && (strstr(path, "..") || !strncmp(path, "/dev/kvm", 8)))
+	if (rc == -ENOENT && (strstr(path, "..") || !strncmp(path, "/dev/kvm", 8) ||
+				     !strncmp(path, "/sys/kernel/debug", 17)))
 		rc = TREE_NOT_OURS;
 	errno = error;
 	return rc;

@@ -111,6 +111,58 @@ static void remove_one(void)
 		owner[i] = 0;
 }
 
+static unsigned int told;
+
+static void tell(const void *item, void *arg)
+{
+	uint32_t *last = arg;
+	uint32_t unit = *last;
+
+	while (owner[unit] != (uintptr_t)item)
+		assert_true(++unit < UNITS);
+	*last = unit;
+	told++;
+}
+
+/* All that begin in a range, each told once and in order. */
+static void remove_range(void)
+{
+	uint32_t first = chance(UNITS), last = first + chance(UNITS - first), from = first, at = 0;
+	unsigned int count = 0;
+
+	while (first && from < UNITS && owner[from] && owner[from] == owner[first - 1])
+		from++;
+	told = 0;
+	itree_remove_range(tree, first, last, tell, &at);
+	for (uint32_t unit = from; unit <= last; unit++) {
+		uint16_t whose = owner[unit];
+
+		count += whose && (!unit || owner[unit - 1] != whose);
+		while (whose && unit < UNITS && owner[unit] == whose)
+			owner[unit++] = 0;
+		unit -= whose ? 1 : 0;
+	}
+	assert_int_equal(told, count);
+	check_all();
+}
+
+static void check_nth(void)
+{
+	uint32_t first = chance(UNITS), n = chance(40), unit = first;
+	struct itree_span span = { 0 };
+	uint16_t whose = 0;
+
+	if (!itree_find_nth(tree, first, UINT64_MAX, n, &span))
+		return;
+	for (uint32_t seen = 0; unit < UNITS && seen <= n; unit++) {
+		if (!owner[unit] || owner[unit] == whose)
+			continue;
+		whose = owner[unit];
+		seen++;
+	}
+	assert_int_equal((uintptr_t)span.item, whose);
+}
+
 static void check_below(void)
 {
 	uint32_t last = chance(UNITS), unit = last;
@@ -138,6 +190,9 @@ static void random_against_model(void **state)
 			remove_one();
 		check_fit();
 		check_below();
+		check_nth();
+		if (step % 500 == 0)
+			remove_range();
 		if (step % 256 == 0)
 			check_all();
 	}

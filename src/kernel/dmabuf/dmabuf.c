@@ -274,6 +274,8 @@ static void dmabuf_release(const struct file *file)
 
 		dmabuf_detach(buf, (enum dmabuf_importer)attach->type, attach->importer);
 	}
+	if (buf->memory)
+		image_bulk_free(buf->memory);
 	image_free(buf);
 }
 

@@ -16,6 +16,7 @@ struct dmabuf {
 	bool revoked;
 	bool dead;			/* exporter closed: never comes back */
 	const void *exporter;		/* struct vfio_device, NULL once gone */
+	const void *memory;		/* of a mock exporter: the buffer's own, in bulk */
 	uint64_t size;
 	uint32_t range_count;
 	struct { uint64_t bar_offset, len, hpa; } range[DMABUF_RANGES];

@@ -270,9 +270,14 @@ static int change_ioas(const struct iommufd_device *idev, uint32_t pasid, enum i
 			*pt_id = hwpt->obj.id;
 		return rc;
 	}
-	rc = iommufd_hwpt_create(idev, ioas, 0, &none, &hwpt);
+	/* A first attach comes before the tables are filled, a replace after it. */
+	rc = iommufd_hwpt_new(idev, ioas, 0, &none, &hwpt);
+	if (!rc && how == IOMMUFD_REPLACE)
+		rc = iopt_add_hwpt(ioas, hwpt);
 	if (!rc)
 		rc = change_hwpt(idev, pasid, how, hwpt);
+	if (!rc && how == IOMMUFD_ATTACH)
+		rc = iopt_add_hwpt(ioas, hwpt);
 	if (rc)
 		return rc;
 	w = image_write(hwpt);

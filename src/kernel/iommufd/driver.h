@@ -35,13 +35,15 @@ struct iommufd_hw_info {
 
 struct iommufd_driver {
 	const char *name;
+	bool snoops;			/* its HWPTs can keep DMA coherent whatever the device says */
 	bool in_context;		/* its devices live in the context and do not hold it open */
 	struct iommu_iova_range aperture;
 	struct iommu_iova_range msi;	/* of every device; last 0: none */
 
 	/* Can the device track dirty pages? */
 	bool (*dirty_capable)(const struct iommufd_device *idev);
-	/* hwpt->pt, and whatever else of it is the driver's. -EOPNOTSUPP, -EINVAL, -ENOMEM. */
+	/* hwpt->pt, and whatever else of it is the driver's; pgsizes and aperture if it
+	 * has others than format and driver. -EOPNOTSUPP, -EINVAL, -ENOMEM. */
 	int (*hwpt_init)(const struct iommufd_device *idev, struct iommufd_hwpt *hwpt,
 			 uint32_t flags, const struct iommufd_user_data *data);
 	void (*hwpt_free)(const struct iommufd_hwpt *hwpt);

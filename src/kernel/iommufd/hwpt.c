@@ -44,7 +44,7 @@ int iommufd_user_data_reply(const struct iommufd_user_data *data, const void *fr
 /* What the HWPT's tables can reach. */
 struct iommu_iova_range iommufd_hwpt_aperture(const struct iommufd_hwpt *hwpt)
 {
-	struct iommu_iova_range range = iommufd_driver(hwpt->driver)->aperture;
+	struct iommu_iova_range range = hwpt->aperture;
 	uint64_t highest = pt_page(&hwpt->pt) * (1ull << 9 * hwpt->pt.levels) - 1;
 
 	range.last = range.last < highest ? range.last : highest;
@@ -59,9 +59,9 @@ void iommufd_hwpt_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_
 		driver->flush(hwpt, first, last);
 }
 
-int iommufd_hwpt_create(const struct iommufd_device *idev, const struct iommufd_ioas *ioas,
-			uint32_t flags, const struct iommufd_user_data *data,
-			const struct iommufd_hwpt **result)
+int iommufd_hwpt_new(const struct iommufd_device *idev, const struct iommufd_ioas *ioas,
+		     uint32_t flags, const struct iommufd_user_data *data,
+		     const struct iommufd_hwpt **result)
 {
 	const struct iommufd_driver *driver = iommufd_driver(idev->group->driver);
 	struct iommufd_hwpt *hwpt;
@@ -78,9 +78,21 @@ int iommufd_hwpt_create(const struct iommufd_device *idev, const struct iommufd_
 	hwpt->nest_parent = flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
 	hwpt->pasid = flags & IOMMU_HWPT_ALLOC_PASID;
 	hwpt->dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+	hwpt->aperture = driver->aperture;
 	rc = driver->hwpt_init(idev, hwpt, flags, data);
+	if (!hwpt->pgsizes)
+		hwpt->pgsizes = pt_page_sizes((enum pt_format)hwpt->pt.format);
 	*result = hwpt;
-	return rc ? rc : iopt_add_hwpt(ioas, hwpt);
+	return rc;
+}
+
+int iommufd_hwpt_create(const struct iommufd_device *idev, const struct iommufd_ioas *ioas,
+			uint32_t flags, const struct iommufd_user_data *data,
+			const struct iommufd_hwpt **hwpt)
+{
+	int rc = iommufd_hwpt_new(idev, ioas, flags, data, hwpt);
+
+	return rc ? rc : iopt_add_hwpt(ioas, *hwpt);
 }
 
 void iommufd_hwpt_destroy(const struct idobject *object)

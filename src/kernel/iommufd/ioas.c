@@ -244,6 +244,9 @@ static int copy_areas(const struct iopt_map *to, const struct iommufd_ioas *sour
 		area = span.item;
 		part.iova = to->iova + (at - first);
 		part.len = (span.last < last ? span.last : last) - at + 1;
+		if ((area->offset + (at - area->start)) & (PHYS_PAGE - 1) &
+		    (to->ioas->alignment - 1))
+			return -EINVAL;
 		rc = iopt_insert(&part, area->pages, area->offset + (at - area->start));
 		if (rc)
 			return rc;
@@ -285,6 +288,7 @@ int iommufd_ioctl_copy(struct iommufd_cmd *cmd)
 				 .iova = args->dst_iova,
 				 .len = args->length,
 				 .fixed = args->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+				 .readonly = readonly,
 				 .prot = flags_prot(args->flags) };
 	if (!map.ioas)
 		return -ENOENT;
@@ -292,11 +296,8 @@ int iommufd_ioctl_copy(struct iommufd_cmd *cmd)
 	area = span.item;
 	map.address = area->pages->start + area->offset + (args->src_iova - area->start);
 	rc = iopt_choose(&map);
-	if (rc)
-		return rc;
-	if (readonly)
-		return -EPERM;
-	rc = copy_areas(&map, source, args->src_iova, last);
+	if (!rc)
+		rc = copy_areas(&map, source, args->src_iova, last);
 	if (rc)
 		return rc;
 	args->dst_iova = map.iova;
@@ -345,6 +346,7 @@ static int option_rlimit_mode(struct iommufd_cmd *cmd, struct iommu_option *args
 	}
 	if (args->op != IOMMU_OPTION_OP_SET)
 		return -EOPNOTSUPP;
+	client_credentials(current_task());
 	if (!current_task()->cap_sys_resource)
 		return -EPERM;
 	if (idtable_count(cmd->ctx->objects))

@@ -45,4 +45,7 @@ int iommufd_trusted_dma_disable(const struct pci_dev *pdev);
 /* The device left its bound state by itself (surprise removal, PF reset): forget the bind. */
 void iommufd_tsm_gone(const struct pci_dev *pdev);
 
+/* Has anybody a page of [hpa, +len) pinned? */
+bool iommufd_pinned(uint64_t hpa, uint64_t len);
+
 #endif

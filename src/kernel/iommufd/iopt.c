@@ -4,7 +4,7 @@
  * HWPT of the IOAS the same as its areas. A call that fails is undone by the log, page tables
  * included.
  */
-#include "kernel/iommufd/private.h"
+#include "kernel/iommufd/access.h"
 
 #define BATCH 256u		/* areas unmapped a commit */
 
@@ -50,6 +50,10 @@ static int choose_in(struct iopt_map *map, uint64_t first, uint64_t last, uint64
 	const struct iopt_reserved *taken = map->ioas->reserved;
 	uint64_t offset = map->address & (PHYS_PAGE - 1);
 
+	/* As Linux does: the range is aligned before the runs in it are looked at. */
+	if (__builtin_add_overflow(first, align - 1, &first))
+		return -ENOSPC;
+	first = (first & ~(align - 1)) | offset;
 	for (; taken && first <= last; taken = taken->next) {
 		if (taken->last < first)
 			continue;
@@ -101,6 +105,8 @@ int iopt_choose(struct iopt_map *map)
 	rc = map->fixed ? choose_fixed(map) : choose_free(map);
 	if (rc)
 		return rc;
+	if (map->readonly)
+		return -EPERM;
 	return (map->address & (PHYS_PAGE - 1) & (map->ioas->alignment - 1)) ? -EINVAL : 0;
 }
 
@@ -179,6 +185,8 @@ int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const str
 	const struct iopt_pages *pages;
 	int rc;
 
+	if (map->len > UINT64_MAX - PHYS_PAGE - offset)
+		return -EINVAL;
 	rc = iopt_pages_file(ctx, file, start - offset, offset + map->len, map->prot & PT_W,
 			     &pages);
 	if (rc)
@@ -187,9 +195,13 @@ int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const str
 	return rc ? rc : iopt_insert(map, pages, offset);
 }
 
-static void area_free(const struct iopt_area *area)
+/* The tree lets go of an area. */
+static void area_free(const void *item, void *arg)
 {
-	itree_remove(&area->ioas->areas, area->start);
+	const struct iopt_area *area = item;
+	uint64_t *bytes = arg;
+
+	*bytes += area->last - area->start + 1;
 	if (area->ioas->hwpts)
 		area_unpin(area);
 	if (area->pages)
@@ -207,32 +219,23 @@ static void unmap_tables(const struct iommufd_ioas *ioas, uint64_t first, uint64
 	}
 }
 
-/* Removes the areas of [first, last], whose ends are ends of areas. */
+/* Removes the areas of [first, last], whose ends are ends of areas; returns how many bytes. */
 static uint64_t unmap_areas(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last)
 {
-	struct itree_span span;
 	uint64_t bytes = 0;
 
 	unmap_tables(ioas, first, last);
-	while (itree_find(&ioas->areas, first, last, &span)) {
-		bytes += span.last - span.start + 1;
-		area_free(span.item);
-	}
+	itree_remove_range(&ioas->areas, first, last, area_free, &bytes);
 	return bytes;
 }
 
 /* The end of as many areas from `first` on as one commit takes: the journal stays in the caches. */
 static uint64_t batch_last(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last)
 {
-	struct itree_span span = { .last = last };
+	struct itree_span span;
 
-	for (unsigned int n = 0; n < BATCH && first <= last; n++) {
-		if (!itree_find(&ioas->areas, first, last, &span))
-			return last;
-		if (span.last == UINT64_MAX)
-			break;
-		first = span.last + 1;
-	}
+	if (!itree_find_nth(&ioas->areas, first, last, BATCH - 1, &span) || span.last > last)
+		return last;
 	return span.last;
 }
 
@@ -250,10 +253,30 @@ static bool locked_find(const struct iommufd_ioas *ioas, uint64_t first, uint64_
 	return false;
 }
 
+/* Has accesses let go of the areas of [first, *last], which then ends before one that does not. */
+static int release_accesses(const struct iommufd_ioas *ioas, uint64_t first, uint64_t *last)
+{
+	struct itree_span span;
+
+	for (uint64_t at = first; itree_find(&ioas->areas, at, *last, &span); at = span.last + 1) {
+		const struct iopt_area *area = span.item;
+
+		if (area->accesses)
+			iommufd_access_notify(ioas, span.start, span.last);
+		if (area->accesses) {
+			*last = span.start - 1;
+			return -EDEADLK;
+		}
+		if (span.last >= *last)
+			break;
+	}
+	return 0;
+}
+
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes)
 {
 	struct itree_span low, high, locked;
-	int rc = 0;
+	int rc = 0, stuck;
 
 	*bytes = 0;
 	if (!itree_find(&ioas->areas, first, last, &low))
@@ -275,8 +298,12 @@ int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, u
 	}
 	do {
 		last = batch_last(ioas, low.start, high.last);
-		*bytes += unmap_areas(ioas, low.start, last);
+		stuck = ioas->accesses ? release_accesses(ioas, low.start, &last) : 0;
+		if (!stuck || last > low.start)
+			*bytes += unmap_areas(ioas, low.start, last);
 		image_commit();
+		if (stuck)
+			return stuck;
 	} while (last < high.last && itree_find(&ioas->areas, last, high.last, &low));
 	return rc;
 }
@@ -314,16 +341,20 @@ int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
 }
 
 /* IOVAs are as finely placed as the coarsest user of the IOAS can; what is mapped must suit it. */
-static int alignment_update(const struct iommufd_ioas *ioas)
+int iopt_alignment_update(const struct iommufd_ioas *ioas)
 {
-	uint64_t alignment = ioas->small_pages || ioas->locks ? PHYS_PAGE : 1;
+	uint64_t alignment = ioas->small_pages ? PHYS_PAGE : 1;
 	struct iommufd_ioas *w = image_write(ioas);
 	struct itree_span span;
 	uint64_t at = 0;
 
 	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next)
-		if (pt_page(&hwpt->pt) > alignment)
-			alignment = pt_page(&hwpt->pt);
+		if ((hwpt->pgsizes & -hwpt->pgsizes) > alignment)
+			alignment = hwpt->pgsizes & -hwpt->pgsizes;
+	for (const struct iommufd_access *access = ioas->accesses; access;
+	     access = access->ioas_next)
+		if (access->pins)
+			alignment = PHYS_PAGE;
 	if (alignment > ioas->alignment)
 		while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {
 			const struct iopt_area *area = span.item;
@@ -347,74 +378,23 @@ int iopt_set_small_pages(const struct iommufd_ioas *ioas, bool small)
 		return -EINVAL;
 	w = image_write(ioas);
 	w->small_pages = small;
-	return alignment_update(ioas);
+	return iopt_alignment_update(ioas);
 }
 
-/* -- locks ------------------------------------------------------------------------------------- */
-
-static int area_lock(const struct iopt_area *area)
+void iopt_lock(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, int by)
 {
-	struct iopt_area *w = image_write(area);
-
-	if (area->pages->source == IOPT_DMABUF || (area->start - area->offset) % PHYS_PAGE)
-		return -EINVAL;
-	w->locks++;
-	return iopt_pages_pin(area->pages);
-}
-
-/* Is [at, last] of an area in one run of memory that begins at hpa? */
-static bool in_one_run(const struct iopt_area *area, uint64_t at, uint64_t last, uint64_t hpa)
-{
-	uint64_t run, end = area->last < last ? area->last : last;
-
-	return iopt_pages_hpa(area->pages, area->offset + (at - area->start), &run) == hpa &&
-	       run > end - at;
-}
-
-int iopt_lock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len, uint64_t *hpa)
-{
-	uint64_t first = iova & ~(PHYS_PAGE - 1), last = (iova + (len - 1)) | (PHYS_PAGE - 1);
-	struct iommufd_ioas *w = image_write(ioas);
-	struct itree_span span = { 0 };
-	const struct iopt_area *area;
-	uint64_t base = 0, run;
-	bool one = true;
-	int rc;
-
-	w->locks++;
-	rc = alignment_update(ioas);
-	for (uint64_t at = first; !rc && (at == first || span.last < last); at = span.last + 1) {
-		if (!itree_find(&ioas->areas, at, at, &span))
-			return -ENOENT;
-		area = span.item;
-		rc = area_lock(area);
-		if (rc)
-			return rc;
-		if (at == first)
-			base = iopt_pages_hpa(area->pages, area->offset + (at - area->start), &run);
-		one = one && in_one_run(area, at, last, base + (at - first));
-	}
-	*hpa = base + iova % PHYS_PAGE;
-	return rc || one ? rc : -EFAULT;
-}
-
-void iopt_unlock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len)
-{
-	uint64_t last = iova + (len - 1);
 	struct iommufd_ioas *w = image_write(ioas);
 	struct itree_span span;
 
-	while (itree_find(&ioas->areas, iova, last, &span)) {
+	w->locks += (uint32_t)by;
+	while (itree_find(&ioas->areas, first, last, &span)) {
 		struct iopt_area *area = image_write((const struct iopt_area *)span.item);
 
-		area->locks--;
-		iopt_pages_unpin(area->pages);
+		area->locks += (uint32_t)by;
 		if (span.last >= last)
 			break;
-		iova = span.last + 1;
+		first = span.last + 1;
 	}
-	w->locks--;
-	alignment_update(ioas);
 }
 
 /* -- what hardware takes ---------------------------------------------------------------------- */
@@ -538,7 +518,7 @@ int iopt_add_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt *hw
 	link->ioas_next = ioas->hwpts;
 	w->hwpts = hwpt;
 	w->obj.users++;
-	rc = alignment_update(ioas);
+	rc = iopt_alignment_update(ioas);
 	if (!rc)
 		rc = aperture_reserve(ioas, hwpt);
 	if (!rc)
@@ -562,7 +542,7 @@ void iopt_remove_hwpt(const struct iommufd_ioas *ioas, const struct iommufd_hwpt
 	*slot = hwpt->ioas_next;
 	aperture_unreserve(ioas, hwpt);
 	w->obj.users--;
-	alignment_update(ioas);
+	iopt_alignment_update(ioas);
 	if (ioas->hwpts)
 		return;
 	while (itree_find(&ioas->areas, at, UINT64_MAX, &span)) {

@@ -83,19 +83,86 @@ static void sum_up(const struct itree_node *node, struct entry *sum)
 	}
 }
 
-/* Brings the sums above level `below` up to date; stops where nothing changed. */
+static void gap_widen(struct entry *sum, uint64_t run)
+{
+	if (run > sum->gap)
+		sum->gap = run;
+}
+
+/* *sum is what the node summed up to when its entry `at` was `was`. All entries are looked at only
+ * if what made the largest run got smaller. */
+static void sum_change(const struct itree_node *node, unsigned int at, const struct entry *was,
+		       struct entry *sum)
+{
+	const struct entry *e = node->e, *is = &e[at];
+	bool left = at, right = at + 1 < node->count;
+
+	if ((was->gap == sum->gap && is->gap < was->gap) ||
+	    (left && is->start < was->start && run_between(&e[at - 1], was) == sum->gap) ||
+	    (right && is->last > was->last && run_between(was, &e[at + 1]) == sum->gap)) {
+		sum_up(node, sum);
+		return;
+	}
+	sum->start = e[0].start;
+	sum->last = e[node->count - 1].last;
+	gap_widen(sum, is->gap);
+	if (left)
+		gap_widen(sum, run_between(&e[at - 1], is));
+	if (right)
+		gap_widen(sum, run_between(is, &e[at + 1]));
+}
+
+/* The same for a leaf that an interval was put into at `at`. */
+static void sum_insert(const struct itree_node *leaf, unsigned int at, struct entry *sum)
+{
+	const struct entry *e = leaf->e;
+	bool left = at, right = at + 1 < leaf->count;
+
+	if (left && right && run_between(&e[at - 1], &e[at + 1]) == sum->gap) {
+		sum_up(leaf, sum);
+		return;
+	}
+	sum->start = e[0].start;
+	sum->last = e[leaf->count - 1].last;
+	if (left)
+		gap_widen(sum, run_between(&e[at - 1], &e[at]));
+	if (right)
+		gap_widen(sum, run_between(&e[at], &e[at + 1]));
+}
+
+/* What the node at a level of the path sums up to, as its parent has it. */
+static const struct entry *sum_at(const struct path *path, unsigned int level)
+{
+	return &path->node[level - 1]->e[path->at[level - 1]];
+}
+
+/* The node at `level` sums up to *new now: so do those above; stops where nothing changed. */
+static void climb(const struct path *path, unsigned int level, const struct entry *new)
+{
+	struct entry sum = *new, was, *entry;
+
+	for (; level; level--) {
+		const struct itree_node *parent = path->node[level - 1];
+
+		was = *sum_at(path, level);
+		if (!memcmp(&was, &sum, sizeof(sum)))
+			return;
+		entry = image_write(sum_at(path, level));
+		*entry = sum;
+		if (level == 1)
+			return;
+		sum = *sum_at(path, level - 1);
+		sum_change(parent, path->at[level - 1], &was, &sum);
+	}
+}
+
+/* Brings the sums above level `below` up to date. */
 static void refresh(const struct path *path, unsigned int below)
 {
-	while (below-- > 0) {
-		const struct entry *old = &path->node[below]->e[path->at[below]];
-		struct entry *entry, sum;
+	struct entry sum;
 
-		sum_up(path->node[below + 1], &sum);
-		if (!memcmp(old, &sum, sizeof(sum)))
-			return;
-		entry = image_write(old);
-		*entry = sum;
-	}
+	sum_up(path->node[below], &sum);
+	climb(path, below, &sum);
 }
 
 static void node_insert(const struct itree_node *node, unsigned int at, const struct entry *entry)
@@ -167,6 +234,23 @@ static int root_grow(const struct itree *tree, const struct itree_node *left,
 	return 0;
 }
 
+/* Sums, after an entry came into the node at `level`. */
+static void inserted(const struct path *path, unsigned int level, unsigned int at)
+{
+	const struct itree_node *node = path->node[level];
+	struct entry sum;
+
+	if (!level)
+		return;
+	if (!node->leaf) {
+		refresh(path, level);
+		return;
+	}
+	sum = *sum_at(path, level);
+	sum_insert(node, at, &sum);
+	climb(path, level, &sum);
+}
+
 static int tree_insert(const struct itree *tree, const struct entry *first)
 {
 	const struct itree_node *right;
@@ -183,7 +267,7 @@ static int tree_insert(const struct itree *tree, const struct entry *first)
 
 		if (node->count < FANOUT) {
 			node_insert(node, at, &entry);
-			refresh(&path, level);
+			inserted(&path, level, at);
 			return 0;
 		}
 		rc = node_split(node, at, &entry, &right);
@@ -291,6 +375,74 @@ void itree_remove(const struct itree *tree, uint64_t start)
 	root_shrink(tree);
 }
 
+/* -- many at once ------------------------------------------------------------------------------ */
+
+struct removal {
+	uint64_t first, last, count;
+	void (*fn)(const void *item, void *arg);
+	void *arg;
+};
+
+/* Takes `count` entries from `from` on out of a node. */
+static void node_cut(const struct itree_node *node, unsigned int from, unsigned int count)
+{
+	unsigned int tail = node->count - from - count;
+	uint32_t *left = image_write(&node->count);
+	struct entry *e;
+
+	if (tail) {
+		e = image_log(&node->e[from], tail * sizeof(*e));
+		memmove(e, &node->e[from + count], tail * sizeof(*e));
+	}
+	*left -= count;
+}
+
+/* Empties the part of a node that lies in the range; the node itself stays. */
+static void node_remove(const struct itree_node *node, struct removal *job)
+{
+	unsigned int from = node->count, gone = 0;
+
+	for (unsigned int i = 0; i < node->count && node->e[i].start <= job->last; i++) {
+		const struct entry *e = &node->e[i];
+
+		if (node->leaf ? e->start < job->first : e->last < job->first)
+			continue;
+		if (node->leaf) {
+			job->fn(e->down, job->arg);
+			job->count++;
+		} else {
+			node_remove(child(node, i), job);
+			if (child(node, i)->count) {
+				sum_up(child(node, i), image_write(e));
+				continue;
+			}
+			image_free(child(node, i));
+		}
+		from = from < i ? from : i;
+		gone++;
+	}
+	if (gone)
+		node_cut(node, from, gone);
+}
+
+void itree_remove_range(const struct itree *tree, uint64_t first, uint64_t last,
+			void (*fn)(const void *item, void *arg), void *arg)
+{
+	struct removal job = { first, last, 0, fn, arg };
+	struct itree *w;
+
+	if (!tree->root)
+		return;
+	node_remove(tree->root, &job);
+	w = image_write(tree);
+	w->count -= job.count;
+	if (!tree->root->count) {
+		image_free(tree->root);
+		w->root = NULL;
+	}
+	root_shrink(tree);
+}
+
 static void node_free(const struct itree_node *node)
 {
 	for (unsigned int i = 0; !node->leaf && i < node->count; i++)
@@ -330,6 +482,30 @@ bool itree_find(const struct itree *tree, uint64_t first, uint64_t last, struct 
 		node = child(node, at);
 	}
 	return false;
+}
+
+bool itree_find_nth(const struct itree *tree, uint64_t first, uint64_t last, unsigned int n,
+		    struct itree_span *span)
+{
+	struct path path;
+
+	for (bool found = false;; found = true) {
+		const struct itree_node *leaf;
+		unsigned int at, step;
+
+		if (!itree_find(tree, first, UINT64_MAX, span))
+			return found;
+		descend(tree, span->start, &path);
+		leaf = path.node[path.depth - 1];
+		at = path.at[path.depth - 1];
+		step = leaf->count - 1 - at < n ? leaf->count - 1 - at : n;
+		*span = (struct itree_span){ leaf->e[at + step].start, leaf->e[at + step].last,
+					     leaf->e[at + step].down };
+		if (step == n || span->last >= last)
+			return true;
+		n -= step + 1;
+		first = span->last + 1;
+	}
 }
 
 bool itree_find_below(const struct itree *tree, uint64_t last, struct itree_span *span)

@@ -19,6 +19,9 @@ struct itree {			/* embed; zero is empty */
 /* 0 or -ENOMEM (the running call then fails and is undone). Must not overlap what is there. */
 int itree_insert(const struct itree *tree, uint64_t start, uint64_t last, const void *item);
 void itree_remove(const struct itree *tree, uint64_t start);	/* the interval that begins there */
+/* All that begin in [first, last], in order; fn is told of each and may free the item. */
+void itree_remove_range(const struct itree *tree, uint64_t first, uint64_t last,
+			void (*fn)(const void *item, void *arg), void *arg);
 void itree_clear(const struct itree *tree);			/* frees the nodes, not the items */
 
 struct itree_span {
@@ -28,6 +31,11 @@ struct itree_span {
 
 /* The lowest interval that touches [first, last]; false: none. */
 bool itree_find(const struct itree *tree, uint64_t first, uint64_t last, struct itree_span *span);
+
+/* Of those that end at or above `first`, the one that n others come before, or an earlier one that
+ * ends at or above `last` or is the last there is; false: none. */
+bool itree_find_nth(const struct itree *tree, uint64_t first, uint64_t last, unsigned int n,
+		    struct itree_span *span);
 
 /* The highest interval that begins at or below `last`; false: none. */
 bool itree_find_below(const struct itree *tree, uint64_t last, struct itree_span *span);

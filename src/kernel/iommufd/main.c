@@ -212,6 +212,7 @@ void iommufd_ctx_destroy(const struct iommufd_ctx *ctx)
 	bool progress = true;
 
 	iommufd_drop_all(ctx);
+	iommufd_unmap_all(ctx);
 	while (progress) {
 		const struct idobject *object;
 		uint32_t id = 0;

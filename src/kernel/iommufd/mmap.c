@@ -54,6 +54,14 @@ static const struct iommufd_mmap *map_at(const struct file *file, uint64_t offse
 	return map;
 }
 
+static void mappings_add(const struct iommufd_mmap *map, int n)
+{
+	struct iommufd_mmap *w = image_write(map);
+
+	w->mappings += (uint32_t)n;
+	iommufd_users_add(map->owner, n);
+}
+
 int iommufd_mmap(const struct file *file, struct mmap_request *request)
 {
 	const struct iommufd_mmap *map;
@@ -66,7 +74,7 @@ int iommufd_mmap(const struct file *file, struct mmap_request *request)
 	if (!map)
 		return -ENXIO;
 	request->memory = map->memory;
-	iommufd_users_add(map->owner, 1);
+	mappings_add(map, 1);
 	return 0;
 }
 
@@ -74,6 +82,12 @@ void iommufd_unmapped(const struct file *file, const struct vma *vma)
 {
 	const struct iommufd_mmap *map = map_at(file, vma->offset, vma->len);
 
-	if (map)
-		iommufd_users_add(map->owner, -1);
+	if (map && map->mappings)
+		mappings_add(map, -1);
+}
+
+void iommufd_unmap_all(const struct iommufd_ctx *ctx)
+{
+	for (const struct iommufd_mmap *map = ctx->mmaps; map; map = map->next)
+		mappings_add(map, -(int)map->mappings);
 }

@@ -22,6 +22,7 @@ static const struct kind_ops kinds[IOMMUFD_KIND_MAX] = {
 	[IOMMUFD_VEVENTQ] = { "veventq", iommufd_veventq_destroy },
 	[IOMMUFD_HWPT_NESTED] = { "nested hwpt", iommufd_nested_destroy },
 	[IOMMUFD_HW_QUEUE] = { "hardware queue", iommufd_hw_queue_destroy },
+	[IOMMUFD_ACCESS] = { "access", NULL },
 	[IOMMUFD_SELFTEST] = { "selftest", iommufd_selftest_destroy },
 };
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "hardware/platform.h"
 #include "kernel/iommufd/private.h"
@@ -25,6 +26,7 @@ static struct iopt_pages *pages_new(const struct iommufd_ctx *ctx, enum iopt_sou
 
 	if (!pages)
 		return NULL;
+	client_credentials(task);
 	pages->source = (uint8_t)source;
 	pages->account = task->cap_ipc_lock || source == IOPT_DMABUF ? ACCOUNT_NONE : ctx->account;
 	pages->writable = write;
@@ -213,6 +215,7 @@ int iopt_pages_charge(const struct iopt_pages *pages, const struct task *to)
 
 	if (pages->task == to->id)
 		return 0;
+	client_credentials(to);
 	if (pages->pins) {
 		uncharge(pages);
 		rc = charge(pages, to);
@@ -295,13 +298,16 @@ static bool guest_memory(const struct file *file)
 }
 
 /* One physically contiguous run of the source, at `offset` of the pages; 0 or -errno. */
-static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t *hpa, uint64_t *run)
+static int source_run(const struct iopt_pages *pages, uint64_t offset, uint64_t left, uint64_t *hpa,
+		      uint64_t *run)
 {
-	uint64_t left = pages->len - offset;
 	unsigned int order;
+	uint64_t end;
 
 	switch ((enum iopt_source)pages->source) {
 	case IOPT_USER:
+		if (__builtin_add_overflow(pages->start, pages_count(pages) * PHYS_PAGE, &end))
+			return -EOVERFLOW;
 		*hpa = user_run(pages, pages->start + offset, left, run);
 		return *hpa ? 0 : -EFAULT;
 	case IOPT_FILE:
@@ -329,7 +335,7 @@ static int pages_look_up(struct iopt_pages *pages)
 	uint64_t hpa, run;
 
 	for (uint64_t offset = 0; offset < pages->len; offset += run) {
-		int rc = source_run(pages, offset, &hpa, &run);
+		int rc = source_run(pages, offset, pages->len - offset, &hpa, &run);
 
 		if (!rc)
 			rc = extent_append(pages, offset, hpa, run);
@@ -389,6 +395,30 @@ uint32_t iopt_pins_of(uint64_t hpa)
 	return count.pins;
 }
 
+struct pinned { uint64_t hpa, len; };
+
+static int overlaps(const void *object, void *arg)
+{
+	const struct iopt_pages *pages = object;
+	const struct pinned *range = arg;
+
+	for (uint32_t i = 0; i < pages->extents; i++) {
+		const struct iopt_extent *extent = &extents_of(pages)[i];
+
+		if (extent->hpa < range->hpa + range->len &&
+		    range->hpa < extent->hpa + extent->len)
+			return 1;
+	}
+	return 0;
+}
+
+bool iommufd_pinned(uint64_t hpa, uint64_t len)
+{
+	struct pinned range = { hpa, len };
+
+	return image_each(IMAGE_TYPE_IOPT_PAGES, overlaps, &range);
+}
+
 /* -- page tables ------------------------------------------------------------------------------ */
 
 /* The extent that holds `offset`. */
@@ -414,6 +444,46 @@ uint64_t iopt_pages_hpa(const struct iopt_pages *pages, uint64_t offset, uint64_
 
 	*run = extent->len - (offset - extent->offset);
 	return extent->hpa + (offset - extent->offset);
+}
+
+/* Memory of another process that nobody pinned is copied by the real kernel. */
+static int process_rw(const struct task *task, uint64_t address, void *data, uint64_t len,
+		      bool write)
+{
+	struct iovec here = { data, len }, there = { (void *)(uintptr_t)address, len };
+	ssize_t n = write ? process_vm_writev(task->pid, &here, 1, &there, 1, 0)
+			  : process_vm_readv(task->pid, &here, 1, &there, 1, 0);
+
+	return n == (ssize_t)len ? 0 : -EFAULT;
+}
+
+int iopt_pages_rw(const struct iopt_pages *pages, uint64_t offset, void *data, uint64_t len,
+		  bool write)
+{
+	const struct task *task = pages->source == IOPT_USER ? pages_task(pages) : NULL;
+	uint8_t *at = data;
+
+	if (task && task->pid && !pages->pins)
+		return process_rw(task, pages->start + offset, data, len, write);
+	for (uint64_t run; len; offset += run, at += run, len -= run) {
+		uint64_t hpa;
+		int rc = 0;
+
+		if (pages->pins)
+			hpa = iopt_pages_hpa(pages, offset, &run);
+		else
+			rc = source_run(pages, offset, len, &hpa, &run);
+		if (rc)
+			return rc;
+		/* Pages that follow each other by address may be in different places of a client. */
+		if (run > PHYS_PAGE - hpa % PHYS_PAGE)
+			run = PHYS_PAGE - hpa % PHYS_PAGE;
+		run = run < len ? run : len;
+		rc = write ? phys_write(hpa, at, run, 0) : phys_read(hpa, at, run, 0);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int run_map(const struct pt *pt, uint64_t iova, uint64_t hpa, uint64_t len, uint8_t prot,

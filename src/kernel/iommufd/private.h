@@ -92,6 +92,7 @@ struct iopt_area {
 	const struct iopt_pages *pages;	/* NULL: of a child, whose parent has them */
 	const struct iommufd_ioas *ioas;
 	const struct iopt_area *pages_next, *pages_prev;
+	uint32_t accesses;		/* that have pages of it pinned */
 	uint8_t prot;			/* PT_R, PT_W */
 	uint32_t locks;			/* hardware queues that keep it mapped */
 };
@@ -109,6 +110,7 @@ struct iommufd_ioas {
 	struct itree areas, allowed;
 	const struct iopt_reserved *reserved;
 	const struct iommufd_hwpt *hwpts;	/* by ioas_next; each holds one of `users` */
+	const struct iommufd_access *accesses;	/* likewise */
 	/* Nesting in software (merge.c): areas lead to addresses of `parent`, and have no pages. */
 	const struct iommufd_ioas *parent, *children, *sibling;
 	uint64_t alignment;			/* of IOVAs and lengths; 1 without HWPT */
@@ -130,6 +132,8 @@ struct iommufd_hwpt {
 	const void *stage1;			/* nested only: the driver's */
 	const struct iommufd_fault *fault;
 	struct pt pt;			/* paging only */
+	uint64_t pgsizes;		/* paging only: leaf sizes, as the driver reports them */
+	struct iommu_iova_range aperture;	/* paging only; the tables may reach less far */
 	uint8_t driver;			/* enum iommufd_driver_id */
 	uint16_t did;			/* VT-d's domain id */
 	bool automatic;			/* made by an attach to the IOAS, goes with the last one */
@@ -152,6 +156,7 @@ struct iopt_map {
 	uint64_t address;		/* its alignment guides the choice of an IOVA */
 	bool fixed;
 	bool mmio;			/* a BAR that the client has mapped may be mapped too */
+	bool readonly;			/* the pages cannot be mapped as prot says: -EPERM */
 	uint8_t prot;
 };
 
@@ -164,14 +169,15 @@ struct iopt_file { const struct file *file; uint32_t memfd; };	/* one of ours, o
 int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const struct iopt_file *file,
 		  uint64_t start);
 /* Whole areas of [first, last], *bytes of them. -ENOENT: the range cuts an area; -EBUSY: one is
- * locked. What came before is gone. [0, UINT64_MAX] is all of them. Commits. */
+ * locked; -EDEADLK: an access does not let go. What came before is gone. [0, UINT64_MAX] is all of
+ * them. Commits. */
 int iopt_unmap(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, uint64_t *bytes);
-/* Pins the pages that hold [iova, +len) and keeps them mapped, for hardware that is told where they
- * are: *hpa. -ENOENT not all mapped, -EFAULT not in one run, -EINVAL, -EADDRINUSE, -ENOMEM. */
-int iopt_lock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len, uint64_t *hpa);
-void iopt_unlock(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t len);
+/* by 1: the areas of [first, last], all mapped, cannot be unmapped; by -1: they can again. */
+void iopt_lock(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last, int by);
 /* An area that spans the IOVA becomes two. -EINVAL, -EOPNOTSUPP, -ENOMEM. */
 int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova);
+/* After a change of who uses the IOAS: -EADDRINUSE, areas do not suit. */
+int iopt_alignment_update(const struct iommufd_ioas *ioas);
 /* -EINVAL: areas are in HWPTs already; -EADDRINUSE: areas that do not suit. */
 int iopt_set_small_pages(const struct iommufd_ioas *ioas, bool small);
 /* -EADDRINUSE, -ENOMEM. */
@@ -206,6 +212,9 @@ void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *are
 void iopt_pages_unlink(const struct iopt_area *area);	/* frees the pages with their last area */
 int iopt_pages_pin(const struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL; counts */
 void iopt_pages_unpin(const struct iopt_pages *pages);
+/* Copies between the pages, pinned or not, and data. -EFAULT, -EINVAL, -ENOMEM. */
+int iopt_pages_rw(const struct iopt_pages *pages, uint64_t offset, void *data, uint64_t len,
+		  bool write);
 /* Enters an area into a page table; small: with leaves of PHYS_PAGE only. */
 int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small);
 /* Enters [from, to] of an area that has pages at another place, with other permissions. */
@@ -321,6 +330,7 @@ struct iommufd_hw_queue {
 	const struct iommufd_hw_queue *below;	/* holds one of its `users`; or NULL */
 	uint32_t type, index;
 	uint64_t iova, len;
+	const struct iommufd_access *access;	/* what pins its memory; takes an id of its own */
 };
 
 /* -- queues with a descriptor of their own ----------------------------------------------------- */
@@ -399,6 +409,7 @@ struct iommufd_mmap {
 	const struct idobject *owner;
 	uint64_t offset, len;		/* as mmap() has them */
 	const void *memory;		/* bulk memory, the owner's */
+	uint32_t mappings;		/* of clients, right now */
 };
 
 const struct iommufd_mmap *iommufd_mmap_new(const struct iommufd_ctx *ctx,
@@ -407,6 +418,8 @@ const struct iommufd_mmap *iommufd_mmap_new(const struct iommufd_ctx *ctx,
 void iommufd_mmap_free(const struct iommufd_ctx *ctx, const struct iommufd_mmap *map);
 int iommufd_mmap(const struct file *file, struct mmap_request *request);
 void iommufd_unmapped(const struct file *file, const struct vma *vma);
+/* The file is gone, and so is whoever could have had a mapping and died without a word. */
+void iommufd_unmap_all(const struct iommufd_ctx *ctx);
 
 /* -- calls ------------------------------------------------------------------------------------- */
 
@@ -458,8 +471,12 @@ int iommufd_ioctl_tsm_req(struct iommufd_cmd *cmd);
 int iommufd_ioctl_test(struct iommufd_cmd *cmd);
 long iommufd_vfio_ioctl(const struct iommufd_ctx *ctx, unsigned int cmd, uint64_t arg);
 
-/* Filled with the areas of the IOAS; its id is not finalized. `data`: of the driver. */
+/* Empty, not among those of the IOAS yet, its id not finalized. `data`: of the driver. */
 struct iommufd_user_data;
+int iommufd_hwpt_new(const struct iommufd_device *idev, const struct iommufd_ioas *ioas,
+		     uint32_t flags, const struct iommufd_user_data *data,
+		     const struct iommufd_hwpt **hwpt);
+/* The same, filled with the areas of the IOAS. */
 int iommufd_hwpt_create(const struct iommufd_device *idev, const struct iommufd_ioas *ioas,
 			uint32_t flags, const struct iommufd_user_data *data,
 			const struct iommufd_hwpt **hwpt);

@@ -200,6 +200,12 @@ static ssize_t veventq_read(const struct file *file, uint64_t to, size_t len, ui
 	return done ? done : n;
 }
 
+static ssize_t veventq_write(const struct file *file, uint64_t from, size_t len, uint64_t position)
+{
+	(void)file, (void)from, (void)len;
+	return position ? -ESPIPE : -EINVAL;
+}
+
 static unsigned int veventq_poll(const struct file *file)
 {
 	const struct iommufd_veventq *queue = file->priv;
@@ -219,6 +225,7 @@ static void veventq_release(const struct file *file)
 const struct file_ops iommufd_veventq_file_ops = {
 	.name = "iommufd veventq",
 	.read = veventq_read,
+	.write = veventq_write,
 	.poll = veventq_poll,
 	.release = veventq_release,
 };

@@ -6,13 +6,13 @@
  */
 #include <string.h>
 
-#include "kernel/iommufd/private.h"
+#include "kernel/iommufd/driver.h"
 #include "swtio/uapi/vfio_type1.h"
 
 #define INFO_BYTES 24u			/* struct vfio_iommu_type1_info */
 #define INFO_MIN 16u			/* without capabilities, as old clients have it */
-#define CAP_HEADER 8u
-#define RANGES_MAX 64u			/* of holes between reserved regions that are reported */
+#define AVAIL_BYTES 12u			/* capability with what may still be mapped */
+#define CAP_BYTES 16u			/* the same with padding; a capability of ranges before them */
 
 int iommufd_ioctl_vfio_ioas(struct iommufd_cmd *cmd)
 {
@@ -81,6 +81,15 @@ static long vfio_version(const struct iommufd_ctx *ctx, uint64_t arg)
 	return VFIO_API_VERSION;
 }
 
+/* Does every HWPT see to it that DMA is coherent? */
+static int coherent(const struct iommufd_ioas *ioas)
+{
+	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next)
+		if (!iommufd_driver(hwpt->driver)->snoops)
+			return 0;
+	return 1;
+}
+
 static long vfio_extension(const struct iommufd_ctx *ctx, uint64_t arg)
 {
 	switch (arg) {
@@ -89,7 +98,7 @@ static long vfio_extension(const struct iommufd_ctx *ctx, uint64_t arg)
 	case VFIO_UNMAP_ALL:
 		return 1;
 	case VFIO_DMA_CC_IOMMU:
-		return ctx->vfio_ioas ? 1 : -ENODEV;	/* this IOMMU always snoops */
+		return ctx->vfio_ioas ? coherent(ctx->vfio_ioas) : -ENODEV;
 	default:
 		return 0;
 	}
@@ -97,84 +106,100 @@ static long vfio_extension(const struct iommufd_ctx *ctx, uint64_t arg)
 
 static long vfio_set_iommu(const struct iommufd_ctx *ctx, uint64_t arg)
 {
+	if (arg != VFIO_TYPE1_IOMMU && arg != VFIO_TYPE1v2_IOMMU)
+		return -EINVAL;
 	if (!ctx->vfio_ioas)
 		return -ENODEV;
-	if (arg == VFIO_TYPE1_IOMMU)
-		return iopt_set_small_pages(ctx->vfio_ioas, true);
-	return arg == VFIO_TYPE1v2_IOMMU ? 0 : -EINVAL;
+	return arg == VFIO_TYPE1_IOMMU ? iopt_set_small_pages(ctx->vfio_ioas, true) : 0;
 }
 
-/* -- GET_INFO: a capability is filled in when it fits, and linked when its place does ---------- */
+/* -- GET_INFO ---------------------------------------------------------------------------------- */
 
-static void cap_header(struct writer *w, uint16_t id)
+/* A client's structure, of which only what fits whole is filled in. */
+struct info {
+	uint64_t arg;
+	uint32_t argsz;
+};
+
+static int piece_put(const struct info *info, uint32_t at, const void *piece, uint32_t len)
 {
-	put_le16(w, id);
-	put_le16(w, 1);
-	put_le32(w, 0);
+	if (info->argsz < at + len)
+		return 0;
+	return copy_to_user(info->arg + at, piece, len);
 }
 
-static void caps_fill(struct writer *w, const struct iommufd_ioas *ioas, uint32_t argsz,
+static int cap_header_put(const struct info *info, uint32_t at, uint16_t id, uint32_t next,
+			  uint32_t value, uint32_t len)
+{
+	uint8_t bytes[CAP_BYTES] = { 0 };
+	struct writer w = writer_of(bytes, sizeof(bytes));
+
+	put_le16(&w, id);
+	put_le16(&w, 1);
+	put_le32(&w, next);
+	put_le32(&w, value);
+	return piece_put(info, at, bytes, len);
+}
+
+/* The ranges come first, as far as there is room; their header only if all of them fit. */
+static int ranges_put(const struct info *info, const struct iommufd_ioas *ioas, uint32_t at,
 		      uint32_t *total)
 {
-	const uint32_t avail = INFO_BYTES, ranges = avail + 16;
-	struct iommu_iova_range hole;
 	struct iopt_holes holes = { .ioas = ioas };
-	struct writer next = writer_of(w->p + avail + 4, 4);
+	struct iommu_iova_range hole;
 	uint32_t count = 0;
-	uint8_t *place;
+	int rc = 0;
 
-	cap_header(w, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
-	put_le32(w, UINT32_MAX);
-	put_le32(w, 0);
-	if (argsz >= ranges)
-		put_le32(&next, ranges);
-	cap_header(w, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
-	place = put_space(w, 8);
-	for (; count < RANGES_MAX && iopt_hole_next(&holes, &hole); count++) {
-		put_le64(w, hole.start);
-		put_le64(w, hole.last);
+	*total = at + CAP_BYTES;
+	for (; !rc && iopt_hole_next(&holes, &hole); count++) {
+		rc = piece_put(info, *total, &hole, sizeof(hole));
+		*total += sizeof(hole);
 	}
-	next = writer_of(place, 4);
-	put_le32(&next, count);
-	*total = (uint32_t)w->at;
-	/* What the client has no room for is left as it was. */
-	if (argsz < avail + 12)
-		w->at = INFO_BYTES;
-	else if (argsz < *total)
-		w->at = avail + 12;
+	if (rc || info->argsz < *total)
+		return rc;
+	return cap_header_put(info, at, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 0, count, CAP_BYTES);
 }
 
+/* What every HWPT can do; to the client a page is the smallest thing there is. */
 static uint64_t pgsizes(const struct iommufd_ioas *ioas)
 {
-	uint64_t sizes = UINT64_MAX;
+	uint64_t sizes = ~(uint64_t)(PHYS_PAGE - 1);
 
+	if (!ioas->hwpts)
+		return sizes;
+	sizes = UINT64_MAX;
 	for (const struct iommufd_hwpt *hwpt = ioas->hwpts; hwpt; hwpt = hwpt->ioas_next)
-		sizes &= pt_page_sizes((enum pt_format)hwpt->pt.format);
-	return sizes;
+		sizes &= hwpt->pgsizes;
+	return sizes % PHYS_PAGE ? (sizes & ~(uint64_t)(PHYS_PAGE - 1)) | PHYS_PAGE : sizes;
 }
 
 static long vfio_info(const struct iommufd_ctx *ctx, uint64_t arg)
 {
-	uint8_t buffer[INFO_BYTES + 16 + 16 + RANGES_MAX * 16];
-	struct writer w = writer_of(buffer, sizeof(buffer)), head;
+	const uint32_t avail = INFO_BYTES, ranges = avail + CAP_BYTES;
 	const struct iommufd_ioas *ioas = ctx->vfio_ioas;
-	uint32_t argsz, total, len;
+	struct info info = { .arg = arg };
+	uint8_t head[INFO_BYTES] = { 0 };
+	struct writer w = writer_of(head, sizeof(head));
+	uint32_t total;
+	int rc;
 
-	if (copy_from_user(&argsz, arg, sizeof(argsz)))
+	if (copy_from_user(&info.argsz, arg, sizeof(info.argsz)))
 		return -EFAULT;
-	if (argsz < INFO_MIN)
+	if (info.argsz < INFO_MIN)
 		return -EINVAL;
 	if (!ioas)
 		return -ENODEV;
-	put_space(&w, INFO_BYTES);
-	caps_fill(&w, ioas, argsz, &total);
-	head = writer_of(buffer, INFO_BYTES);
-	put_le32(&head, total);
-	put_le32(&head, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
-	put_le64(&head, ioas->hwpts ? pgsizes(ioas) : ~(uint64_t)(PHYS_PAGE - 1));
-	put_le32(&head, argsz < total ? 0 : INFO_BYTES);
-	len = argsz < w.at ? argsz : (uint32_t)w.at;
-	return copy_to_user(arg, buffer, len);
+	rc = cap_header_put(&info, avail, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL,
+			    info.argsz >= ranges ? ranges : 0, UINT32_MAX, AVAIL_BYTES);
+	if (!rc)
+		rc = ranges_put(&info, ioas, ranges, &total);
+	if (rc)
+		return rc;
+	put_le32(&w, total);
+	put_le32(&w, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
+	put_le64(&w, pgsizes(ioas));
+	put_le32(&w, info.argsz < total ? 0 : INFO_BYTES);
+	return copy_to_user(arg, head, info.argsz < INFO_BYTES ? info.argsz : INFO_BYTES);
 }
 
 /* -- mapping ---------------------------------------------------------------------------------- */
@@ -216,25 +241,23 @@ static int unmap_cutting(const struct iommufd_ioas *ioas, uint64_t first, uint64
 	return rc;
 }
 
-static int unmap_range(const struct iommufd_ioas *ioas,
-		       const struct vfio_iommu_type1_dma_unmap *args, uint64_t *last)
+static int unmap_range(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t size,
+		       uint64_t *bytes)
 {
-	if (args->flags & VFIO_DMA_UNMAP_FLAG_ALL) {
-		*last = UINT64_MAX;
-		return args->iova || args->size ? -EINVAL : 0;
-	}
-	if (!args->size)
+	uint64_t last;
+
+	if (!size)
 		return -EINVAL;
-	if (__builtin_add_overflow(args->iova, args->size - 1, last))
+	if (__builtin_add_overflow(iova, size - 1, &last))
 		return -EOVERFLOW;
-	return unmap_cutting(ioas, args->iova, *last);
+	return iopt_unmap(ioas, iova, last, bytes);
 }
 
-/* How much was unmapped is told even when the range ended in a cut. */
+/* How much was unmapped is told even when the range ended in a cut, or made no sense. */
 static long vfio_unmap(const struct iommufd_ctx *ctx, uint64_t arg)
 {
 	struct vfio_iommu_type1_dma_unmap args;
-	uint64_t last, bytes;
+	uint64_t bytes = 0;
 	int rc;
 
 	if (copy_from_user(&args, arg, sizeof(args)))
@@ -243,10 +266,16 @@ static long vfio_unmap(const struct iommufd_ctx *ctx, uint64_t arg)
 		return -EINVAL;
 	if (!ctx->vfio_ioas)
 		return -ENODEV;
-	rc = unmap_range(ctx->vfio_ioas, &args, &last);
-	if (rc)
-		return rc;
-	rc = iopt_unmap(ctx->vfio_ioas, args.iova, last, &bytes);
+	if (args.flags & VFIO_DMA_UNMAP_FLAG_ALL) {
+		if (args.iova || args.size)
+			return -EINVAL;
+		rc = iopt_unmap(ctx->vfio_ioas, 0, UINT64_MAX, &bytes);
+	} else {
+		rc = unmap_cutting(ctx->vfio_ioas, args.iova, args.iova + args.size - 1);
+		if (rc)
+			return rc;
+		rc = unmap_range(ctx->vfio_ioas, args.iova, args.size, &bytes);
+	}
 	args.size = bytes;
 	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : rc;
 }

@@ -237,6 +237,7 @@ void kernel_page_request(const struct iommu_page_request *request)
 
 const struct iommufd_driver iommufd_driver_vtd = {
 	.name = "VT-d",
+	.snoops = true,
 	.aperture = { 0, UINT64_MAX },
 	/* Interrupt messages: the root complex takes writes there, whatever the tables say. */
 	.msi = { 0xfee00000, 0xfeefffff },

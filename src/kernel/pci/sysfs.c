@@ -9,6 +9,7 @@
 
 #include "kernel/pci/internal.h"
 #include "kernel/tsm/tsm.h"
+#include "kernel/fault.h"
 #include "kernel/vfio/vfio.h"
 
 #define SYSFS_DEVICES "/sys/bus/pci/devices"
@@ -591,6 +592,8 @@ static bool list_other(const char *path, struct names *names)
 	}
 	if (under(path, SYSFS_GROUPS, &rest))
 		return list_group(rest, names);
+	if (under(path, "/sys/kernel", &rest) && !*rest && kernel_options()->mock)
+		name_add(names, "debug", 5);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		if (under(path, fixed[i].path, &rest) && !*rest) {
 			for (const char *p = fixed[i].names; *p; p += strcspn(p, "\n") + 1)
@@ -598,6 +601,13 @@ static bool list_other(const char *path, struct names *names)
 			return true;
 		}
 	return false;
+}
+
+static bool is_debugfs(const char *path)
+{
+	const char *rest;
+
+	return under(path, FAULT_DEBUGFS, &rest);
 }
 
 int pci_sysfs_list(const char *path, char *text, size_t len)
@@ -608,6 +618,8 @@ int pci_sysfs_list(const char *path, char *text, size_t len)
 	if (!len)
 		return -ENOSPC;
 	*text = '\0';
+	if (is_debugfs(path))
+		return fault_list(path, text, len);
 	if (place.attr)
 		return -ENOTDIR;
 	if (place.pdev)
@@ -633,6 +645,8 @@ int pci_sysfs_read(const char *path, char *text, size_t len)
 	struct place place = place_of(path);
 	int rc;
 
+	if (is_debugfs(path))
+		return fault_read(path, text, len);
 	if (!place.attr && pci_bus_file(path))
 		return -EACCES;
 	if (!place.attr && pci_driver_device(path))
@@ -688,6 +702,8 @@ int pci_sysfs_pwrite(const char *path, const char *data, size_t len, uint64_t of
 	pci_bus_store *store = place.attr ? NULL : pci_bus_file(path);
 	char text[NAME_MAX_LEN];
 
+	if (is_debugfs(path))
+		return fault_write(path, data, len);
 	if (place.attr && !strcmp(place.attr->name, "config"))
 		return config_store(place.pdev, data, len, offset);
 	if (!place.attr && !store)

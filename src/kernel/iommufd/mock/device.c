@@ -23,6 +23,7 @@ static int dev_create(const struct iommufd_ctx *ctx, uint32_t flags,
 {
 	struct iommufd_bind bind = { .driver = IOMMUFD_DRIVER_MOCK };
 	struct mock_dev *dev;
+	int rc;
 
 	if (flags & ~(uint32_t)(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_PASID))
 		return -EINVAL;
@@ -34,7 +35,10 @@ static int dev_create(const struct iommufd_ctx *ctx, uint32_t flags,
 		dev->cache[i] = IOMMU_TEST_DEV_CACHE_DEFAULT;
 	bind.mock = dev;
 	bind.group = group_unused();
-	return iommufd_bind(ctx, &bind, idev);
+	rc = iommufd_bind(ctx, &bind, idev);
+	if (!rc)
+		idtable_finalize(ctx->objects, &(*idev)->obj);
+	return rc;
 }
 
 int mock_domain(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
@@ -60,7 +64,6 @@ int mock_domain(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 	args->mock_domain.out_idev_id = selftest->idev->obj.id;
 	if (iommufd_respond(cmd, sizeof(*args)))
 		return -EFAULT;
-	idtable_finalize(cmd->ctx->objects, &selftest->idev->obj);
 	idtable_finalize(cmd->ctx->objects, &selftest->obj);
 	return 0;
 }
@@ -82,7 +85,7 @@ int mock_domain_replace(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 
 	if (!selftest)
 		return -ENOENT;
-	rc = iommufd_device_attach(selftest->idev, TLP_NO_PASID, &pt_id);
+	rc = iommufd_attach(selftest->idev, TLP_NO_PASID, IOMMUFD_REPLACE, &pt_id);
 	if (rc)
 		return rc;
 	args->mock_domain_replace.pt_id = pt_id;

@@ -5,6 +5,8 @@
 #include "kernel/iommufd/mock/mock.h"
 
 #define PASID_RESERVED 1024u
+#define PGSIZES_DEFAULT 0x1ffffff800ull	/* every power of two from 2 KiB to 64 GiB */
+#define PGSIZES_HUGE 0x101000ull
 #define DIRTY_PIECE 512u		/* bytes of a bitmap looked at at a time */
 
 /* -- the driver ------------------------------------------------------------------------------- */
@@ -22,6 +24,8 @@ static int hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt *hwp
 	int rc;
 
 	(void)idev, (void)flags;
+	if (data->len && data->type != IOMMU_HWPT_DATA_SELFTEST)
+		return -EOPNOTSUPP;
 	if (data->len) {
 		rc = iommufd_user_data_copy(&config, sizeof(config), sizeof(config.iotlb),
 					    IOMMU_HWPT_DATA_SELFTEST, data);
@@ -31,6 +35,9 @@ static int hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt *hwp
 	if (config.pagetable_type > MOCK_IOMMUPT_HUGE)
 		return -EOPNOTSUPP;
 	huge = config.pagetable_type == MOCK_IOMMUPT_HUGE;
+	hwpt->pgsizes = huge ? PGSIZES_HUGE : PGSIZES_DEFAULT;
+	if (huge)
+		hwpt->aperture = (struct iommu_iova_range){ 0, UINT64_MAX };
 	rc = pt_init(&hwpt->pt, PT_MOCK, 3);
 	hwpt->pt.leaf_level_max = huge ? 1 : 0;
 	return rc;
@@ -94,6 +101,7 @@ static int hw_info(const struct iommufd_device *idev, struct iommufd_hw_info *in
 	info->type = IOMMU_HW_INFO_TYPE_SELFTEST;
 	info->len = sizeof(mock);
 	memcpy(info->data, &mock, sizeof(mock));
+	info->capabilities = IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
 	info->pasid_log2 = idev->mock->flags & MOCK_FLAGS_DEVICE_PASID ? MOCK_PASID_WIDTH : 0;
 	return 0;
 }
@@ -141,15 +149,15 @@ int mock_check_map(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 
 	if (rc)
 		return rc;
-	page = pt_page(&hwpt->pt);
-	if ((iova | left | uptr) & (page - 1) || __builtin_add_overflow(uptr, left - 1, &end))
+	page = hwpt->pgsizes & -hwpt->pgsizes;
+	if ((iova | left | uptr) & (page - 1) || __builtin_add_overflow(uptr, left, &end))
 		return -EINVAL;
 	for (; left; left -= page, iova += page, uptr += page) {
 		uint64_t hpa = user_page(current_task(), uptr, page, false, &run);
 		struct pt_leaf leaf;
 
 		if (!hpa)
-			return -EFAULT;
+			return uptr > UINT64_MAX - PHYS_PAGE ? -EOVERFLOW : -EFAULT;
 		if (pt_walk(&hwpt->pt, iova, &leaf) || leaf.hpa + (iova - leaf.address) != hpa)
 			return -EINVAL;
 	}

@@ -51,8 +51,13 @@ int iommufd_ioctl_test(struct iommufd_cmd *cmd)
 		[IOMMU_TEST_OP_MOCK_DOMAIN] = mock_domain,
 		[IOMMU_TEST_OP_MD_CHECK_MAP] = mock_check_map,
 		[IOMMU_TEST_OP_MD_CHECK_REFS] = check_refs,
+		[IOMMU_TEST_OP_CREATE_ACCESS] = mock_access_create,
+		[IOMMU_TEST_OP_DESTROY_ACCESS_PAGES] = mock_access_unpin,
+		[IOMMU_TEST_OP_ACCESS_PAGES] = mock_access_pages,
+		[IOMMU_TEST_OP_ACCESS_RW] = mock_access_rw,
 		[IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT] = memory_limit,
 		[IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE] = mock_domain_replace,
+		[IOMMU_TEST_OP_ACCESS_REPLACE_IOAS] = mock_access_replace,
 		[IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS] = mock_domain,
 		[IOMMU_TEST_OP_DIRTY] = mock_dirty,
 		[IOMMU_TEST_OP_MD_CHECK_IOTLB] = mock_check_iotlb,
@@ -63,6 +68,8 @@ int iommufd_ioctl_test(struct iommufd_cmd *cmd)
 		[IOMMU_TEST_OP_PASID_REPLACE] = mock_pasid_replace,
 		[IOMMU_TEST_OP_PASID_DETACH] = mock_pasid_detach,
 		[IOMMU_TEST_OP_PASID_CHECK_HWPT] = mock_pasid_check_hwpt,
+		[IOMMU_TEST_OP_DMABUF_GET] = mock_dmabuf_get,
+		[IOMMU_TEST_OP_DMABUF_REVOKE] = mock_dmabuf_revoke,
 	};
 	struct iommu_test_cmd *args = cmd->args;
 

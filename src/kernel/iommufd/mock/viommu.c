@@ -78,9 +78,9 @@ int mock_check_iotlb(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 		(const struct iommufd_hwpt *)iommufd_find(cmd->ctx, args->id, IOMMUFD_HWPT_NESTED);
 	const struct mock_stage1 *stage1 = nested ? nested->stage1 : NULL;
 
-	if (!iommufd_find(cmd->ctx, args->id, IOMMUFD_ANY))
+	if (!nested)
 		return -ENOENT;
-	if (!nested || nested->driver != IOMMUFD_DRIVER_MOCK ||
+	if (nested->driver != IOMMUFD_DRIVER_MOCK ||
 	    args->check_iotlb.id >= MOCK_NESTED_DOMAIN_IOTLB_NUM ||
 	    stage1->iotlb[args->check_iotlb.id] != args->check_iotlb.iotlb)
 		return -EINVAL;
@@ -126,7 +126,7 @@ static int viommu_init(const struct iommufd_device *idev, struct iommufd_viommu 
 				    IOMMU_VIOMMU_TYPE_SELFTEST, data);
 	if (!rc)
 		rc = slice_map(viommu, slice, &config);
-	return rc ? rc : iommufd_user_data_reply(data, &config, sizeof(config), sizeof(config),
+	return rc ? rc : iommufd_user_data_reply(data, &config, sizeof(config), both_numbers,
 						 IOMMU_VIOMMU_TYPE_SELFTEST);
 }
 
@@ -196,7 +196,7 @@ static int viommu_invalidate(const struct iommufd_viommu *viommu, struct iommufd
 	return rc;
 }
 
-/* Queues are made in the order of their numbers; each leans on the one before. */
+/* Queues are made in the order of their numbers; the second leans on the first. */
 static int hw_queue_init(struct iommufd_hw_queue *queue, uint64_t hpa)
 {
 	struct mock_slice *slice = image_write((const struct mock_slice *)queue->viommu->slice);
@@ -204,23 +204,27 @@ static int hw_queue_init(struct iommufd_hw_queue *queue, uint64_t hpa)
 	(void)hpa;
 	if (queue->index >= IOMMU_TEST_HW_QUEUE_MAX)
 		return -EINVAL;
-	if (slice->queues[queue->index])
+	if (slice->taken[queue->index])
 		return -EEXIST;
-	if (queue->index && !slice->queues[queue->index - 1])
+	if (queue->index && !slice->first)
 		return -EIO;
 	if (queue->index) {
-		queue->below = slice->queues[queue->index - 1];
+		queue->below = slice->first;
 		iommufd_users_add(&queue->below->obj, 1);
+	} else {
+		slice->first = queue;
 	}
-	slice->queues[queue->index] = queue;
+	slice->taken[queue->index] = true;
 	return 0;
 }
 
+/* Whichever goes, Linux's mock driver forgets the first: it never notes a queue's number. */
 static void hw_queue_destroy(const struct iommufd_hw_queue *queue)
 {
 	struct mock_slice *slice = image_write((const struct mock_slice *)queue->viommu->slice);
 
-	slice->queues[queue->index] = NULL;
+	slice->first = NULL;
+	slice->taken[0] = false;
 }
 
 const struct iommufd_viommu_ops *mock_viommu_ops(uint32_t type)

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an IOAS costs through its ioctls, at 1, 256, 4 Ki and 64 Ki areas of 4 KiB with a device
+ * attached, beside GLib's GTree (what QEMU keeps IOVAs in) and memcpy in the same run. Prints JSON,
+ * or with -t a table.
+ *
+ * ioas [-t] [-n LARGEST]
+ */
+#include <fcntl.h>
+#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "flow/machine.h"
+#include "kernel/iommufd/private.h"
+#include "kernel/syscall.h"
+#include "swtio/uapi/iommufd.h"
+#include "swtio/uapi/vfio.h"
+
+#define PAGE 4096ull
+#define BASE 0x100000000ull
+#define LARGEST 65536u
+#define SPACING 2u		/* pages: areas do not touch, as a vIOMMU's rarely do */
+
+static const struct task *task;
+static int iommufd;
+static uint32_t ioas;
+static bool table;
+static unsigned int lines;
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void result(const char *what, unsigned int areas, double ns)
+{
+	if (table)
+		printf("%-28s %8u %10.1f ns\n", what, areas, ns);
+	else
+		printf("%s\n  {\"what\": \"%s\", \"areas\": %u, \"ns\": %.1f}", lines ? "," : "",
+		       what, areas, ns);
+	lines++;
+}
+
+static void must(long rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	fprintf(stderr, "ioas: %s: %s\n", what, strerror((int)-rc));
+	exit(1);
+}
+
+static long call(int fd, unsigned int number, void *args)
+{
+	return sys_ioctl(task, fd, number, (uintptr_t)args);
+}
+
+static void host_up(void)
+{
+	const struct image_opts opts = { .size = sizeof(opts), .seed = 1 };
+	const struct kernel_options options = { .extensions = false };
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	int device;
+
+	must(image_create(&opts), "image");
+	image_enter();
+	must(machine_boot(PLATFORM_TDX, &options), "machine");
+	task = task_create("bench", 0);
+	image_leave();
+	iommufd = sys_open(task, "/dev/iommu", O_RDWR);
+	must(iommufd, "/dev/iommu");
+	device = sys_open(task, "/dev/vfio/devices/vfio0", O_RDWR);
+	must(device, "vfio0");
+	bind.iommufd = iommufd;
+	must(call(device, VFIO_DEVICE_BIND_IOMMUFD, &bind), "bind");
+	must(call(iommufd, IOMMU_IOAS_ALLOC, &alloc), "alloc");
+	ioas = alloc.out_ioas_id;
+	attach.pt_id = ioas;
+	must(call(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach), "attach");
+}
+
+static void map(uint64_t va, uint64_t iova, uint64_t len)
+{
+	struct iommu_ioas_map args = { .size = sizeof(args),
+				       .flags = IOMMU_IOAS_MAP_FIXED_IOVA |
+						IOMMU_IOAS_MAP_READABLE |
+						IOMMU_IOAS_MAP_WRITEABLE,
+				       .ioas_id = ioas,
+				       .user_va = va,
+				       .length = len,
+				       .iova = iova };
+
+	must(call(iommufd, IOMMU_IOAS_MAP, &args), "map");
+}
+
+static long unmap(uint64_t iova, uint64_t len)
+{
+	struct iommu_ioas_unmap args = { .size = sizeof(args), .ioas_id = ioas, .iova = iova,
+					 .length = len };
+
+	return call(iommufd, IOMMU_IOAS_UNMAP, &args);
+}
+
+/* Maps and unmaps so many areas, in order and one a call; then once more, unmapping all at once. */
+static void ioctls(uint64_t va, unsigned int areas)
+{
+	unsigned int rounds = LARGEST / areas > 256 ? 256 : LARGEST / areas;
+	double mapped = 0, unmapped = 0, all = 0, start;
+
+	for (unsigned int round = 0; round < rounds; round++) {
+		start = now();
+		for (unsigned int i = 0; i < areas; i++)
+			map(va + i * PAGE, BASE + i * SPACING * PAGE, PAGE);
+		mapped += now() - start;
+		start = now();
+		for (unsigned int i = 0; i < areas; i++)
+			must(unmap(BASE + i * SPACING * PAGE, PAGE), "unmap");
+		unmapped += now() - start;
+		for (unsigned int i = 0; i < areas; i++)
+			map(va + i * PAGE, BASE + i * SPACING * PAGE, PAGE);
+		start = now();
+		must(unmap(0, UINT64_MAX), "unmap all");
+		all += now() - start;
+	}
+	result("IOAS_MAP", areas, mapped / areas / rounds);
+	result("IOAS_UNMAP", areas, unmapped / areas / rounds);
+	result("IOAS_UNMAP of all, an area", areas, all / areas / rounds);
+}
+
+/* The same without what an ioctl costs: what the handler does, and its commit. */
+static void handlers(uint64_t va, unsigned int areas)
+{
+	const struct iommufd_ctx *ctx = iommufd_ctx_of_file(task->fds[iommufd]);
+	struct iopt_map map = { .len = PAGE, .fixed = true, .prot = PT_R | PT_W };
+	unsigned int rounds = 2 * LARGEST / areas > 256 ? 256 : 2 * LARGEST / areas;
+	double mapped = 0, unmapped = 0, start;
+	uint64_t bytes;
+
+	image_enter();
+	current_task_set(task);
+	map.ioas = (const struct iommufd_ioas *)iommufd_find(ctx, ioas, IOMMUFD_IOAS);
+	for (unsigned int round = 0; round < rounds; round++) {
+		start = now();
+		for (unsigned int i = 0; i < areas; i++) {
+			map.iova = BASE + i * SPACING * PAGE;
+			map.address = va + i * PAGE;
+			must(iopt_map_user(ctx, &map), "map");
+			image_commit();
+		}
+		if (round)
+			mapped += now() - start;
+		start = now();
+		must(iopt_unmap(map.ioas, 0, UINT64_MAX, &bytes), "unmap");
+		if (round)
+			unmapped += now() - start;
+	}
+	current_task_set(NULL);
+	image_leave();
+	result("map, the handler", areas, mapped / areas / (rounds - 1));
+	result("unmap of all, an area", areas, unmapped / areas / (rounds - 1));
+}
+
+/* Choosing IOVAs, with so many areas there. */
+static void choosing(uint64_t va, unsigned int areas)
+{
+	struct iommu_ioas_map args;
+	double start;
+
+	for (unsigned int i = 0; i < areas; i++)
+		map(va + i * PAGE, 0x1000 + i * PAGE, PAGE);
+	start = now();
+	for (unsigned int i = 0; i < 256; i++) {
+		args = (struct iommu_ioas_map){ .size = sizeof(args),
+						.flags = IOMMU_IOAS_MAP_READABLE,
+						.ioas_id = ioas,
+						.user_va = va,
+						.length = PAGE };
+		must(call(iommufd, IOMMU_IOAS_MAP, &args), "choose");
+	}
+	result("IOAS_MAP, IOVA chosen", areas, (now() - start) / 256);
+	must(unmap(0, UINT64_MAX), "unmap all");
+}
+
+static void overhead(void)
+{
+	struct iommu_destroy args = { .size = sizeof(args) };
+	double start = now();
+
+	for (unsigned int i = 0; i < 100000; i++)
+		call(iommufd, IOMMU_DESTROY, &args);
+	result("ioctl that does nothing", 1, (now() - start) / 100000);
+}
+
+static void large(uint64_t va)
+{
+	double start = now();
+
+	map(va, 1ull << 40, 1ull << 30);
+	result("IOAS_MAP of 1 GiB", 1, now() - start);
+	start = now();
+	must(unmap(1ull << 40, 1ull << 30), "unmap");
+	result("IOAS_UNMAP of 1 GiB", 1, now() - start);
+}
+
+/* -- peers ------------------------------------------------------------------------------------- */
+
+struct range { uint64_t start, last; };
+
+static gint range_compare(gconstpointer a, gconstpointer b, gpointer data)
+{
+	const struct range *x = a, *y = b;
+
+	(void)data;
+	return x->start > y->last ? 1 : x->last < y->start ? -1 : 0;
+}
+
+static void gtree(unsigned int areas)
+{
+	unsigned int rounds = LARGEST / areas > 256 ? 256 : LARGEST / areas;
+	double inserted = 0, removed = 0, found = 0, start;
+
+	for (unsigned int round = 0; round < rounds; round++) {
+		GTree *tree = g_tree_new_full(range_compare, NULL, g_free, NULL);
+
+		start = now();
+		for (unsigned int i = 0; i < areas; i++) {
+			struct range *r = g_malloc(sizeof(*r));
+
+			r->start = BASE + i * SPACING * PAGE;
+			r->last = r->start + PAGE - 1;
+			g_tree_insert(tree, r, r);
+		}
+		inserted += now() - start;
+		start = now();
+		for (unsigned int i = 0; i < areas; i++) {
+			struct range r = { .start = BASE + (uint64_t)rand() % areas * SPACING * PAGE };
+
+			r.last = r.start;
+			if (!g_tree_lookup(tree, &r))
+				exit(1);
+		}
+		found += now() - start;
+		start = now();
+		for (unsigned int i = 0; i < areas; i++) {
+			struct range r = { .start = BASE + i * SPACING * PAGE };
+
+			r.last = r.start + PAGE - 1;
+			g_tree_remove(tree, &r);
+		}
+		removed += now() - start;
+		g_tree_destroy(tree);
+	}
+	result("GTree insert", areas, inserted / areas / rounds);
+	result("GTree remove", areas, removed / areas / rounds);
+	result("GTree find, random", areas, found / areas / rounds);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int largest = LARGEST;
+	uint64_t va;
+	int c;
+
+	while ((c = getopt(argc, argv, "tn:")) != -1) {
+		if (c == 't')
+			table = true;
+		else if (c == 'n')
+			largest = (unsigned int)strtoul(optarg, NULL, 0);
+		else
+			return 2;
+	}
+	host_up();
+	must(sys_mmap(task, 1ull << 30, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0,
+		      &va),
+	     "memory");
+	if (!table)
+		printf("[");
+	overhead();
+	for (unsigned int areas = 1; areas <= largest; areas *= areas == 1 ? 256 : 16) {
+		handlers(va, areas);
+		ioctls(va, areas);
+		choosing(va, areas);
+		gtree(areas);
+	}
+	large(va);
+	if (!table)
+		printf("\n]\n");
+	return 0;
+}
