@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define PCAP_MAGIC_NS 0xa1b23c4du	/* timestamps in nanoseconds */
-#define PCAP_SNAP 0x40000u
+#define PCAP_SNAP 0x10000u		/* the most that spdm_dump takes; no message of ours is longer */
 #define BLOCK_SECTION 0x0a0d0d0au
 #define BLOCK_INTERFACE 1u
 #define BLOCK_PACKET 6u
@@ -107,7 +107,8 @@ static uint32_t interface_of(uint16_t rid)
 	return capture.interfaces++;
 }
 
-static void packet_ng(uint16_t rid, bool to_device, const uint8_t *object, size_t len)
+static void packet_ng(
+	uint16_t rid, bool to_device, const uint8_t *object, size_t len, size_t whole_len)
 {
 	uint32_t interface = interface_of(rid), padded = (uint32_t)((len + 3) & ~(size_t)3);
 	uint32_t whole = 28 + padded + 12 + 4;
@@ -121,7 +122,7 @@ static void packet_ng(uint16_t rid, bool to_device, const uint8_t *object, size_
 	put_le32(&w, (uint32_t)(now >> 32));
 	put_le32(&w, (uint32_t)now);
 	put_le32(&w, (uint32_t)len);
-	put_le32(&w, (uint32_t)len);
+	put_le32(&w, (uint32_t)whole_len);
 	put_space(&t, padded - len);
 	put_le16(&t, OPTION_FLAGS);
 	put_le16(&t, 4);
@@ -133,7 +134,7 @@ static void packet_ng(uint16_t rid, bool to_device, const uint8_t *object, size_
 	fwrite(tail, 1, t.at, capture.file);
 }
 
-static void packet_classic(const uint8_t *object, size_t len)
+static void packet_classic(const uint8_t *object, size_t len, size_t whole_len)
 {
 	uint64_t now = capture.now();
 	uint8_t head[16];
@@ -142,17 +143,19 @@ static void packet_classic(const uint8_t *object, size_t len)
 	put_le32(&w, (uint32_t)(now / 1000000000u));
 	put_le32(&w, (uint32_t)(now % 1000000000u));
 	put_le32(&w, (uint32_t)len);
-	put_le32(&w, (uint32_t)len);
+	put_le32(&w, (uint32_t)whole_len);
 	fwrite(head, 1, w.at, capture.file);
 	fwrite(object, 1, len, capture.file);
 }
 
 void capture_object(uint16_t rid, bool to_device, const uint8_t *object, size_t len)
 {
+	size_t kept = len < PCAP_SNAP ? len : PCAP_SNAP;
+
 	if (!capture.file)
 		return;
 	if (capture.ng)
-		packet_ng(rid, to_device, object, len);
+		packet_ng(rid, to_device, object, kept, len);
 	else
-		packet_classic(object, len);
+		packet_classic(object, kept, len);
 }

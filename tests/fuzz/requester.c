@@ -13,6 +13,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+/* Busy and ResponseNotReady only cost time: the request is repeated, and the real answer counts. */
+static bool puts_off(const struct spdm_wire *reply)
+{
+	return reply->len >= 4 && reply->data[1] == SPDM_ERROR &&
+	       (reply->data[2] == SPDM_ERROR_BUSY ||
+		       reply->data[2] == SPDM_ERROR_RESPONSE_NOT_READY);
+}
+
 /* What the responder says is spoiled; true: it really was. */
 static bool spoil(struct reader *r, uint8_t how, struct spdm_wire *reply)
 {
@@ -49,7 +57,7 @@ static void play(struct reader *r, bool in_session, enum spdm_op op)
 		if (answer(&ends, &request, &reply))
 			return;
 		if (i == when)
-			spoiled = spoil(r, how, &reply);
+			spoiled = spoil(r, how, &reply) && !puts_off(&reply);
 		rc = spdm_requester_next(&ends.q, &reply, &request);
 	}
 	fuzz_assert(rc <= 0);
