@@ -188,8 +188,8 @@ static void draw_lanes(const struct drawing *drawing)
 		fprintf(drawing->out,
 			"<text class=\"lane\" x=\"%u\" y=\"12\">%s</text>"
 			"<path class=\"lane\" d=\"M%u 16V%u\"/>\n",
-			lane_x(drawing, lanes[i]), chart_lane_name(lanes[i]),
-			lane_x(drawing, lanes[i]), drawing->y);
+			lane_x(drawing, (uint8_t)lanes[i]), chart_lane_name(lanes[i]),
+			lane_x(drawing, (uint8_t)lanes[i]), drawing->y);
 }
 
 static int draw(struct drawing *drawing, uint8_t phase, struct chart_rows *rows)
