@@ -184,7 +184,7 @@ bool decode_fields(const char *fields, const struct decode_sizes *sizes, struct 
 	while (*fields) {
 		size_t len = strcspn(fields, " ");
 		char value[64] = "";
-		struct word word;
+		struct word word = { 0 };
 
 		if (!word_read(fields, len, sizes, r, &word))
 			return false;

@@ -57,6 +57,7 @@ struct result {
 		uint64_t a = 0x8877665544332211, c = 5, d = 0xfedcba9876543210, flags = 0;         \
 		uint8_t *to = at, *from = buffer;                                                  \
 		__asm__ volatile("vmovdqu (%%rsi), %%ymm1\n\tvmovdqu (%%rsi), %%ymm2\n\t"          \
+				 "cmp %%r9, %%r9\n\t" /* flags are the same before it */          \
 				 text "\n\t"                                                      \
 				 "mov %%rax, %%r9\n\tlahf\n\tseto %%al\n\t"                     \
 				 "mov %%rax, %5\n\tmov %%r9, %%rax\n\t"                          \
