@@ -11,7 +11,7 @@ FLOW ?= flows/tdx.flow
 .PHONY: help deps build run test conformance bench install clean
 
 help:
-	@echo "make run      set up, build, play the TDX Connect life cycle and print its chart"
+	@echo "make run      set up, build, play the life cycles: a chart, and the platforms side by side"
 	@echo "make test     set up, build, run the tests"
 	@echo "make conformance  run the kernel's own selftests (BUNDLE=their tarball, default"
 	@echo "              $(BUNDLE))"
@@ -29,6 +29,7 @@ build: deps
 
 run: build
 	@$(BUILD)/src/cli/swtio run --legend $(FLOW)
+	@$(BUILD)/src/cli/swtio compare --html $(BUILD)/compare.html tdx sev cca
 
 test: build
 	@meson test -C $(BUILD) --print-errorlogs
