@@ -207,7 +207,7 @@ static void lost_events_are_numbered(void **state)
 				     1, 0, 0, 0, 2, 0, 0, 0 };
 	uint32_t queue, vdev, nested = nested_alloc(viommu);
 	int events = veventq_alloc(1, &queue);
-	uint8_t buffer[64];
+	uint8_t buffer[64] = { 0 };
 
 	(void)state;
 	assert_int_equal(replace(nested), -ENOENT);	/* its VM does not know the device yet */

@@ -8,7 +8,7 @@ static const uint8_t discovered[12] = {1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 1};
 
 static void assert_discovery(int fd)
 {
-	uint8_t payload[8192];
+	uint8_t payload[8192] = {0};
 	size_t len;
 
 	frame_send(fd, WIRE_NORMAL, WIRE_TRANSPORT_DOE, discovery, sizeof(discovery));
@@ -21,7 +21,7 @@ static void commands(void **state)
 {
 	static const uint8_t dropped[12] = {2, 0, 0, 0, 3}; /* another vendor's object */
 	struct rig *rig = *state;
-	uint8_t payload[8192];
+	uint8_t payload[8192] = {0};
 	int fd = dial(rig->port);
 	size_t len;
 
@@ -74,7 +74,7 @@ static void pieces(void **state)
 static void not_our_framing(void **state)
 {
 	struct rig *rig = *state;
-	uint8_t payload[8192];
+	uint8_t payload[8192] = {0};
 	size_t len;
 
 	for (int i = 0; i < 3; i++) {
@@ -148,6 +148,7 @@ static void many(void **state)
 		for (int i = 0; i < 3; i++)
 			if (play(rig->second, SECOND, TSM_START, result))
 				_exit(1);
+		free(result);
 		_exit(0);
 	}
 	for (int i = 0; i < 3; i++)
@@ -165,7 +166,7 @@ static void state_in_the_clear(void **state)
 	static const uint8_t stranger[16] = {0x10, 0x85, 0, 0, 0x00, 0x05};
 	static const uint8_t stop[16] = {0x10, 0x87, 0, 0, 0x00, 0x01};
 	struct rig *rig = *state;
-	uint8_t payload[8192];
+	uint8_t payload[8192] = {0};
 	int fd = dial(rig->port);
 	size_t len;
 
