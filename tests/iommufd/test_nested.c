@@ -254,7 +254,7 @@ static long page_request(uint32_t pasid, uint32_t grpid)
 static void faults_wait_for_their_answers(void **state)
 {
 	struct iommu_fault_alloc alloc = { .size = sizeof(alloc) };
-	struct iommu_hwpt_pgfault faults[3];
+	struct iommu_hwpt_pgfault faults[3] = { 0 };
 	struct iommu_hwpt_page_response answers[2];
 	const size_t size = sizeof(faults[0]);
 	uint32_t nested, plain = nested_alloc(parent);
