@@ -318,7 +318,7 @@ static bool probe(pid_t pid, uint64_t address, uint64_t len)
 {
 	uint64_t end = page_up(address + len);
 	struct iovec remote[PROBES], to;
-	uint8_t bytes[PROBES];
+	uint8_t bytes[PROBES] = {0};
 
 	for (uint64_t at = page_down(address); at < end;) {
 		unsigned int n = 0;

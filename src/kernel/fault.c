@@ -39,7 +39,7 @@ static int show_spare(char *text, size_t len)
 
 static int show_verbose(char *text, size_t len)
 {
-	return snprintf(text, len, "%u\n", root() ? root()->verbose : 2);
+	return snprintf(text, len, "%d\n", root() ? root()->verbose : 2);
 }
 
 static struct fault_root *root_write(void)
