@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an IOAS costs through its ioctls, at 1, 256, 4 Ki and 64 Ki areas of 4 KiB with a device
- * attached, beside GLib's GTree (what QEMU keeps IOVAs in) and memcpy in the same run. Prints JSON,
- * or with -t a table.
+ * What an IOAS costs, at 1, 256, 4 Ki and 64 Ki areas of 4 KiB with a device attached, beside
+ * GLib's GTree, in which QEMU keeps IOVAs, in the same run. Prints JSON, or with -t a table.
  *
  * ioas [-t] [-n LARGEST]
  */
@@ -89,74 +88,44 @@ static void host_up(void)
 	must(call(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach), "attach");
 }
 
-static void map(uint64_t va, uint64_t iova, uint64_t len)
-{
-	struct iommu_ioas_map args = { .size = sizeof(args),
-				       .flags = IOMMU_IOAS_MAP_FIXED_IOVA |
-						IOMMU_IOAS_MAP_READABLE |
-						IOMMU_IOAS_MAP_WRITEABLE,
-				       .ioas_id = ioas,
-				       .user_va = va,
-				       .length = len,
-				       .iova = iova };
-
-	must(call(iommufd, IOMMU_IOAS_MAP, &args), "map");
-}
-
-static long unmap(uint64_t iova, uint64_t len)
-{
-	struct iommu_ioas_unmap args = { .size = sizeof(args), .ioas_id = ioas, .iova = iova,
-					 .length = len };
-
-	return call(iommufd, IOMMU_IOAS_UNMAP, &args);
-}
-
-/* Maps and unmaps so many areas, in order and one a call; then once more, unmapping all at once. */
-static void ioctls(uint64_t va, unsigned int areas)
-{
-	unsigned int rounds = LARGEST / areas > 256 ? 256 : LARGEST / areas;
-	double mapped = 0, unmapped = 0, all = 0, start;
-
-	for (unsigned int round = 0; round < rounds; round++) {
-		start = now();
-		for (unsigned int i = 0; i < areas; i++)
-			map(va + i * PAGE, BASE + i * SPACING * PAGE, PAGE);
-		mapped += now() - start;
-		start = now();
-		for (unsigned int i = 0; i < areas; i++)
-			must(unmap(BASE + i * SPACING * PAGE, PAGE), "unmap");
-		unmapped += now() - start;
-		for (unsigned int i = 0; i < areas; i++)
-			map(va + i * PAGE, BASE + i * SPACING * PAGE, PAGE);
-		start = now();
-		must(unmap(0, UINT64_MAX), "unmap all");
-		all += now() - start;
-	}
-	result("IOAS_MAP", areas, mapped / areas / rounds);
-	result("IOAS_UNMAP", areas, unmapped / areas / rounds);
-	result("IOAS_UNMAP of all, an area", areas, all / areas / rounds);
-}
-
-/* The same without what an ioctl costs: what the handler does, and its commit. */
-static void handlers(uint64_t va, unsigned int areas)
+/* Calls into the handlers are made as the entry of an ioctl makes them. */
+static struct iopt_map enter(void)
 {
 	const struct iommufd_ctx *ctx = iommufd_ctx_of_file(task->fds[iommufd]);
 	struct iopt_map map = { .len = PAGE, .fixed = true, .prot = PT_R | PT_W };
-	unsigned int rounds = 2 * LARGEST / areas > 256 ? 256 : 2 * LARGEST / areas;
-	double mapped = 0, unmapped = 0, start;
-	uint64_t bytes;
 
 	image_enter();
 	current_task_set(task);
 	map.ioas = (const struct iommufd_ioas *)iommufd_find(ctx, ioas, IOMMUFD_IOAS);
+	return map;
+}
+
+static void leave(void)
+{
+	current_task_set(NULL);
+	image_leave();
+}
+
+static void map_at(struct iopt_map *map, uint64_t va, uint64_t iova)
+{
+	map->iova = iova;
+	map->address = va;
+	must(iopt_map_user(map->ioas->ctx, map), "map");
+	image_commit();
+}
+
+/* What IOAS_MAP and IOAS_UNMAP do, and its commit: what an ioctl costs is exec_bench's. */
+static void handlers(uint64_t va, unsigned int areas)
+{
+	unsigned int rounds = 2 * LARGEST / areas > 1024 ? 1024 : 2 * LARGEST / areas;
+	double mapped = 0, unmapped = 0, start;
+	struct iopt_map map = enter();
+	uint64_t bytes;
+
 	for (unsigned int round = 0; round < rounds; round++) {
 		start = now();
-		for (unsigned int i = 0; i < areas; i++) {
-			map.iova = BASE + i * SPACING * PAGE;
-			map.address = va + i * PAGE;
-			must(iopt_map_user(ctx, &map), "map");
-			image_commit();
-		}
+		for (unsigned int i = 0; i < areas; i++)
+			map_at(&map, va + i * PAGE, BASE + i * SPACING * PAGE);
 		if (round)
 			mapped += now() - start;
 		start = now();
@@ -164,52 +133,42 @@ static void handlers(uint64_t va, unsigned int areas)
 		if (round)
 			unmapped += now() - start;
 	}
-	current_task_set(NULL);
-	image_leave();
-	result("map, the handler", areas, mapped / areas / (rounds - 1));
+	leave();
+	result("map", areas, mapped / areas / (rounds - 1));
 	result("unmap of all, an area", areas, unmapped / areas / (rounds - 1));
 }
 
 /* Choosing IOVAs, with so many areas there. */
 static void choosing(uint64_t va, unsigned int areas)
 {
-	struct iommu_ioas_map args;
+	struct iopt_map map = enter();
 	double start;
+	uint64_t bytes;
 
 	for (unsigned int i = 0; i < areas; i++)
-		map(va + i * PAGE, 0x1000 + i * PAGE, PAGE);
+		map_at(&map, va + i * PAGE, 0x1000 + i * PAGE);
+	map.fixed = false;
 	start = now();
-	for (unsigned int i = 0; i < 256; i++) {
-		args = (struct iommu_ioas_map){ .size = sizeof(args),
-						.flags = IOMMU_IOAS_MAP_READABLE,
-						.ioas_id = ioas,
-						.user_va = va,
-						.length = PAGE };
-		must(call(iommufd, IOMMU_IOAS_MAP, &args), "choose");
-	}
-	result("IOAS_MAP, IOVA chosen", areas, (now() - start) / 256);
-	must(unmap(0, UINT64_MAX), "unmap all");
-}
-
-static void overhead(void)
-{
-	struct iommu_destroy args = { .size = sizeof(args) };
-	double start = now();
-
-	for (unsigned int i = 0; i < 100000; i++)
-		call(iommufd, IOMMU_DESTROY, &args);
-	result("ioctl that does nothing", 1, (now() - start) / 100000);
+	for (unsigned int i = 0; i < 4096; i++)
+		map_at(&map, va, 0);
+	result("map, IOVA chosen", areas, (now() - start) / 4096);
+	must(iopt_unmap(map.ioas, 0, UINT64_MAX, &bytes), "unmap all");
+	leave();
 }
 
 static void large(uint64_t va)
 {
+	struct iopt_map map = enter();
 	double start = now();
+	uint64_t bytes;
 
-	map(va, 1ull << 40, 1ull << 30);
-	result("IOAS_MAP of 1 GiB", 1, now() - start);
+	map.len = 1ull << 30;
+	map_at(&map, va, 1ull << 40);
+	result("map of 1 GiB", 1, now() - start);
 	start = now();
-	must(unmap(1ull << 40, 1ull << 30), "unmap");
-	result("IOAS_UNMAP of 1 GiB", 1, now() - start);
+	must(iopt_unmap(map.ioas, 1ull << 40, (1ull << 40) + (1ull << 30) - 1, &bytes), "unmap");
+	result("unmap of 1 GiB", 1, now() - start);
+	leave();
 }
 
 /* -- peers ------------------------------------------------------------------------------------- */
@@ -285,10 +244,8 @@ int main(int argc, char **argv)
 	     "memory");
 	if (!table)
 		printf("[");
-	overhead();
 	for (unsigned int areas = 1; areas <= largest; areas *= areas == 1 ? 256 : 16) {
 		handlers(va, areas);
-		ioctls(va, areas);
 		choosing(va, areas);
 		gtree(areas);
 	}

@@ -181,8 +181,7 @@ int shim_path_open(int dir, const char *path, int flags)
 	struct tree_place place;
 
 	rc = tree_find(dir, path, flags & O_NOFOLLOW, &place);
-	if (rc == TREE_NOT_OURS)
-	{
+	if (rc == TREE_NOT_OURS) {
 		int fd = shim_proc_open(path, flags);
 
 		return fd == SHIM_NOT_OURS ? fdinfo_open(path, flags) : fd;
