@@ -221,24 +221,40 @@ static bool slab_slot_of(const struct slab *slab, const void *p, unsigned int *s
 	return *slot < slab->slots && *slot < SLAB_SLOTS && slab->what[*slot];
 }
 
+/* The slab that p is in, or NULL. */
+static const struct slab *slab_of(const void *p)
+{
+	uint64_t page = page_of(p);
+	const struct page_info *info = page_info_at(page);
+
+	if (info->kind == PAGE_TAIL && info->run <= page % CHUNK_PAGES) {
+		page -= info->run;
+		info = page_info_at(page);
+	}
+	return info->kind == PAGE_SLAB ? (const struct slab *)page_address(page) : NULL;
+}
+
+static struct object object_in_slab(const struct slab *slab, const void *p, unsigned int *slot)
+{
+	if (!slab_slot_of(slab, p, slot))
+		return (struct object){ 0 };
+	return (struct object){
+		.start = (const uint8_t *)slab + slab->first + *slot * slab->size,
+		.bytes = slab->what[*slot] & ((1u << SLAB_TYPE_SHIFT) - 1),
+		.type = slab->what[*slot] >> SLAB_TYPE_SHIFT };
+}
+
 static struct object object_in_pages(uint64_t page, const void *p)
 {
+	const struct slab *slab = slab_of(p);
 	struct page_info info = *page_info_at(page);
-	unsigned int slot = 0;
+	unsigned int slot;
 
+	if (slab)
+		return object_in_slab(slab, p, &slot);
 	if (info.kind == PAGE_TAIL && info.run <= page % CHUNK_PAGES) {
 		page -= info.run;
 		info = *page_info_at(page);
-	}
-	if (info.kind == PAGE_SLAB) {
-		const struct slab *slab = (const struct slab *)page_address(page);
-
-		if (!slab_slot_of(slab, p, &slot))
-			return (struct object){ 0 };
-		return (struct object){
-			.start = (const uint8_t *)slab + slab->first + slot * slab->size,
-			.bytes = slab->what[slot] & ((1u << SLAB_TYPE_SHIFT) - 1),
-			.type = slab->what[slot] >> SLAB_TYPE_SHIFT };
 	}
 	if (info.kind != PAGE_OBJECT && info.kind != PAGE_BULK)
 		return (struct object){ 0 };
@@ -280,31 +296,25 @@ static void run_free(const void *object)
 
 void image_free(const void *p)
 {
+	const struct slab *slab;
 	struct object object;
 	unsigned int slot = 0;
 	uint64_t *live;
 
 	if (!p)
 		return;
-	object = object_at(p);
+	slab = image_contains(p, 1) && chunk_at(chunk_of(p))->kind == CHUNK_PAGED ? slab_of(p) : NULL;
+	object = slab ? object_in_slab(slab, p, &slot) : object_at(p);
 	/* Freed twice, or never allocated: a bug of the caller, not something a client can do. */
 	assert(object.start == p && !object.bulk);
 	live = image_write(&HEADER->live[object.type]);
 	--*live;
 	if (object.bytes)
 		memset(image_log(p, object.bytes), 0, object.bytes);
-	if (object.bytes > SLAB_LARGEST) {
-		run_free(p);
-	} else {
-		uint64_t page = page_of(p);
-		const struct slab *slab;
-
-		if (page_info_at(page)->kind == PAGE_TAIL)
-			page -= page_info_at(page)->run;
-		slab = (const struct slab *)page_address(page);
-		slab_slot_of(slab, p, &slot);
+	if (slab)
 		slab_free(slab, slot);
-	}
+	else
+		run_free(p);
 }
 
 enum image_type image_typeof(const void *p)

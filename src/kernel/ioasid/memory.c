@@ -24,14 +24,14 @@ long ioasid_register(const struct ioasid_ctx *ctx, void *args)
 	if (rc)
 		return rc;
 	itree_find(&ctx->registry->areas, map.iova, map.iova, &span);
-	return iopt_pages_pin(((const struct iopt_area *)span.item)->pages);
+	return iopt_pages_pin(image_write(((const struct iopt_area *)span.item)->pages));
 }
 
 static void unregister(const struct iopt_area *area)
 {
 	uint64_t bytes;
 
-	iopt_pages_unpin(area->pages);
+	iopt_pages_unpin(image_write(area->pages));
 	iopt_unmap(area->ioas, area->start, area->last, &bytes);
 }
 
@@ -87,7 +87,7 @@ static int map_client(const struct ioasid_ctx *ctx, struct iopt_map *map)
 	if (!area)
 		return iopt_map_user(ctx->iommufd, map);
 	rc = iopt_choose(map);
-	return rc ? rc : iopt_insert(map, area->pages, map->address - area->start);
+	return rc ? rc : iopt_insert(map, image_write(area->pages), map->address - area->start);
 }
 
 static int map_dmabuf(const struct ioasid_ctx *ctx, struct iopt_map *map, int fd)

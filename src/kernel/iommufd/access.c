@@ -165,7 +165,7 @@ int iommufd_access_pin(const struct iommufd_access *access, uint64_t iova, uint6
 		else if (pages->source == IOPT_DMABUF)
 			rc = -EINVAL;
 		else
-			rc = iopt_pages_pin(pages);
+			rc = iopt_pages_pin(image_write(pages));
 		if (!rc)
 			area_count(walk.area, 1);
 	}
@@ -179,7 +179,7 @@ void iommufd_access_unpin(const struct iommufd_access *access, uint64_t iova, ui
 
 	while (!rc && walk_next(&walk) == 1) {
 		area_count(walk.area, -1);
-		iopt_pages_unpin(walk.area->pages);
+		iopt_pages_unpin(image_write(walk.area->pages));
 	}
 }
 

@@ -247,7 +247,7 @@ static int copy_areas(const struct iopt_map *to, const struct iommufd_ioas *sour
 		if ((area->offset + (at - area->start)) & (PHYS_PAGE - 1) &
 		    (to->ioas->alignment - 1))
 			return -EINVAL;
-		rc = iopt_insert(&part, area->pages, area->offset + (at - area->start));
+		rc = iopt_insert(&part, image_write(area->pages), area->offset + (at - area->start));
 		if (rc)
 			return rc;
 		if (span.last >= last)

@@ -114,58 +114,61 @@ int iopt_choose(struct iopt_map *map)
 
 static int area_pin(const struct iopt_area *area)
 {
-	return area->pages ? iopt_pages_pin(area->pages) : 0;
+	return area->pages ? iopt_pages_pin(image_write(area->pages)) : 0;
 }
 
 static void area_unpin(const struct iopt_area *area)
 {
 	if (area->pages)
-		iopt_pages_unpin(area->pages);
+		iopt_pages_unpin(image_write(area->pages));
 }
 
-static int area_fill_all(const struct iopt_area *area)
+static int area_fill_all(const struct iopt_area *area, struct iopt_pages *pages)
 {
 	int rc;
 
 	if (!area->ioas->hwpts)
 		return 0;
-	rc = area_pin(area);
+	rc = pages ? iopt_pages_pin(pages) : 0;
 	for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; !rc && hwpt;
 	     hwpt = hwpt->ioas_next)
 		rc = iopt_area_fill(area, &hwpt->pt, area->ioas->small_pages);
 	return rc ? rc : iopt_merge_children(area->ioas, area->start, area->last);
 }
 
-static struct iopt_area *area_new(const struct iommufd_ioas *ioas, uint64_t start, uint64_t last)
+static struct iopt_area *area_new(const struct iommufd_ioas *ioas, struct iopt_pages *pages,
+				  uint64_t start, uint64_t last)
 {
-	struct iopt_area *area = image_alloc(sizeof(*area), IMAGE_TYPE_IOPT_AREA);
+	struct iopt_area *area = pages && !pages->users
+					 ? &pages->first
+					 : image_alloc(sizeof(*area), IMAGE_TYPE_IOPT_AREA);
 
 	if (!area)
 		return NULL;
 	area->ioas = ioas;
 	area->start = start;
 	area->last = last;
+	area->pages = pages;
+	if (pages)
+		iopt_pages_link(pages, area);
 	return itree_insert(&ioas->areas, start, last, area) ? NULL : area;
 }
 
-int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint64_t offset)
+int iopt_insert(const struct iopt_map *map, struct iopt_pages *pages, uint64_t offset)
 {
-	struct iopt_area *area = area_new(map->ioas, map->iova, map->iova + map->len - 1);
+	struct iopt_area *area = area_new(map->ioas, pages, map->iova, map->iova + map->len - 1);
 
 	if (!area)
 		return -ENOMEM;
 	area->offset = offset;
 	area->prot = map->prot;
-	area->pages = pages;
-	if (pages)
-		iopt_pages_link(pages, area);
-	return area_fill_all(area);
+	return area_fill_all(area, pages);
 }
 
 int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map)
 {
 	uint64_t offset = map->address & (PHYS_PAGE - 1), end;
-	const struct iopt_pages *pages;
+	struct iopt_pages *pages;
 	int rc;
 
 	if (__builtin_add_overflow(map->address, map->len, &end))
@@ -182,7 +185,7 @@ int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const str
 		  uint64_t start)
 {
 	uint64_t offset = start & (PHYS_PAGE - 1);
-	const struct iopt_pages *pages;
+	struct iopt_pages *pages;
 	int rc;
 
 	if (map->len > UINT64_MAX - PHYS_PAGE - offset)
@@ -199,14 +202,14 @@ int iopt_map_file(const struct iommufd_ctx *ctx, struct iopt_map *map, const str
 static void area_free(const void *item, void *arg)
 {
 	const struct iopt_area *area = item;
+	bool apart = !area->pages || area != &area->pages->first;
 	uint64_t *bytes = arg;
 
 	*bytes += area->last - area->start + 1;
-	if (area->ioas->hwpts)
-		area_unpin(area);
 	if (area->pages)
-		iopt_pages_unlink(area);
-	image_free(area);
+		iopt_pages_leave(area, area->ioas->hwpts);
+	if (apart)
+		image_free(area);
 }
 
 /* Out of the page tables and the IOTLB first: only then may pages be let go. */
@@ -312,6 +315,7 @@ int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
 {
 	struct iopt_area *upper, *lower;
 	const struct iopt_area *area;
+	struct iopt_pages *pages;
 	struct itree_span span;
 
 	if (!itree_find(&ioas->areas, iova, iova, &span) || span.start == iova)
@@ -328,16 +332,15 @@ int iopt_cut(const struct iommufd_ioas *ioas, uint64_t iova)
 	itree_remove(&ioas->areas, area->start);
 	if (itree_insert(&ioas->areas, area->start, iova - 1, area))
 		return -ENOMEM;
-	upper = area_new(ioas, iova, area->last);
+	pages = image_write(area->pages);
+	upper = area_new(ioas, pages, iova, area->last);
 	if (!upper)
 		return -ENOMEM;
 	upper->offset = area->offset + (iova - area->start);
 	upper->prot = area->prot;
-	upper->pages = area->pages;
 	lower = image_write(area);
 	lower->last = iova - 1;
-	iopt_pages_link(area->pages, upper);
-	return ioas->hwpts ? iopt_pages_pin(area->pages) : 0;
+	return ioas->hwpts ? iopt_pages_pin(pages) : 0;
 }
 
 /* IOVAs are as finely placed as the coarsest user of the IOAS can; what is mapped must suit it. */

@@ -46,6 +46,9 @@ static unsigned int slot_of(const struct itree_node *node, uint64_t key)
 {
 	unsigned int at = 0;
 
+	/* IOVAs are mostly handed out upwards. */
+	if (node->e[node->count - 1].start <= key)
+		return node->count - 1;
 	while (at + 1 < node->count && node->e[at + 1].start <= key)
 		at++;
 	return at;
@@ -67,67 +70,71 @@ static void descend(const struct itree *tree, uint64_t key, struct path *path)
 	}
 }
 
-static void sum_up(const struct itree_node *node, struct entry *sum)
+static struct entry sum_up(const struct itree_node *node)
 {
-	sum->start = node->e[0].start;
-	sum->last = node->e[node->count - 1].last;
-	sum->gap = node->e[0].gap;
-	sum->down = node;
+	struct entry sum = { .start = node->e[0].start, .last = node->e[node->count - 1].last,
+			     .gap = node->e[0].gap, .down = node };
+
 	for (unsigned int i = 1; i < node->count; i++) {
 		uint64_t run = run_between(&node->e[i - 1], &node->e[i]);
 
-		if (run > sum->gap)
-			sum->gap = run;
-		if (node->e[i].gap > sum->gap)
-			sum->gap = node->e[i].gap;
+		if (run > sum.gap)
+			sum.gap = run;
+		if (node->e[i].gap > sum.gap)
+			sum.gap = node->e[i].gap;
 	}
+	return sum;
 }
 
-static void gap_widen(struct entry *sum, uint64_t run)
+static void sum_set(const struct entry *of, const struct itree_node *node)
 {
-	if (run > sum->gap)
-		sum->gap = run;
+	struct entry *sum = image_write(of);
+
+	*sum = sum_up(node);
 }
 
-/* *sum is what the node summed up to when its entry `at` was `was`. All entries are looked at only
+static uint64_t wider(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* `sum` is what the node summed up to when its entry `at` was `was`. All entries are looked at only
  * if what made the largest run got smaller. */
-static void sum_change(const struct itree_node *node, unsigned int at, const struct entry *was,
-		       struct entry *sum)
+static inline struct entry sum_change(const struct itree_node *node, unsigned int at, struct entry was,
+			       struct entry sum)
 {
 	const struct entry *e = node->e, *is = &e[at];
 	bool left = at, right = at + 1 < node->count;
 
-	if ((was->gap == sum->gap && is->gap < was->gap) ||
-	    (left && is->start < was->start && run_between(&e[at - 1], was) == sum->gap) ||
-	    (right && is->last > was->last && run_between(was, &e[at + 1]) == sum->gap)) {
-		sum_up(node, sum);
-		return;
-	}
-	sum->start = e[0].start;
-	sum->last = e[node->count - 1].last;
-	gap_widen(sum, is->gap);
+	if ((was.gap == sum.gap && is->gap < was.gap) ||
+	    (left && is->start < was.start && was.start - e[at - 1].last - 1 == sum.gap) ||
+	    (right && is->last > was.last && e[at + 1].start - was.last - 1 == sum.gap))
+		return sum_up(node);
+	sum.start = e[0].start;
+	sum.last = e[node->count - 1].last;
+	sum.gap = wider(sum.gap, is->gap);
 	if (left)
-		gap_widen(sum, run_between(&e[at - 1], is));
+		sum.gap = wider(sum.gap, run_between(&e[at - 1], is));
 	if (right)
-		gap_widen(sum, run_between(is, &e[at + 1]));
+		sum.gap = wider(sum.gap, run_between(is, &e[at + 1]));
+	return sum;
 }
 
 /* The same for a leaf that an interval was put into at `at`. */
-static void sum_insert(const struct itree_node *leaf, unsigned int at, struct entry *sum)
+static inline struct entry sum_insert(const struct itree_node *leaf, unsigned int at, struct entry sum)
 {
 	const struct entry *e = leaf->e;
 	bool left = at, right = at + 1 < leaf->count;
 
-	if (left && right && run_between(&e[at - 1], &e[at + 1]) == sum->gap) {
-		sum_up(leaf, sum);
-		return;
-	}
-	sum->start = e[0].start;
-	sum->last = e[leaf->count - 1].last;
+	if (left && right && run_between(&e[at - 1], &e[at + 1]) == sum.gap)
+		return sum_up(leaf);
+	sum.start = e[0].start;
+	sum.last = e[leaf->count - 1].last;
 	if (left)
-		gap_widen(sum, run_between(&e[at - 1], &e[at]));
+		sum.gap = wider(sum.gap, run_between(&e[at - 1], &e[at]));
 	if (right)
-		gap_widen(sum, run_between(&e[at], &e[at + 1]));
+		sum.gap = wider(sum.gap, run_between(&e[at], &e[at + 1]));
+	return sum;
 }
 
 /* What the node at a level of the path sums up to, as its parent has it. */
@@ -136,33 +143,31 @@ static const struct entry *sum_at(const struct path *path, unsigned int level)
 	return &path->node[level - 1]->e[path->at[level - 1]];
 }
 
-/* The node at `level` sums up to *new now: so do those above; stops where nothing changed. */
-static void climb(const struct path *path, unsigned int level, const struct entry *new)
+/* The node at `level` sums up to `sum` now: so do those above; stops where nothing changed. Field by
+ * field, since what was just written by eight bytes is slow to read by sixteen. */
+static inline void climb(const struct path *path, unsigned int level, struct entry sum)
 {
-	struct entry sum = *new, was, *entry;
-
 	for (; level; level--) {
 		const struct itree_node *parent = path->node[level - 1];
+		const struct entry *is = sum_at(path, level);
+		struct entry was = { is->start, is->last, is->gap, NULL }, *entry;
 
-		was = *sum_at(path, level);
-		if (!memcmp(&was, &sum, sizeof(sum)))
+		if (was.start == sum.start && was.last == sum.last && was.gap == sum.gap)
 			return;
-		entry = image_write(sum_at(path, level));
-		*entry = sum;
+		entry = image_write(is);
+		entry->start = sum.start;
+		entry->last = sum.last;
+		entry->gap = sum.gap;
 		if (level == 1)
 			return;
-		sum = *sum_at(path, level - 1);
-		sum_change(parent, path->at[level - 1], &was, &sum);
+		sum = sum_change(parent, path->at[level - 1], was, *sum_at(path, level - 1));
 	}
 }
 
 /* Brings the sums above level `below` up to date. */
 static void refresh(const struct path *path, unsigned int below)
 {
-	struct entry sum;
-
-	sum_up(path->node[below], &sum);
-	climb(path, below, &sum);
+	climb(path, below, sum_up(path->node[below]));
 }
 
 static void node_insert(const struct itree_node *node, unsigned int at, const struct entry *entry)
@@ -226,8 +231,8 @@ static int root_grow(const struct itree *tree, const struct itree_node *left,
 
 	if (!root)
 		return -ENOMEM;
-	sum_up(left, &root->e[0]);
-	sum_up(right, &root->e[1]);
+	root->e[0] = sum_up(left);
+	root->e[1] = sum_up(right);
 	root->count = 2;
 	w = image_write(tree);
 	w->root = root;
@@ -238,23 +243,18 @@ static int root_grow(const struct itree *tree, const struct itree_node *left,
 static void inserted(const struct path *path, unsigned int level, unsigned int at)
 {
 	const struct itree_node *node = path->node[level];
-	struct entry sum;
 
 	if (!level)
 		return;
-	if (!node->leaf) {
+	if (node->leaf)
+		climb(path, level, sum_insert(node, at, *sum_at(path, level)));
+	else
 		refresh(path, level);
-		return;
-	}
-	sum = *sum_at(path, level);
-	sum_insert(node, at, &sum);
-	climb(path, level, &sum);
 }
 
-static int tree_insert(const struct itree *tree, const struct entry *first)
+static int tree_insert(const struct itree *tree, struct entry entry)
 {
 	const struct itree_node *right;
-	struct entry entry = *first;
 	unsigned int level, at;
 	struct path path;
 	int rc;
@@ -275,9 +275,9 @@ static int tree_insert(const struct itree *tree, const struct entry *first)
 			return rc;
 		if (!level)
 			return root_grow(tree, node, right);
-		sum_up(right, &entry);
+		entry = sum_up(right);
 		level--;
-		sum_up(node, image_write(&path.node[level]->e[path.at[level]]));
+		sum_set(&path.node[level]->e[path.at[level]], node);
 		at = path.at[level] + 1;
 	}
 }
@@ -289,7 +289,7 @@ int itree_insert(const struct itree *tree, uint64_t start, uint64_t last, const 
 	int rc;
 
 	if (tree->root) {
-		rc = tree_insert(tree, &entry);
+		rc = tree_insert(tree, entry);
 		if (rc)
 			return rc;
 		w = image_write(tree);
@@ -328,7 +328,7 @@ static void merge(const struct path *path, unsigned int level)
 	*count += right->count;
 	image_free(right);
 	node_delete(parent, at + 1);
-	sum_up(left, image_write(&parent->e[at]));
+	sum_set(&parent->e[at], left);
 }
 
 static void root_shrink(const struct itree *tree)
@@ -407,13 +407,18 @@ static void node_remove(const struct itree_node *node, struct removal *job)
 
 		if (node->leaf ? e->start < job->first : e->last < job->first)
 			continue;
+		/* Items are far apart, and each is about to be read. */
+		if (i + 2 < node->count) {
+			__builtin_prefetch(e[2].down);
+			__builtin_prefetch((const uint8_t *)e[2].down + 128);
+		}
 		if (node->leaf) {
 			job->fn(e->down, job->arg);
 			job->count++;
 		} else {
 			node_remove(child(node, i), job);
 			if (child(node, i)->count) {
-				sum_up(child(node, i), image_write(e));
+				sum_set(e, child(node, i));
 				continue;
 			}
 			image_free(child(node, i));
@@ -467,10 +472,9 @@ bool itree_find(const struct itree *tree, uint64_t first, uint64_t last, struct 
 	const struct itree_node *node = tree->root;
 
 	while (node) {
-		unsigned int at = 0;
+		unsigned int at = slot_of(node, first);
 
-		while (at < node->count && node->e[at].last < first)
-			at++;
+		at += node->e[at].last < first;
 		if (at == node->count)
 			return false;
 		if (node->leaf) {

@@ -37,8 +37,8 @@ static struct iopt_pages *pages_new(const struct iommufd_ctx *ctx, enum iopt_sou
 	return pages;
 }
 
-const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
-					 uint64_t len, bool write, bool mmio)
+struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
+				   uint64_t len, bool write, bool mmio)
 {
 	struct iopt_pages *pages = pages_new(ctx, IOPT_USER, start, len, write);
 
@@ -60,7 +60,7 @@ static int dmabuf_check(const struct dmabuf *dmabuf, uint64_t start, uint64_t le
 }
 
 int iopt_pages_file(const struct iommufd_ctx *ctx, const struct iopt_file *file, uint64_t start,
-		    uint64_t len, bool write, const struct iopt_pages **result)
+		    uint64_t len, bool write, struct iopt_pages **result)
 {
 	const struct dmabuf *dmabuf = dmabuf_of_file(file->file);
 	struct iopt_pages *pages;
@@ -84,53 +84,6 @@ int iopt_pages_file(const struct iommufd_ctx *ctx, const struct iopt_file *file,
 	pages->dmabuf = dmabuf;
 	*result = pages;
 	return 0;
-}
-
-static void pages_free(const struct iopt_pages *pages)
-{
-	const struct file *file = pages->file;
-
-	if (pages->dmabuf)
-		dmabuf_detach(pages->dmabuf, DMABUF_IMPORTER_IOMMUFD, pages);
-	image_free(pages);
-	if (file)
-		file_put(file);
-}
-
-void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *area)
-{
-	struct iopt_pages *w = image_write(pages);
-	struct iopt_area *link = image_write(area);
-
-	link->pages_next = pages->areas;
-	link->pages_prev = NULL;
-	if (pages->areas) {
-		struct iopt_area *next = image_write(pages->areas);
-
-		next->pages_prev = area;
-	}
-	w->areas = area;
-	w->users++;
-}
-
-void iopt_pages_unlink(const struct iopt_area *area)
-{
-	struct iopt_pages *pages = image_write(area->pages);
-
-	if (area->pages_next) {
-		struct iopt_area *next = image_write(area->pages_next);
-
-		next->pages_prev = area->pages_prev;
-	}
-	if (area->pages_prev) {
-		struct iopt_area *prev = image_write(area->pages_prev);
-
-		prev->pages_next = area->pages_next;
-	} else {
-		pages->areas = area->pages_next;
-	}
-	if (--pages->users == 0)
-		pages_free(area->pages);
 }
 
 /* -- accounting ------------------------------------------------------------------------------- */
@@ -240,12 +193,10 @@ static int extent_append(struct iopt_pages *pages, uint64_t offset, uint64_t hpa
 	const struct iopt_extent *old = extents_of(pages);
 	struct iopt_extent *last, *grown;
 
-	if (pages->extents) {
+	if (pages->extents && old[pages->extents - 1].hpa + old[pages->extents - 1].len == hpa) {
 		last = image_write(&old[pages->extents - 1]);
-		if (last->hpa + last->len == hpa) {
-			last->len += len;
-			return 0;
-		}
+		last->len += len;
+		return 0;
 	}
 	if (pages->extents == (pages->more ? pages->room : 1)) {
 		uint32_t room = pages->extents * 2 > 8 ? pages->extents * 2 : 8;
@@ -345,14 +296,13 @@ static int pages_look_up(struct iopt_pages *pages)
 	return 0;
 }
 
-int iopt_pages_pin(const struct iopt_pages *pages)
+int iopt_pages_pin(struct iopt_pages *pages)
 {
-	struct iopt_pages *w = image_write(pages);
-	int rc = 0;
+	int rc;
 
-	if (w->pins++ || pages->revoked)
+	if (pages->pins++ || pages->revoked)
 		return 0;
-	rc = pages_look_up(w);
+	rc = pages_look_up(pages);
 	if (!rc && pages->source != IOPT_DMABUF) {
 		const struct task *task = pages_task(pages);
 
@@ -361,16 +311,14 @@ int iopt_pages_pin(const struct iopt_pages *pages)
 	return rc;
 }
 
-void iopt_pages_unpin(const struct iopt_pages *pages)
+void iopt_pages_unpin(struct iopt_pages *pages)
 {
-	struct iopt_pages *w = image_write(pages);
-
-	if (--w->pins)
+	if (--pages->pins)
 		return;
 	uncharge(pages);
-	image_free(w->more);
-	w->more = NULL;
-	w->room = w->extents = 0;
+	image_free(pages->more);
+	pages->more = NULL;
+	pages->room = pages->extents = 0;
 }
 
 static int pins_count(const void *object, void *arg)
@@ -417,6 +365,62 @@ bool iommufd_pinned(uint64_t hpa, uint64_t len)
 	struct pinned range = { hpa, len };
 
 	return image_each(IMAGE_TYPE_IOPT_PAGES, overlaps, &range);
+}
+
+/* -- areas of the pages ------------------------------------------------------------------------ */
+
+static void pages_free(const struct iopt_pages *pages)
+{
+	const struct file *file = pages->file;
+
+	if (pages->pins) {
+		uncharge(pages);
+		image_free(pages->more);
+	}
+	if (pages->dmabuf)
+		dmabuf_detach(pages->dmabuf, DMABUF_IMPORTER_IOMMUFD, pages);
+	image_free(pages);
+	if (file)
+		file_put(file);
+}
+
+void iopt_pages_link(struct iopt_pages *pages, struct iopt_area *area)
+{
+	area->pages_next = pages->areas;
+	area->pages_prev = NULL;
+	if (pages->areas) {
+		struct iopt_area *next = image_write(pages->areas);
+
+		next->pages_prev = area;
+	}
+	pages->areas = area;
+	pages->users++;
+}
+
+void iopt_pages_leave(const struct iopt_area *area, bool pinned)
+{
+	struct iopt_pages *pages;
+
+	if (area->pages->users == 1) {
+		pages_free(area->pages);
+		return;
+	}
+	pages = image_write(area->pages);
+	if (pinned)
+		iopt_pages_unpin(pages);
+	pages->users--;
+	if (area->pages_next) {
+		struct iopt_area *next = image_write(area->pages_next);
+
+		next->pages_prev = area->pages_prev;
+	}
+	if (area->pages_prev) {
+		struct iopt_area *prev = image_write(area->pages_prev);
+
+		prev->pages_next = area->pages_next;
+	} else {
+		pages->areas = area->pages_next;
+	}
 }
 
 /* -- page tables ------------------------------------------------------------------------------ */

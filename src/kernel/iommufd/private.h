@@ -65,7 +65,19 @@ enum iopt_source { IOPT_USER, IOPT_FILE, IOPT_DMABUF };
 
 struct iopt_extent { uint64_t offset, hpa, len; };	/* offset in the pages */
 
+struct iopt_area {
+	uint64_t start, last;		/* IOVA */
+	uint64_t offset;		/* of `start` in the pages; of a child's area: in the parent */
+	const struct iopt_pages *pages;	/* NULL: of a child, whose parent has them */
+	const struct iommufd_ioas *ioas;
+	const struct iopt_area *pages_next, *pages_prev;
+	uint32_t accesses;		/* that have pages of it pinned */
+	uint8_t prot;			/* PT_R, PT_W */
+	uint32_t locks;			/* hardware queues that keep it mapped */
+};
+
 struct iopt_pages {
+	struct iopt_area first;		/* the area they were made for: most have no other */
 	uint8_t source;			/* enum iopt_source */
 	uint8_t account;		/* enum iommufd_account */
 	bool writable;
@@ -77,24 +89,13 @@ struct iopt_pages {
 	uint64_t start;			/* user address, or offset in the file; page aligned */
 	uint64_t len;
 	const struct file *file;	/* referenced; NULL: a real memfd, or no memory at all */
-	uint32_t memfd;			/* of a client: its owner number, 0: none */
 	const struct dmabuf *dmabuf;	/* attached */
 	const struct iopt_area *areas;	/* doubly linked by pages_next */
 	uint32_t extents, room;		/* while pinned; room of `more` */
 	struct iopt_extent one;		/* when there is only one */
 	const struct iopt_extent *more;
+	uint32_t memfd;			/* of a client: its owner number, 0: none */
 	struct klock lock;		/* KLOCK_PAGES: held while a revoke empties tables */
-};
-
-struct iopt_area {
-	uint64_t start, last;		/* IOVA */
-	uint64_t offset;		/* of `start` in the pages; of a child's area: in the parent */
-	const struct iopt_pages *pages;	/* NULL: of a child, whose parent has them */
-	const struct iommufd_ioas *ioas;
-	const struct iopt_area *pages_next, *pages_prev;
-	uint32_t accesses;		/* that have pages of it pinned */
-	uint8_t prot;			/* PT_R, PT_W */
-	uint32_t locks;			/* hardware queues that keep it mapped */
 };
 
 /* IOVAs taken by hardware. Equal ranges share one, so that a hundred devices' MSI window is one. */
@@ -162,7 +163,7 @@ struct iopt_map {
 
 const struct iommufd_ioas *iommufd_ioas_create(const struct iommufd_ctx *ctx);
 int iopt_choose(struct iopt_map *map);		/* checks map->iova, or chooses it */
-int iopt_insert(const struct iopt_map *map, const struct iopt_pages *pages, uint64_t offset);
+int iopt_insert(const struct iopt_map *map, struct iopt_pages *pages, uint64_t offset);
 /* map->address is the user's, or the offset in the file. */
 int iopt_map_user(const struct iommufd_ctx *ctx, struct iopt_map *map);
 struct iopt_file { const struct file *file; uint32_t memfd; };	/* one of ours, or a client's */
@@ -204,14 +205,16 @@ void iopt_unmerge_children(const struct iommufd_ioas *parent, uint64_t first, ui
 
 /* -- pages ------------------------------------------------------------------------------------ */
 
-const struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
-					 uint64_t len, bool write, bool mmio);
+/* Made without an area. What is not const is written to, so the caller has it from image_write(). */
+struct iopt_pages *iopt_pages_user(const struct iommufd_ctx *ctx, uint64_t start,
+				   uint64_t len, bool write, bool mmio);
 int iopt_pages_file(const struct iommufd_ctx *ctx, const struct iopt_file *file, uint64_t start,
-		    uint64_t len, bool write, const struct iopt_pages **pages);
-void iopt_pages_link(const struct iopt_pages *pages, const struct iopt_area *area);
-void iopt_pages_unlink(const struct iopt_area *area);	/* frees the pages with their last area */
-int iopt_pages_pin(const struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL; counts */
-void iopt_pages_unpin(const struct iopt_pages *pages);
+		    uint64_t len, bool write, struct iopt_pages **pages);
+void iopt_pages_link(struct iopt_pages *pages, struct iopt_area *area);
+/* An area of theirs goes, and its pin if it has one. The last one takes the pages along. */
+void iopt_pages_leave(const struct iopt_area *area, bool pinned);
+int iopt_pages_pin(struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL; counts */
+void iopt_pages_unpin(struct iopt_pages *pages);
 /* Copies between the pages, pinned or not, and data. -EFAULT, -EINVAL, -ENOMEM. */
 int iopt_pages_rw(const struct iopt_pages *pages, uint64_t offset, void *data, uint64_t len,
 		  bool write);
