@@ -36,10 +36,8 @@ static uint64_t call(enum rmi_command command, uint64_t x1, uint64_t x2)
 	return cca_host_call(LANE_TSM, command, &args);
 }
 
-/* -- steps of a link ----------------------------------------------------------------------------------
- * make: 0 or -errno. unmake: holds also when make did not happen, or happened half way; refused while
- * a function of the DSM is still stuck on the link.
- */
+/* -- steps of a link -------------------------------------------------------------------------- */
+
 static int host_make(void)
 {
 	struct cca_host *w;
@@ -53,14 +51,13 @@ static int host_make(void)
 	return 0;
 }
 
-static int smmu_make(const struct pci_tsm *tsm, const struct cca_link *link)
+static int smmu_make(const struct pci_dev *pdev)
 {
-	unsigned int index = SMMU_L1_INDEX(tsm->pdev->rid) % SMMU_L1_ENTRIES;
+	unsigned int index = SMMU_L1_INDEX(pdev->rid) % SMMU_L1_ENTRIES;
 	struct smc_args args;
 	struct cca_host *w;
 	uint64_t result;
 
-	(void)link;
 	if (host_make())
 		return -ENOMEM;
 	w = image_write(cca_host());
@@ -77,26 +74,19 @@ static int smmu_make(const struct pci_tsm *tsm, const struct cca_link *link)
 		w = image_write(cca_host());
 		w->active = true;
 	}
-	args = (struct smc_args){ .x = { 0, CCA_SMMU, tsm->pdev->rid, cca_host()->l2[index] } };
+	args = (struct smc_args){ .x = { 0, CCA_SMMU, pdev->rid, cca_host()->l2[index] } };
 	result = cca_host_call(LANE_TSM, RMI_PSMMU_ST_L2_CREATE, &args);
 	/* A neighbour on the bus has brought it already. */
 	return rmi_status(result) == RMI_ERROR_PSMMU_ST ? 0 : cca_host_errno(result);
 }
 
-/* The stream table stays: other links, and what they have bound, rely on it. */
-static int smmu_unmake(const struct pci_tsm *tsm, const struct cca_link *link)
+static int pdev_make(const struct pci_dev *pdev, unsigned int end)
 {
-	(void)tsm;
-	(void)link;
-	return 0;
-}
-
-static int pdev_make(const struct pci_tsm *tsm, const struct cca_link *link, unsigned int end)
-{
-	const struct function *fn = function_find(tsm->pdev->rid);
+	const struct cca_link *link = cca_link_of(pdev->tsm);
+	const struct function *fn = function_find(pdev->rid);
 	const struct cca_worker *worker = &link->worker[end];
 	uint8_t *params = cca_params(link);
-	uint16_t rid = end == CCA_EP ? tsm->pdev->rid : fn->root_port;
+	uint16_t rid = end == CCA_EP ? pdev->rid : fn->root_port;
 	struct cca_link *w = image_write(link);
 	uint64_t result;
 
@@ -112,7 +102,7 @@ static int pdev_make(const struct pci_tsm *tsm, const struct cca_link *link, uns
 	cca_param(params, PDEV_PARAM_RID_BASE, rid);
 	cca_param(params, PDEV_PARAM_RID_TOP, end == CCA_EP ? (rid | 0xffu) + 1 : rid + 1u);
 	result = call(RMI_PDEV_CREATE, link->pdev[end], phys_of(link->params));
-	return result ? cca_host_errno(result) : cca_worker_run(tsm, worker);
+	return result ? cca_host_errno(result) : cca_worker_run(pdev->tsm, worker);
 }
 
 static uint64_t pdev_state(const struct cca_link *link, unsigned int end)
@@ -122,14 +112,15 @@ static uint64_t pdev_state(const struct cca_link *link, unsigned int end)
 	return cca_host_call(LANE_TSM, RMI_PDEV_GET_STATE, &args) ? PDEV_ERROR : args.x[1];
 }
 
-static int pdev_unmake(const struct pci_tsm *tsm, const struct cca_link *link, unsigned int end)
+static int pdev_unmake(const struct pci_dev *pdev, unsigned int end)
 {
+	const struct cca_link *link = cca_link_of(pdev->tsm);
 	uint64_t granule = link->pdev[end], result = 0;
 
 	if (granule && granule_state(granule) == GRANULE_PDEV) {
 		call(RMI_PDEV_ABORT, granule, 0);
 		if (pdev_state(link, end) != PDEV_STOPPED && !call(RMI_PDEV_STOP, granule, 0))
-			cca_worker_run(tsm, &link->worker[end]);
+			cca_worker_run(pdev->tsm, &link->worker[end]);
 		result = call(RMI_PDEV_DESTROY, granule, 0);
 	}
 	if (result)
@@ -140,31 +131,32 @@ static int pdev_unmake(const struct pci_tsm *tsm, const struct cca_link *link, u
 	return 0;
 }
 
-static int root_port_make(const struct pci_tsm *tsm, const struct cca_link *link)
+static int root_port_make(const struct pci_dev *pdev)
 {
-	const struct function *fn = function_find(tsm->pdev->rid);
+	const struct function *fn = function_find(pdev->rid);
 
-	return fn && fn->root_port ? pdev_make(tsm, link, CCA_RP) : -ENXIO;
+	return fn && fn->root_port ? pdev_make(pdev, CCA_RP) : -ENXIO;
 }
 
-static int root_port_unmake(const struct pci_tsm *tsm, const struct cca_link *link)
+static int root_port_unmake(const struct pci_dev *pdev)
 {
-	return pdev_unmake(tsm, link, CCA_RP);
+	return pdev_unmake(pdev, CCA_RP);
 }
 
-static int endpoint_make(const struct pci_tsm *tsm, const struct cca_link *link)
+static int endpoint_make(const struct pci_dev *pdev)
 {
-	return pdev_make(tsm, link, CCA_EP);
+	return pdev_make(pdev, CCA_EP);
 }
 
-static int endpoint_unmake(const struct pci_tsm *tsm, const struct cca_link *link)
+static int endpoint_unmake(const struct pci_dev *pdev)
 {
-	return pdev_unmake(tsm, link, CCA_EP);
+	return pdev_unmake(pdev, CCA_EP);
 }
 
 /* The chain is the host's to verify; the RMM wants the key it leads to. */
-static int key_make(const struct pci_tsm *tsm, const struct cca_link *link)
+static int key_make(const struct pci_dev *pdev)
 {
+	const struct cca_link *link = cca_link_of(pdev->tsm);
 	const struct cca_object *chain = &link->object[OBJECT_CERTIFICATE];
 	uint8_t key[SPDM_KEY_POINT];
 	uint8_t *params;
@@ -178,48 +170,14 @@ static int key_make(const struct pci_tsm *tsm, const struct cca_link *link)
 	cca_param(params, PUBKEY_LEN, (uint64_t)len);
 	cca_param(params, PUBKEY_ALGORITHM, PUBKEY_ECDSA_P384);
 	result = call(RMI_PDEV_SET_PUBKEY, link->pdev[CCA_EP], phys_of(link->params));
-	return result ? cca_host_errno(result) : cca_worker_run(tsm, &link->worker[CCA_EP]);
+	return result ? cca_host_errno(result) : cca_worker_run(pdev->tsm, &link->worker[CCA_EP]);
 }
 
-static int nothing_to_unmake(const struct pci_tsm *tsm, const struct cca_link *link)
-{
-	(void)tsm;
-	(void)link;
-	return 0;
-}
-
-static int ide_make(const struct pci_tsm *tsm, const struct cca_link *link)
-{
-	int id = pci_ide_stream_alloc(tsm->pdev);
-	struct cca_link *w;
-
-	if (id < 0)
-		return id;
-	w = image_write(link);
-	w->stream_id = (uint8_t)id;
-	w->stream_taken = true;
-	return pci_ide_setup(tsm->pdev, (uint8_t)id);
-}
-
-static int ide_unmake(const struct pci_tsm *tsm, const struct cca_link *link)
-{
-	struct cca_link *w;
-
-	if (!link->stream_taken)
-		return 0;
-	pci_ide_disable(tsm->pdev, link->stream_id);
-	pci_ide_stream_free(tsm->pdev, link->stream_id);
-	w = image_write(link);
-	w->stream_taken = false;
-	return 0;
-}
-
-static int stream_settle(const struct pci_tsm *tsm, const struct cca_link *link)
+static int stream_settle(const struct cca_link *link)
 {
 	struct smc_args args = { .x = { 0, link->stream } };
 	uint64_t result = cca_host_call(LANE_TSM, RMI_PDEV_STREAM_COMPLETE, &args);
 
-	(void)tsm;
 	if (!result && !args.x[1])
 		((struct cca_link *)image_write(link))->stream = 0;
 	return cca_host_errno(result);
@@ -231,12 +189,13 @@ int cca_stream_op(const struct pci_tsm *tsm, enum rmi_command command)
 	uint64_t result = call(command, link->stream, 0);
 	int rc = result ? cca_host_errno(result) : cca_workers_run(tsm), done;
 
-	done = stream_settle(tsm, link);
+	done = stream_settle(link);
 	return rc ? rc : done;
 }
 
-static int stream_make(const struct pci_tsm *tsm, const struct cca_link *link)
+static int stream_make(const struct pci_dev *pdev)
 {
+	const struct cca_link *link = cca_link_of(pdev->tsm);
 	struct smc_args args = { .x = { 0, phys_of(link->params) } };
 	uint8_t *params = cca_params(link);
 	uint64_t result;
@@ -245,58 +204,54 @@ static int stream_make(const struct pci_tsm *tsm, const struct cca_link *link)
 	cca_param(params, STREAM_PARAM_TYPE, STREAM_NCOH);
 	cca_param(params, STREAM_PARAM_PDEV_1, link->pdev[CCA_RP]);
 	cca_param(params, STREAM_PARAM_PDEV_2, link->pdev[CCA_EP]);
-	cca_param(params, STREAM_PARAM_IDE_SID, link->stream_id);
+	cca_param(params, STREAM_PARAM_IDE_SID, pci_tsm_of(pdev)->stream);
 	result = cca_host_call(LANE_TSM, RMI_PDEV_STREAM_CONNECT, &args);
 	if (result)
 		return cca_host_errno(result);
 	((struct cca_link *)image_write(link))->stream = args.x[1];
-	rc = cca_workers_run(tsm);
+	rc = cca_workers_run(pdev->tsm);
 	if (!rc)
-		rc = pci_ide_enable(tsm->pdev, link->stream_id);
+		rc = pci_ide_enable(pdev, pci_tsm_of(pdev)->stream);
 	if (!rc)
-		rc = stream_settle(tsm, link);
+		rc = stream_settle(link);
 	return rc;
 }
 
 /* Both ends agree on the end, or, when they no longer talk, the RMM drops the keys alone. */
-static int stream_unmake(const struct pci_tsm *tsm, const struct cca_link *link)
+static int stream_unmake(const struct pci_dev *pdev)
 {
+	const struct cca_link *link = cca_link_of(pdev->tsm);
+
 	if (!link->stream)
 		return 0;
 	if (mutant(MUTANT_FORGET_ABORT))
 		return -EBUSY;
 	/* one that was aborted half way ends here */
-	if (!stream_settle(tsm, link) && !link->stream)
+	if (!stream_settle(link) && !link->stream)
 		return 0;
-	if (cca_stream_op(tsm, RMI_PDEV_STREAM_DISCONNECT) && link->stream) {
+	if (cca_stream_op(pdev->tsm, RMI_PDEV_STREAM_DISCONNECT) && link->stream) {
 		call(RMI_PDEV_ABORT, link->pdev[CCA_EP], 0);
 		call(RMI_PDEV_ABORT, link->pdev[CCA_RP], 0);
 		call(RMI_PDEV_STREAM_DISCONNECT, link->stream, 0);
-		stream_settle(tsm, link);
+		stream_settle(link);
 	}
 	return link->stream ? -EBUSY : 0;
 }
 
-static const struct {
-	int (*make)(const struct pci_tsm *tsm, const struct cca_link *link);
-	int (*unmake)(const struct pci_tsm *tsm, const struct cca_link *link);
-} link_steps[] = {
-	{ smmu_make, smmu_unmake }, { root_port_make, root_port_unmake },
-	{ endpoint_make, endpoint_unmake }, { key_make, nothing_to_unmake },
-	{ ide_make, ide_unmake }, { stream_make, stream_unmake },
+/* The stream table stays: other links, and what they have bound, rely on it. */
+static const struct tsm_step link_steps[] = {
+	{ smmu_make, NULL, NULL },
+	{ root_port_make, root_port_unmake, NULL },
+	{ endpoint_make, endpoint_unmake, NULL },
+	{ key_make, NULL, NULL },
+	{ tsm_ide_make, tsm_ide_unmake, NULL },
+	{ stream_make, stream_unmake, NULL },
 };
+static const struct tsm_steps steps = TSM_STEPS(link_steps);
 
-static void link_phase(const struct pci_tsm *tsm, unsigned int phase)
-{
-	struct pci_tsm *w = image_write(tsm);
+/* -- the link's object ------------------------------------------------------------------------ */
 
-	w->link_phase = (uint16_t)phase;
-	image_commit();
-}
-
-/* -- the link's object ---------------------------------------------------------------------------------- */
-
-static int link_alloc(const struct pci_tsm *tsm)
+static int link_alloc(const struct pci_dev *pdev)
 {
 	struct cca_link *link = image_alloc(sizeof(*link), IMAGE_TYPE_TSM);
 	struct pci_tsm *w;
@@ -304,89 +259,40 @@ static int link_alloc(const struct pci_tsm *tsm)
 	if (!link)
 		return -ENOMEM;
 	link->params = image_bulk_alloc(PHYS_PAGE, IMAGE_TYPE_CCA_PAGE);
-	w = image_write(tsm);
-	w->link_driver = link;		/* disconnect frees what there is */
+	w = image_write(pci_tsm_of(pdev));
+	w->link_driver = link;
 	if (!link->params || cca_object_make(&link->object[OBJECT_CERTIFICATE]) ||
 	    cca_object_make(&link->object[OBJECT_VCA]))
 		return -ENOMEM;
 	return 0;
 }
 
-static void link_free(const struct pci_tsm *tsm)
+static void link_free(const struct pci_dev *pdev)
 {
-	const struct cca_link *link = tsm->link_driver;
-	struct pci_tsm *w;
+	const struct cca_link *link = pci_tsm_of(pdev)->link_driver;
+	struct pci_tsm *w = image_write(pci_tsm_of(pdev));
 
-	if (!link)
-		return;
+	w->link_driver = NULL;
 	for (unsigned int i = 0; i < OBJECTS; i++)
 		image_bulk_free(link->object[i].bytes);
 	image_bulk_free(link->params);
-	w = image_write(tsm);
-	w->link_driver = NULL;
 	image_free(link);
 }
 
-/* -- driver ------------------------------------------------------------------------------------------------ */
-
-static int cca_probe(const struct pci_dev *pdev)
+static void link_abandon(const struct pci_dev *pdev)
 {
-	const struct function *fn = function_find(pdev->rid);
-
-	return fn && fn->model ? 0 : -ENXIO;
-}
-
-static void cca_remove(const struct pci_dev *pdev)
-{
-	(void)pdev;
-}
-
-static int cca_connect(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-	int rc = link_alloc(tsm);
-
-	for (unsigned int i = 0; !rc && i < sizeof(link_steps) / sizeof(link_steps[0]); i++) {
-		link_phase(tsm, i + 1);
-		rc = link_steps[i].make(tsm, tsm->link_driver);
-	}
-	return rc;
-}
-
-static void cca_disconnect(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-
-	if (tsm->link_driver)
-		cca_workers_abandon(tsm, NULL);
-	while (tsm->link_phase) {
-		if (link_steps[tsm->link_phase - 1].unmake(tsm, tsm->link_driver))
-			return;
-		link_phase(tsm, tsm->link_phase - 1u);
-	}
-	link_free(tsm);
-}
-
-static void cca_reset(const struct pci_dev *pdev)
-{
-	const struct cca_link *link = pci_tsm_of(pdev)->link_driver;
-	struct cca_link *w;
-
-	if (!link)
-		return;
-	w = image_write(link);
-	w->session_lost = true;
-	w->was_reset = true;
+	cca_workers_abandon(pdev->tsm, NULL);
 }
 
 const struct pci_tsm_ops cca_tsm_ops = {
 	.name = "cca",
-	.probe = cca_probe,
-	.remove = cca_remove,
-	.connect = cca_connect,
-	.disconnect = cca_disconnect,
-	.reset = cca_reset,
-	.bind = cca_tdi_bind,
-	.unbind = cca_tdi_unbind,
-	.guest_req = cca_guest_req,
+	.link = &steps,
+	.tdi = &cca_tdi_steps,
+	.requests = &cca_requests,
+	.link_alloc = link_alloc,
+	.link_free = link_free,
+	.tdi_alloc = cca_tdi_alloc,
+	.tdi_free = cca_tdi_free,
+	.finish = cca_tdi_finish,
+	.abandon = link_abandon,
 };

@@ -3,8 +3,7 @@
 
 #include "hardware/phys.h"
 #include "kernel/tsm/cca_host.h"
-
-#define CCA_RETRY_NS 10000u
+#include "kernel/tsm/internal.h"
 
 static const struct { enum rmi_status status; int error; } errors[] = {
 	{ RMI_SUCCESS, 0 },	       { RMI_BUSY, EBUSY },	     { RMI_ERROR_INPUT, EINVAL },
@@ -19,15 +18,6 @@ int cca_host_errno(uint64_t result)
 	return -EIO;
 }
 
-bool cca_host_wait(unsigned int *tries)
-{
-	if (++*tries >= CCA_BUSY_TRIES)
-		return false;
-	image_clock_advance(CCA_RETRY_NS);
-	image_wait(IMAGE_WAIT_BUSY);
-	return true;
-}
-
 uint64_t cca_host_call(enum lane from, enum rmi_command command, struct smc_args *args)
 {
 	const struct smc_args in = *args;
@@ -37,7 +27,7 @@ uint64_t cca_host_call(enum lane from, enum rmi_command command, struct smc_args
 	do {
 		*args = in;
 		result = cca_rmi(from, command, args);
-	} while (rmi_status(result) == RMI_BUSY && cca_host_wait(&tries));
+	} while (rmi_status(result) == RMI_BUSY && tsm_wait(IMAGE_WAIT_BUSY, &tries));
 	return result;
 }
 

@@ -7,13 +7,9 @@
 #include "firmware/cca/operands.h"
 #include "kernel/kernel.h"
 
-#define CCA_BUSY_TRIES 64u
-
 /* One RMI command, again while it is BUSY (IMAGE_WAIT_BUSY). Commits. */
 uint64_t cca_host_call(enum lane from, enum rmi_command command, struct smc_args *args);
 int cca_host_errno(uint64_t result);	/* 0 for success */
-/* A wait between two tries; false when *tries is used up. */
-bool cca_host_wait(unsigned int *tries);
 
 /* The host's memory to the RMM and back. 0 or -errno; what is not delegated is given back already. */
 int cca_delegate(enum lane from, uint64_t hpa, uint64_t len);

@@ -27,8 +27,7 @@ enum worker_state {
 struct cca_worker {
 	uint8_t state;			/* enum worker_state */
 	bool is_vdev;
-	bool sent;			/* WORKER_EXCHANGE: as the mailbox's object after `serial` */
-	uint32_t serial;
+	struct tsm_exchange exchange;
 	uint64_t rd, pdev, vdev;	/* granules */
 	uint64_t status;		/* enum of COMM_STATUS: what the RMM is told */
 	uint32_t request_len, response_len;
@@ -41,10 +40,6 @@ enum { CCA_RP, CCA_EP, CCA_ENDS };
 struct cca_link {			/* one a DSM */
 	uint64_t pdev[CCA_ENDS];	/* granules: root port, endpoint */
 	uint64_t stream;		/* the RMM's handle, 0: none */
-	uint8_t stream_id;		/* on the wire */
-	bool stream_taken;
-	bool session_lost;		/* only a new connect helps */
-	bool was_reset;			/* ... by a reset, which also unlocked every TDI */
 	struct cca_worker worker[CCA_ENDS];
 	struct cca_object object[OBJECTS];	/* certificate and VCA */
 	const uint8_t *params;		/* a page for parameters */
@@ -80,13 +75,13 @@ void cca_param(uint8_t *page, unsigned int offset, uint64_t value);
 /* One operation of the stream: the command, both ends, COMPLETE. 0 or -errno. */
 int cca_stream_op(const struct pci_tsm *tsm, enum rmi_command command);
 
-/* -- cca_tdi.c -- */
-int cca_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
-void cca_tdi_unbind(const struct pci_dev *pdev);
+/* -- cca_tdi.c, cca_request.c: what the driver is made of -- */
+extern const struct tsm_steps cca_tdi_steps;
+extern const struct tsm_requests cca_requests;
+int cca_tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
+void cca_tdi_free(const struct pci_dev *pdev);
+void cca_tdi_finish(const struct pci_dev *pdev);
 /* A command of the function's VDEV and its conversation; 0 or -errno. */
 int cca_tdi_op(const struct pci_dev *pdev, enum rmi_command command, uint64_t *status);
-/* -- cca_request.c -- */
-ssize_t cca_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
-		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);
 
 #endif

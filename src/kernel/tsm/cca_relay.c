@@ -5,9 +5,6 @@
 
 #include "kernel/tsm/cca_link.h"
 
-#define ROUNDS 4096u	/* of one operation: a broken RMM or device must end */
-#define DOE_HEADER 8u
-
 static struct cca_worker *worker_write(const struct cca_worker *worker)
 {
 	return image_write(worker);
@@ -132,7 +129,7 @@ static void worker_call(const struct pci_tsm *tsm, const struct cca_worker *work
 	uint64_t result = communicate(worker), exit[10];
 	struct cca_worker *w = worker_write(worker);
 
-	if (rmi_status(result) == RMI_BUSY && cca_host_wait(tries))
+	if (rmi_status(result) == RMI_BUSY && tsm_wait(IMAGE_WAIT_BUSY, tries))
 		return;
 	if (result) {
 		w->state = WORKER_FAILED;
@@ -148,29 +145,11 @@ static void worker_call(const struct pci_tsm *tsm, const struct cca_worker *work
 	} else if (exit[0] & COMM_STREAM_WAIT) {
 		w->state = WORKER_STREAM;
 	} else if (exit[0] & COMM_WAIT) {
-		if (!cca_host_wait(tries))
+		if (!tsm_wait(IMAGE_WAIT_BUSY, tries))
 			w->state = WORKER_FAILED;
 	} else {
 		w->state = WORKER_IDLE;
 	}
-}
-
-/* The request to the device, or the answer to one a dead caller has sent. */
-static int exchange_once(const struct pci_tsm *tsm, const struct cca_worker *worker, uint8_t *answer)
-{
-	struct cca_worker *w;
-	int n;
-
-	if (worker->sent) {
-		n = pci_doe_resume(tsm->dsm, LANE_TSM, worker->serial, worker->buffers, answer,
-				   COMM_BUFFER);
-		if (n != -ENODATA)
-			return n;
-	}
-	w = worker_write(worker);
-	w->sent = true;
-	w->serial = pci_doe_serial(tsm->dsm);
-	return pci_doe(tsm->dsm, LANE_TSM, worker->buffers, worker->request_len, answer, COMM_BUFFER);
 }
 
 /* The device's turn. */
@@ -178,12 +157,9 @@ static void worker_exchange(const struct pci_tsm *tsm, const struct cca_worker *
 {
 	uint8_t answer[COMM_BUFFER];
 	struct cca_worker *w;
-	unsigned int tries = 0;
-	int n;
+	int n = tsm_exchange(tsm, &worker->exchange, worker->buffers, worker->request_len, answer,
+			     COMM_BUFFER);
 
-	do
-		n = exchange_once(tsm, worker, answer);
-	while (n == -EBUSY && cca_host_wait(&tries));
 	if (n > 0)
 		memcpy(image_bulk_write(worker->buffers + COMM_BUFFER, (size_t)n), answer,
 		       (size_t)n);
@@ -191,7 +167,6 @@ static void worker_exchange(const struct pci_tsm *tsm, const struct cca_worker *
 	w->response_len = n > 0 ? (uint32_t)n : 0;
 	w->status = n > 0 ? COMM_STATUS_RESPONSE : COMM_STATUS_ERROR;
 	w->state = WORKER_CALL;
-	w->sent = false;
 }
 
 static bool worker_runs(const struct cca_worker *worker)
@@ -204,7 +179,7 @@ static void worker_go(const struct pci_tsm *tsm, const struct cca_worker *worker
 {
 	unsigned int tries = 0;
 
-	for (unsigned int i = 0; i < ROUNDS && worker_runs(worker); i++) {
+	for (unsigned int i = 0; i < TSM_RELAY_ROUNDS && worker_runs(worker); i++) {
 		if (worker->state == WORKER_EXCHANGE)
 			worker_exchange(tsm, worker);
 		else
@@ -221,7 +196,7 @@ static void worker_start(const struct cca_worker *worker)
 	w->state = WORKER_CALL;
 	w->status = COMM_STATUS_NONE;
 	w->response_len = 0;
-	w->sent = false;
+	w->exchange.sent = false;
 }
 
 static int worker_end(const struct cca_worker *worker)
@@ -256,7 +231,7 @@ static void turns(const struct pci_tsm *tsm, const struct cca_worker *rp, const 
 {
 	const struct cca_worker *both[] = { rp, ep };
 
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (unsigned int i = 0; i < TSM_RELAY_ROUNDS; i++) {
 		const struct cca_worker *worker = both[i % 2], *other = both[(i + 1) % 2];
 		bool waited = worker->state == WORKER_STREAM;
 

@@ -5,19 +5,9 @@
 
 #include "kernel/tsm/cca_link.h"
 
-struct request {
-	const struct pci_dev *pdev;
-	const struct cca_link *link;
-	const struct cca_tdi *tdi;
-	struct reader in;
-	struct writer out;
-	uint64_t status;
-};
-
-static int answer(struct request *request, const struct cca_object *object)
+static int object_answer(struct tsm_request_call *call, const struct cca_object *object)
 {
-	put_bytes(&request->out, object->bytes, object->len);
-	return request->out.bad ? -EMSGSIZE : 0;
+	return tsm_answer(call, object->bytes, object->len);
 }
 
 /* The bug of keeping another report than the RMM hashed. */
@@ -27,48 +17,48 @@ static void report_spoiled(const struct cca_object *report)
 		*(uint8_t *)image_bulk_write(report->bytes + report->len - 1, 1) ^= 1;
 }
 
-static int request_report(struct request *request)
+static int request_report(struct tsm_request_call *call)
 {
-	int rc = cca_tdi_op(request->pdev, RMI_VDEV_GET_INTERFACE_REPORT, &request->status);
+	int rc = cca_tdi_op(call->pdev, RMI_VDEV_GET_INTERFACE_REPORT, &call->status);
 
-	report_spoiled(&request->tdi->object[OBJECT_REPORT]);
-	return rc ? rc : answer(request, &request->tdi->object[OBJECT_REPORT]);
+	report_spoiled(&cca_tdi_of(call->pdev)->object[OBJECT_REPORT]);
+	return rc ? rc : object_answer(call, &cca_tdi_of(call->pdev)->object[OBJECT_REPORT]);
 }
 
-static int request_measurements(struct request *request)
+static int request_measurements(struct tsm_request_call *call)
 {
-	int rc = cca_tdi_op(request->pdev, RMI_VDEV_GET_MEASUREMENTS, &request->status);
+	int rc = cca_tdi_op(call->pdev, RMI_VDEV_GET_MEASUREMENTS, &call->status);
 
-	return rc ? rc : answer(request, &request->tdi->object[OBJECT_MEASUREMENTS]);
+	return rc ? rc : object_answer(call, &cca_tdi_of(call->pdev)->object[OBJECT_MEASUREMENTS]);
 }
 
-static int request_certificates(struct request *request)
+static int request_certificates(struct tsm_request_call *call)
 {
-	return answer(request, &request->link->object[OBJECT_CERTIFICATE]);
+	return object_answer(call, &cca_link_of(call->pdev->tsm)->object[OBJECT_CERTIFICATE]);
 }
 
 /* u32 object: what the host keeps of it, as it is. */
-static int request_object(struct request *request)
+static int request_object(struct tsm_request_call *call)
 {
-	uint32_t number = get_le32(&request->in);
+	uint32_t number = get_le32(&call->in);
 
-	if (request->in.bad || !number || number >= OBJECTS)
+	if (call->in.bad || !number || number >= OBJECTS)
 		return -EINVAL;
 	if (number == OBJECT_CERTIFICATE || number == OBJECT_VCA)
-		return answer(request, &request->link->object[number]);
-	return answer(request, &request->tdi->object[number]);
+		return object_answer(call, &cca_link_of(call->pdev->tsm)->object[number]);
+	return object_answer(call, &cca_tdi_of(call->pdev)->object[number]);
 }
 
-static int request_start(struct request *request)
+static int request_start(struct tsm_request_call *call)
 {
-	return cca_tdi_op(request->pdev, RMI_VDEV_START, &request->status);
+	return cca_tdi_op(call->pdev, RMI_VDEV_START, &call->status);
 }
 
 /* u32 TDISP state as the RMM knows it, u32 enum vdev_state, u64 lock nonce: none of it is the host's. */
-static int request_state(struct request *request)
+static int request_state(struct tsm_request_call *call)
 {
-	struct smc_args args = { .x = { 0, request->tdi->rd, request->link->pdev[CCA_EP],
-					request->tdi->vdev } };
+	struct smc_args args = { .x = { 0, cca_tdi_of(call->pdev)->rd, cca_link_of(call->pdev->tsm)->pdev[CCA_EP],
+					cca_tdi_of(call->pdev)->vdev } };
 	static const uint8_t tdisp[] = {
 		[VDEV_NEW] = TDISP_UNLOCKED, [VDEV_UNLOCKED] = TDISP_UNLOCKED,
 		[VDEV_LOCKED] = TDISP_LOCKED, [VDEV_STARTED] = TDISP_RUN,
@@ -76,19 +66,14 @@ static int request_state(struct request *request)
 		[VDEV_KEY_PURGE] = TDISP_UNLOCKED,
 	};
 
-	request->status = cca_host_call(LANE_TSM, RMI_VDEV_GET_STATE, &args);
-	if (request->status)
-		return cca_host_errno(request->status);
-	put_le64(&request->out, args.x[1] < sizeof(tdisp) ? tdisp[args.x[1]] : TDISP_ERROR_STATE);
-	put_le64(&request->out, args.x[1]);
-	return request->out.bad ? -EMSGSIZE : 0;
+	call->status = cca_host_call(LANE_TSM, RMI_VDEV_GET_STATE, &args);
+	if (call->status)
+		return cca_host_errno(call->status);
+	return tsm_answer_state(call, args.x[1] < sizeof(tdisp) ? tdisp[args.x[1]] : TDISP_ERROR_STATE,
+				args.x[1]);
 }
 
-static const struct {
-	uint32_t operation;
-	enum tsm_scope scope;
-	int (*handle)(struct request *request);
-} requests[] = {
+static const struct tsm_request_row requests[] = {
 	{ TSM_REQUEST_REPORT, TSM_SCOPE_INFO, request_report },
 	{ TSM_REQUEST_MEASUREMENTS, TSM_SCOPE_INFO, request_measurements },
 	{ TSM_REQUEST_CERTIFICATES, TSM_SCOPE_INFO, request_certificates },
@@ -96,25 +81,4 @@ static const struct {
 	{ TSM_REQUEST_START, TSM_SCOPE_STATE_CHANGE, request_start },
 	{ TSM_REQUEST_STATE, TSM_SCOPE_INFO, request_state },
 };
-
-ssize_t cca_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
-		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code)
-{
-	struct request request = { .pdev = pdev,
-				   .link = cca_link_of(pdev->tsm),
-				   .tdi = pci_tsm_of(pdev)->tdi_driver,
-				   .in = reader_of(in, in_len),
-				   .out = writer_of(out, out_len) };
-	uint32_t operation = get_le32(&request.in);
-	int rc = -EINVAL;
-
-	for (size_t i = 0; !request.in.bad && i < sizeof(requests) / sizeof(requests[0]); i++) {
-		if (requests[i].operation != operation)
-			continue;
-		rc = scope < requests[i].scope ? -EPERM : requests[i].handle(&request);
-	}
-	*tsm_code = request.status;
-	if (rc)
-		return rc;
-	return out_len ? (ssize_t)(out_len - request.out.at) : (ssize_t)reader_left(&request.in);
-}
+const struct tsm_requests cca_requests = TSM_REQUESTS(requests);

@@ -75,22 +75,22 @@ uint64_t cca_vdev_of(uint64_t hpa, uint64_t *pdev_granule)
 
 /* -- granules ----------------------------------------------------------------------------------------- */
 
-static int granules_make(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+static int granules_make(const struct pci_dev *pdev)
 {
+	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	int rc = 0;
 
-	(void)pdev;
 	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
 		rc = cca_delegate(LANE_TSM, tdi->tee.span[i].hpa, tdi->tee.span[i].len);
 	return rc;
 }
 
 /* Runs of what is delegated. */
-static int granules_unmake(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+static int granules_unmake(const struct pci_dev *pdev)
 {
+	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	int rc = 0;
 
-	(void)pdev;
 	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++) {
 		uint64_t at = tdi->tee.span[i].hpa, end = at + tdi->tee.span[i].len, from;
 
@@ -110,8 +110,9 @@ static int granules_unmake(const struct pci_dev *pdev, const struct cca_tdi *tdi
 
 /* -- the VDEV ------------------------------------------------------------------------------------------- */
 
-static int vdev_make(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+static int vdev_make(const struct pci_dev *pdev)
 {
+	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	const struct cca_link *link = link_of(pdev);
 	uint8_t *params = cca_params(link);
 	struct cca_tdi *w = image_write(tdi);
@@ -144,8 +145,9 @@ static int vdev_make(const struct pci_dev *pdev, const struct cca_tdi *tdi)
 	return result ? cca_host_errno(result) : cca_worker_run(pdev->tsm, &tdi->worker);
 }
 
-static int vdev_unmake(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+static int vdev_unmake(const struct pci_dev *pdev)
 {
+	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	struct smc_args args = operands(pdev);
 	uint64_t result = 0;
 
@@ -161,9 +163,8 @@ static int vdev_unmake(const struct pci_dev *pdev, const struct cca_tdi *tdi)
 
 /* -- locked --------------------------------------------------------------------------------------------- */
 
-static int lock_make(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+static int lock_make(const struct pci_dev *pdev)
 {
-	(void)tdi;
 	return cca_tdi_op(pdev, RMI_VDEV_LOCK, NULL);
 }
 
@@ -172,23 +173,6 @@ static bool session_alive(const struct pci_dev *pdev)
 	struct smc_args args = { .x = { 0, link_of(pdev)->pdev[CCA_EP] } };
 
 	return !cca_host_call(LANE_TSM, RMI_PDEV_GET_STATE, &args) && args.x[1] == PDEV_READY;
-}
-
-/* The session is gone and with it the way to stop the TDI: the RMM has dropped the stream's keys, so
- * that the dead stream lets nothing through. Unless a reset has ended it all: nobody knows what the
- * function is up to. */
-static void session_lost(const struct pci_dev *pdev)
-{
-	const struct cca_link *link = link_of(pdev);
-	struct cca_link *w;
-
-	if (!link->session_lost) {
-		w = image_write(link);
-		w->session_lost = true;
-	}
-	if (!link->was_reset)
-		pci_tsm_quarantine(pdev,
-				   "SPDM session lost while bound: state of the TDI not known");
 }
 
 /* One step from where the VDEV is towards UNLOCKED; 1: another one is needed. */
@@ -217,106 +201,87 @@ static int unlock_step(const struct pci_dev *pdev)
 	}
 }
 
-/* An error means "maybe done": the state is read again before each try. */
-static int lock_unmake(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+/* An error means "maybe done": the state is read again before each try. When the session dies on the
+ * way, the RMM drops the stream's keys, so that nothing comes through any more. */
+static int unlock(const struct pci_dev *pdev)
 {
+	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	bool was_alive = session_alive(pdev);
 	int rc = 1;
 
-	if (!tdi->vdev || granule_state(tdi->vdev) != GRANULE_VDEV || vdev_state(pdev) == VDEV_NEW ||
+	if (mutant(MUTANT_UNBIND_WITHOUT_STOP) || !tdi->vdev ||
+	    granule_state(tdi->vdev) != GRANULE_VDEV || vdev_state(pdev) == VDEV_NEW ||
 	    (vdev_state(pdev) == VDEV_UNLOCKED && was_alive))
 		return 0;
 	for (unsigned int i = 0; rc > 0 && i < UNLOCK_TRIES; i++)
 		rc = unlock_step(pdev);
 	if (!session_alive(pdev))
-		session_lost(pdev);
+		tsm_session_lost(pdev);
 	return rc > 0 ? -EIO : rc;
 }
 
-/* -- the private mappings: made by KVM when the Realm asks, gone when VFIO revokes ------------------------- */
-
-static int mappings_make(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+/* The private mappings: made by KVM when the Realm asks. */
+static int let_go(const struct pci_dev *pdev)
 {
-	(void)pdev;
-	(void)tdi;
-	return 0;
+	return tsm_mmio_let_go(pdev, &cca_tdi_of(pdev)->tee, "device memory not unmapped");
 }
 
-static int mappings_unmake(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+/* The bug of unlocking before the device memory is unmapped swaps two neighbours. */
+static int lock_unmake(const struct pci_dev *pdev)
 {
-	int rc = vfio_tsm_event(pdev, VFIO_TSM_UNBIND);
+	return mutant(MUTANT_UNLOCK_MAPPED) ? let_go(pdev) : unlock(pdev);
+}
 
-	/* A page the RMM kept at the revoke is asked for once more, here where it can be said. */
-	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
-		rc = kvm_unmap_mmio(pci_tsm_of(pdev)->kvm, tdi->tee.span[i].hpa,
-				    tdi->tee.span[i].len);
-	return rc;
+static int mappings_unmake(const struct pci_dev *pdev)
+{
+	return mutant(MUTANT_UNLOCK_MAPPED) ? unlock(pdev) : let_go(pdev);
 }
 
 /* -- the report: what of the BARs is TEE memory, for VFIO ---------------------------------------------------- */
 
-static int report_make(const struct pci_dev *pdev, const struct cca_tdi *tdi)
+static int report_make(const struct pci_dev *pdev)
 {
+	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	const struct cca_object *report = &tdi->object[OBJECT_REPORT];
 	int rc = cca_tdi_op(pdev, RMI_VDEV_GET_INTERFACE_REPORT, NULL);
 
 	return rc ? rc : tsm_report_layout(pdev, report->bytes, report->len);
 }
 
-static int report_unmake(const struct pci_dev *pdev, const struct cca_tdi *tdi)
-{
-	(void)pdev;
-	(void)tdi;
-	return 0;
-}
-
 /* -- the table ------------------------------------------------------------------------------------------------ */
 
-static const struct tdi_step {
-	int (*make)(const struct pci_dev *pdev, const struct cca_tdi *tdi);
-	int (*unmake)(const struct pci_dev *pdev, const struct cca_tdi *tdi);
-	const char *stuck;		/* the cause, when the undoing is refused */
-} tdi_steps[] = {
+static const struct tsm_step tdi_steps[] = {
 	{ granules_make, granules_unmake, "device granules not undelegated" },
 	{ vdev_make, vdev_unmake, "VDEV not destroyed" },
 	{ lock_make, lock_unmake, "VDEV not unlocked" },
-	{ mappings_make, mappings_unmake, "device memory not unmapped" },
-	{ report_make, report_unmake, "" },
+	{ NULL, mappings_unmake, NULL },
+	{ report_make, NULL, NULL },
 };
-#define TDI_STEPS (sizeof(tdi_steps) / sizeof(tdi_steps[0]))
+const struct tsm_steps cca_tdi_steps = TSM_STEPS(tdi_steps);
 
-static void tdi_phase(const struct pci_dev *pdev, unsigned int phase)
+void cca_tdi_free(const struct pci_dev *pdev)
 {
+	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	struct pci_tsm *w = image_write(pci_tsm_of(pdev));
 
-	w->tdi_phase = (uint16_t)phase;
-	image_commit();
-}
-
-static void tdi_free(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-	const struct cca_tdi *tdi = tsm->tdi_driver;
-	struct pci_tsm *w;
-
-	if (!tdi)
-		return;
-	w = image_write(tsm);
 	w->tdi_driver = NULL;
 	for (unsigned int i = 0; i < OBJECTS; i++)
 		image_bulk_free(tdi->object[i].bytes);
 	image_free(tdi);
 }
 
-static int tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
+int cca_tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
 {
-	struct cca_tdi *tdi = image_alloc(sizeof(*tdi), IMAGE_TYPE_TSM);
+	struct cca_tdi *tdi;
 	struct pci_tsm *w;
 
+	if (!kvm_cca_rd(kvm))
+		return -EINVAL;
+	tdi = image_alloc(sizeof(*tdi), IMAGE_TYPE_TSM);
 	if (!tdi)
 		return -ENOMEM;
 	w = image_write(pci_tsm_of(pdev));
-	w->tdi_driver = tdi;		/* unbind frees it */
+	w->tdi_driver = tdi;
 	tdi->rd = kvm_cca_rd(kvm);
 	tdi->vdev_id = tdi_id;
 	if (cca_object_make(&tdi->object[OBJECT_MEASUREMENTS]) ||
@@ -325,58 +290,12 @@ static int tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t
 	return tsm_tee_spans(pdev, &tdi->tee);
 }
 
-int cca_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
+void cca_tdi_finish(const struct pci_dev *pdev)
 {
-	int rc;
+	const struct cca_worker *worker = &cca_tdi_of(pdev)->worker;
 
-	if (!kvm_cca_rd(kvm))
-		return -EINVAL;
-	if (link_of(pdev)->session_lost)
-		return -ENXIO;
-	rc = tdi_alloc(pdev, kvm, tdi_id);
-	for (unsigned int i = 0; !rc && i < TDI_STEPS; i++) {
-		tdi_phase(pdev, i + 1);
-		rc = tdi_steps[i].make(pdev, cca_tdi_of(pdev));
-		if (rc && mutant(MUTANT_BIND_ERROR_FORGETS))
-			tdi_phase(pdev, i ? i - 1 : 0);
-	}
-	return rc;
-}
-
-/* The bug of unlocking before the device memory is unmapped swaps two neighbours. */
-static const struct tdi_step *unbind_step(unsigned int phase)
-{
-	unsigned int i = phase - 1;
-
-	if (mutant(MUTANT_UNLOCK_MAPPED)) {
-		if (tdi_steps[i].unmake == lock_unmake)
-			i++;
-		else if (tdi_steps[i].unmake == mappings_unmake)
-			i--;
-	}
-	return &tdi_steps[i];
-}
-
-void cca_tdi_unbind(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-
-	/* What was in flight when a caller died ends first; how it ended, the states will tell. */
-	if (tsm->tdi_phase && cca_tdi_of(pdev)) {
-		if (link_of(pdev)->session_lost)
-			cca_workers_abandon(tsm, &cca_tdi_of(pdev)->worker);
-		else
-			cca_workers_finish(tsm, &cca_tdi_of(pdev)->worker);
-	}
-	while (tsm->tdi_phase) {
-		const struct tdi_step *step = unbind_step(tsm->tdi_phase);
-		bool forgotten = step->unmake == lock_unmake && mutant(MUTANT_UNBIND_WITHOUT_STOP);
-
-		if (!forgotten && step->unmake(pdev, cca_tdi_of(pdev))) {
-			pci_tsm_quarantine(pdev, step->stuck);
-			return;
-		}
-		tdi_phase(pdev, tsm->tdi_phase - 1u);
-	}
-	tdi_free(pdev);
+	if (pci_tsm_dsm(pdev->tsm)->session_lost)
+		cca_workers_abandon(pdev->tsm, worker);
+	else
+		cca_workers_finish(pdev->tsm, worker);
 }

@@ -18,25 +18,18 @@ struct sev_buffer {
 	uint64_t page[SEV_SLA_PAGES];
 };
 
-enum sev_relay_state { SEV_RELAY_IDLE, SEV_RELAY_CALL, SEV_RELAY_EXCHANGE };
-
 /* One command between PSP and DSM. It is all in the image, so that when the process dies with a
  * message in flight, the next one takes the command to its end before it decides anything. */
 struct sev_relay {
-	uint8_t state;			/* enum sev_relay_state: what comes next */
-	bool sent;			/* the request is on its way, as the object after this one */
+	uint8_t state;			/* enum relay_state: what comes next */
 	uint16_t id;			/* enum sev_command_id */
 	uint16_t status;		/* IDLE: how it ended */
-	uint32_t serial;
+	struct tsm_exchange exchange;
 	struct sev_command args;
 };
 
 struct sev_link {			/* one a DSM */
 	uint64_t dev_ctx;
-	uint8_t stream;			/* IDE stream id on the wire */
-	bool stream_taken;
-	bool session_lost;		/* the SPDM session died: only a new connect helps */
-	bool was_reset;			/* ... by a reset, which also unlocked every TDI */
 	bool stuck;			/* the PSP waits for an answer that will never come: FORCE */
 	const uint8_t *lists;		/* a page of scatter addresses for each buffer */
 	const uint8_t *message;		/* the guest's message, and the answer: a page each */
@@ -70,13 +63,13 @@ void sev_relay_abandon(const struct pci_tsm *tsm);
 /* The data object the last command left in the output buffer; bytes, or -EPROTO, -EMSGSIZE. */
 ssize_t sev_output_read(const struct sev_link *link, uint8_t *out, size_t cap);
 
-/* -- sev_tdi.c -- */
-int sev_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
-void sev_tdi_unbind(const struct pci_dev *pdev);
+/* -- sev_tdi.c, sev_request.c: what the driver is made of -- */
+extern const struct tsm_steps sev_tdi_steps;
+extern const struct tsm_requests sev_requests;
+int sev_tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
+void sev_tdi_free(const struct pci_dev *pdev);
+void sev_tdi_finish(const struct pci_dev *pdev);
 /* Contexts of a bound function's commands. */
 struct sev_command sev_tdi_args(const struct pci_dev *pdev);
-/* -- sev_request.c -- */
-ssize_t sev_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
-		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);
 
 #endif

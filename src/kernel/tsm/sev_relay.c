@@ -6,9 +6,6 @@
 #include "hardware/cpu.h"
 #include "kernel/tsm/sev_link.h"
 
-#define RELAY_ROUNDS 4096u	/* calls of one command: a broken PSP or device must end */
-#define BUSY_TRIES 64u
-#define RETRY_NS 10000u
 #define DOE_HEADER 8u
 #define DOE_VENDOR_PCISIG 1u
 
@@ -211,54 +208,20 @@ static void response_give(const struct sev_link *link, const uint8_t *object, si
 	buffer_move(link, SEV_RESPONSE, 0, bytes, w.at, true);
 }
 
-/* The request to the device, or the answer to one a dead caller has sent. */
-static int exchange_once(const struct pci_tsm *tsm, const struct sev_link *link,
-			 uint8_t *answer)
-{
-	uint8_t request[SEV_MESSAGE_SIZE];
-	size_t len = request_take(link, request);
-	struct sev_relay *w;
-	int n;
-
-	if (!len)
-		return -EPROTO;
-	if (link->relay.sent) {
-		n = pci_doe_resume(tsm->dsm, LANE_TSM, link->relay.serial, request, answer,
-				   SEV_MESSAGE_SIZE);
-		if (n != -ENODATA)
-			return n;
-	}
-	w = relay_write(link);
-	w->sent = true;
-	w->serial = pci_doe_serial(tsm->dsm);
-	return pci_doe(tsm->dsm, LANE_TSM, request, len, answer, SEV_MESSAGE_SIZE);
-}
-
-/* Whether a try failed that is worth another. */
-static bool busy_wait(unsigned int *tries)
-{
-	if (++*tries >= BUSY_TRIES)
-		return false;
-	image_clock_advance(RETRY_NS);
-	image_wait(IMAGE_WAIT_BUSY);
-	return true;
-}
-
 /* Carries the request to the device and its answer back; false: the answer is lost. */
 static bool exchange(const struct pci_tsm *tsm, const struct sev_link *link)
 {
-	uint8_t answer[SEV_MESSAGE_SIZE];
-	unsigned int tries = 0;
+	uint8_t request[SEV_MESSAGE_SIZE], answer[SEV_MESSAGE_SIZE];
+	size_t len = request_take(link, request);
 	struct sev_relay *w;
-	int n;
+	int n = -EPROTO;
 
-	do
-		n = exchange_once(tsm, link, answer);
-	while (n == -EBUSY && busy_wait(&tries));
+	if (len)
+		n = tsm_exchange(tsm, &link->relay.exchange, request, len, answer,
+				 SEV_MESSAGE_SIZE);
 	response_give(link, answer, n > 0 ? (size_t)n : 0);
 	w = relay_write(link);
-	w->sent = false;
-	w->state = n > 0 ? SEV_RELAY_CALL : SEV_RELAY_IDLE;
+	w->state = n > 0 ? RELAY_CALL : RELAY_IDLE;
 	if (n > 0)
 		return true;
 	w->status = SEV_SPDM_ERROR;
@@ -278,15 +241,15 @@ static bool relay_call(const struct sev_link *link, unsigned int *tries)
 	w = relay_write(link);
 	w->status = (uint16_t)status;
 	if (status == SEV_SPDM_REQUEST) {
-		w->state = SEV_RELAY_EXCHANGE;
+		w->state = RELAY_EXCHANGE;
 		return true;
 	}
 	if (status == SEV_EXPAND_BUFFER && !buffers_expand(link))
 		return true;
-	if (status == SEV_DEV_BUSY && !link->stuck && busy_wait(tries))
+	if (status == SEV_DEV_BUSY && !link->stuck && tsm_wait(IMAGE_WAIT_BUSY, tries))
 		return true;
 	w = relay_write(link);
-	w->state = SEV_RELAY_IDLE;
+	w->state = RELAY_IDLE;
 	return false;
 }
 
@@ -295,14 +258,14 @@ static enum sev_status relay_go_on(const struct pci_tsm *tsm, const struct sev_l
 	unsigned int tries = 0;
 	struct sev_relay *w;
 
-	for (unsigned int i = 0; i < RELAY_ROUNDS; i++) {
-		if (link->relay.state == SEV_RELAY_EXCHANGE && !exchange(tsm, link))
+	for (unsigned int i = 0; i < TSM_RELAY_ROUNDS; i++) {
+		if (link->relay.state == RELAY_EXCHANGE && !exchange(tsm, link))
 			return (enum sev_status)link->relay.status;
 		if (!relay_call(link, &tries))
 			return (enum sev_status)link->relay.status;
 	}
 	w = relay_write(link);
-	w->state = SEV_RELAY_IDLE;
+	w->state = RELAY_IDLE;
 	return SEV_SPDM_ERROR;
 }
 
@@ -316,8 +279,8 @@ enum sev_status sev_relay_run(const struct pci_tsm *tsm, enum sev_command_id id,
 	sev_relay_finish(tsm);
 	response_give(link, NULL, 0);
 	w = relay_write(link);
-	w->state = SEV_RELAY_CALL;
-	w->sent = false;
+	w->state = RELAY_CALL;
+	w->exchange.sent = false;
 	w->id = (uint16_t)id;
 	w->args = *args;
 	if (args->flags & SEV_FORCE) {
@@ -331,7 +294,7 @@ void sev_relay_finish(const struct pci_tsm *tsm)
 {
 	const struct sev_link *link = sev_link_of(tsm);
 
-	if (link && link->relay.state != SEV_RELAY_IDLE)
+	if (link && link->relay.state != RELAY_IDLE)
 		relay_go_on(tsm, link);
 }
 
@@ -344,5 +307,5 @@ void sev_relay_abandon(const struct pci_tsm *tsm)
 		return;
 	w = image_write(link);
 	w->stuck = true;
-	w->relay.state = SEV_RELAY_IDLE;
+	w->relay.state = RELAY_IDLE;
 }

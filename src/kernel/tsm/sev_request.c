@@ -6,117 +6,109 @@
 #include "hardware/cpu.h"
 #include "kernel/tsm/sev_link.h"
 
-struct request {
-	const struct pci_dev *pdev;
-	const struct sev_link *link;
-	const struct sev_tdi_binding *binding;
-	struct reader in;		/* behind the operation */
-	struct writer out;
-	enum sev_status status;
-};
-
-static int answer(struct request *request, const void *bytes, size_t len)
+static int request_report(struct tsm_request_call *call)
 {
-	put_bytes(&request->out, bytes, len);
-	return request->out.bad ? -EMSGSIZE : 0;
+	const struct sev_tdi_binding *binding = pci_tsm_of(call->pdev)->tdi_driver;
+
+	return tsm_answer(call, binding->report, binding->report_len);
 }
 
-static int request_report(struct request *request)
+/* A command that may talk to the device; 0 or -errno. */
+static int request_command(struct tsm_request_call *call, enum sev_command_id id,
+			   const struct sev_command *args)
 {
-	return answer(request, request->binding->report, request->binding->report_len);
+	enum sev_status status = sev_relay_run(call->pdev->tsm, id, args);
+
+	call->status = status;
+	return sev_host_errno(status);
 }
 
 /* What a command leaves in the output buffer. */
-static int request_output(struct request *request, enum sev_command_id id)
+static int request_output(struct tsm_request_call *call, enum sev_command_id id)
 {
-	const struct sev_command args = sev_tdi_args(request->pdev);
+	const struct sev_command args = sev_tdi_args(call->pdev);
 	uint8_t blob[SEV_BLOB_MAX];
 	ssize_t len;
+	int rc;
 
-	request->status = sev_relay_run(request->pdev->tsm, id, &args);
-	if (request->status)
-		return sev_host_errno(request->status);
-	len = sev_output_read(request->link, blob, sizeof(blob));
-	return len < 0 ? (int)len : answer(request, blob, (size_t)len);
+	rc = request_command(call, id, &args);
+	if (rc)
+		return rc;
+	len = sev_output_read(sev_link_of(call->pdev->tsm), blob, sizeof(blob));
+	return len < 0 ? (int)len : tsm_answer(call, blob, (size_t)len);
 }
 
-static int request_certificates(struct request *request)
+static int request_certificates(struct tsm_request_call *call)
 {
-	return request_output(request, SEV_CMD_TIO_DEV_CERTIFICATES);
+	return request_output(call, SEV_CMD_TIO_DEV_CERTIFICATES);
 }
 
-static int request_measurements(struct request *request)
+static int request_measurements(struct tsm_request_call *call)
 {
-	return request_output(request, SEV_CMD_TIO_DEV_MEASUREMENTS);
+	return request_output(call, SEV_CMD_TIO_DEV_MEASUREMENTS);
 }
 
-static int request_start(struct request *request)
+static int request_start(struct tsm_request_call *call)
 {
-	struct sev_command args = sev_tdi_args(request->pdev);
+	struct sev_command args = sev_tdi_args(call->pdev);
 
 	args.run_flags = SEV_RUN;
-	request->status = sev_relay_run(request->pdev->tsm, SEV_CMD_TIO_TDI_BIND, &args);
-	return sev_host_errno(request->status);
+	return request_command(call, SEV_CMD_TIO_TDI_BIND, &args);
 }
 
 /* STOP while the bind stays on the host's books: the later unbind finds it done. */
-static int request_stop(struct request *request)
+static int request_stop(struct tsm_request_call *call)
 {
-	const struct sev_command args = sev_tdi_args(request->pdev);
+	const struct sev_command args = sev_tdi_args(call->pdev);
 
-	request->status = sev_relay_run(request->pdev->tsm, SEV_CMD_TIO_TDI_UNBIND, &args);
-	return sev_host_errno(request->status);
+	return request_command(call, SEV_CMD_TIO_TDI_UNBIND, &args);
 }
 
 /* u32 TDISP state, u32 0, u64 0. */
-static int request_state(struct request *request)
+static int request_state(struct tsm_request_call *call)
 {
-	struct sev_command args = sev_tdi_args(request->pdev);
+	struct sev_command args = sev_tdi_args(call->pdev);
 	uint8_t page[SEV_TDI_STATUS_SIZE] = { 0 };
 	struct reader r = reader_of(page, sizeof(page));
+	int rc;
 
 	args.out = sev_host_page();
-	request->status = sev_relay_run(request->pdev->tsm, SEV_CMD_TIO_TDI_STATUS, &args);
-	if (request->status)
-		return sev_host_errno(request->status);
+	rc = request_command(call, SEV_CMD_TIO_TDI_STATUS, &args);
+	if (rc)
+		return rc;
 	cpu_host_read(args.out, page, sizeof(page));
 	get_le64(&r);
-	put_le64(&request->out, get_u8(&r));
-	put_le64(&request->out, 0);
-	return request->out.bad ? -EMSGSIZE : 0;
+	return tsm_answer_state(call, get_u8(&r), 0);
 }
 
 /* A sealed message and its sealed answer: nobody on the way can read or change them. */
-static int request_message(struct request *request)
+static int request_message(struct tsm_request_call *call)
 {
-	const uint8_t *page = request->link->message;
-	struct sev_command args = sev_tdi_args(request->pdev);
-	size_t len = reader_left(&request->in);
+	const uint8_t *page = sev_link_of(call->pdev->tsm)->message;
+	struct sev_command args = sev_tdi_args(call->pdev);
+	size_t len = reader_left(&call->in);
 	struct reader r;
 	uint16_t payload;
+	int rc;
 
 	if (!len || len > PHYS_PAGE)
 		return -EINVAL;
 	memset(image_bulk_write(page, 2 * PHYS_PAGE), 0, 2 * PHYS_PAGE);
-	get_copy(&request->in, image_bulk_write(page, len), len);
+	get_copy(&call->in, image_bulk_write(page, len), len);
 	args.in = phys_of(page);
 	args.out = phys_of(page + PHYS_PAGE);
-	request->status = sev_relay_run(request->pdev->tsm, SEV_CMD_TIO_GUEST_REQUEST, &args);
-	if (request->status)
-		return sev_host_errno(request->status);
+	rc = request_command(call, SEV_CMD_TIO_GUEST_REQUEST, &args);
+	if (rc)
+		return rc;
 	r = reader_of(page + PHYS_PAGE, PHYS_PAGE);
 	get_bytes(&r, SEV_MESSAGE_AAD + 6);
 	payload = get_le16(&r);
 	if (payload > SEV_MESSAGE_MAX)
 		return -EPROTO;
-	return answer(request, page + PHYS_PAGE, SEV_MESSAGE_HEADER + (size_t)payload);
+	return tsm_answer(call, page + PHYS_PAGE, SEV_MESSAGE_HEADER + (size_t)payload);
 }
 
-static const struct {
-	uint32_t operation;
-	enum tsm_scope scope;
-	int (*handle)(struct request *request);
-} requests[] = {
+static const struct tsm_request_row requests[] = {
 	{ TSM_REQUEST_REPORT, TSM_SCOPE_INFO, request_report },
 	{ TSM_REQUEST_MEASUREMENTS, TSM_SCOPE_INFO, request_measurements },
 	{ TSM_REQUEST_CERTIFICATES, TSM_SCOPE_INFO, request_certificates },
@@ -125,25 +117,4 @@ static const struct {
 	{ TSM_REQUEST_STOP, TSM_SCOPE_STATE_CHANGE, request_stop },
 	{ TSM_REQUEST_MESSAGE, TSM_SCOPE_STATE_CHANGE, request_message },
 };
-
-ssize_t sev_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
-		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code)
-{
-	struct request request = { .pdev = pdev,
-				   .link = sev_link_of(pdev->tsm),
-				   .binding = pci_tsm_of(pdev)->tdi_driver,
-				   .in = reader_of(in, in_len),
-				   .out = writer_of(out, out_len) };
-	uint32_t operation = get_le32(&request.in);
-	int rc = -EINVAL;
-
-	for (size_t i = 0; !request.in.bad && i < sizeof(requests) / sizeof(requests[0]); i++) {
-		if (requests[i].operation != operation)
-			continue;
-		rc = scope < requests[i].scope ? -EPERM : requests[i].handle(&request);
-	}
-	*tsm_code = request.status;
-	if (rc)
-		return rc;
-	return out_len ? (ssize_t)(out_len - request.out.at) : (ssize_t)reader_left(&request.in);
-}
+const struct tsm_requests sev_requests = TSM_REQUESTS(requests);

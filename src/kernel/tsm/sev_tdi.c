@@ -41,27 +41,20 @@ static int mappings_make(const struct pci_dev *pdev)
 	return 0;
 }
 
-/* What the bound guest may have of the BARs. A page that is refused is asked for once more here,
- * where it can be said. */
+/* What the bound guest may have of the BARs: all of them. */
 static int mappings_unmake(const struct pci_dev *pdev)
 {
 	const struct function *fn = function_find(pdev->rid);
-	int rc = vfio_tsm_event(pdev, VFIO_TSM_UNBIND);
+	struct tsm_tee bars = { 0 };
 
-	for (unsigned int bar = 0; !rc && fn && bar < FUNCTION_BARS; bar++)
+	for (unsigned int bar = 0; fn && bar < FUNCTION_BARS; bar++)
 		if (fn->bar[bar].size)
-			rc = kvm_unmap_mmio(pci_tsm_of(pdev)->kvm, fn->bar[bar].hpa,
-					    fn->bar[bar].size);
-	return rc;
+			bars.span[bars.count++] =
+				(struct tsm_span){ fn->bar[bar].hpa, fn->bar[bar].size };
+	return tsm_mmio_let_go(pdev, &bars, "private MMIO not shared again");
 }
 
 /* -- the fence of the guest ------------------------------------------------------------------- */
-
-static int fence_make(const struct pci_dev *pdev)
-{
-	(void)pdev;
-	return 0;
-}
 
 /* A fence another TDI of the guest's raised stays until that one goes. */
 static int fence_unmake(const struct pci_dev *pdev)
@@ -96,7 +89,6 @@ static int context_make(const struct pci_dev *pdev)
 
 static int context_unmake(const struct pci_dev *pdev)
 {
-	const struct sev_link *link = sev_link_of(pdev->tsm);
 	const struct sev_tdi_binding *binding = binding_of(pdev);
 	struct sev_command args = sev_tdi_args(pdev);
 	struct sev_tdi_binding *w;
@@ -104,7 +96,7 @@ static int context_unmake(const struct pci_dev *pdev)
 
 	if (!binding->tdi_ctx)
 		return 0;
-	args.flags = link->session_lost ? SEV_FORCE : 0;
+	args.flags = pci_tsm_dsm(pdev->tsm)->session_lost ? SEV_FORCE : 0;
 	status = sev_host_command(LANE_TSM, SEV_CMD_TIO_TDI_RECLAIM, &args);
 	if (status && status != SEV_INVALID_ADDRESS)	/* ... there is no such context */
 		return sev_host_errno(status);
@@ -153,37 +145,44 @@ static enum tdisp_state tdi_state(const struct pci_dev *pdev)
 }
 
 /* The session is gone, and with it all that could be said to the device. The PSP takes from the TDI
- * what is the guest's; what state the TDI itself is in, only a reset settles. */
+ * what is the guest's. */
 static void unbind_forced(const struct pci_dev *pdev)
 {
 	const struct sev_link *link = sev_link_of(pdev->tsm);
 	struct sev_command args = sev_tdi_args(pdev);
-	struct sev_link *w;
 
 	args.flags = SEV_FORCE;
-	if (!sev_relay_run(pdev->tsm, SEV_CMD_TIO_TDI_UNBIND, &args) && !link->session_lost &&
+	if (!sev_relay_run(pdev->tsm, SEV_CMD_TIO_TDI_UNBIND, &args) && !pci_tsm_dsm(pdev->tsm)->session_lost &&
 	    tdi_state(pdev) == TDISP_UNLOCKED)
 		return;
 	/* Not even that: the link is of no use, and what the PSP knows of the TDI not either. */
-	if (link->stuck) {
+	if (link->stuck)
 		sev_relay_run(pdev->tsm, SEV_CMD_TIO_TDI_UNBIND, &args);
-	}
-	w = image_write(link);
-	w->session_lost = true;
-	if (!link->was_reset)
-		pci_tsm_quarantine(pdev,
-				   "SPDM session lost while bound: state of the TDI not known");
+	tsm_session_lost(pdev);
+}
+
+/* Bugs of the host's that come before the unbind proper. */
+static void unbind_mutants(const struct pci_dev *pdev)
+{
+	struct sev_command args = sev_tdi_args(pdev);
+
+	if (mutant(MUTANT_SHARE_BEFORE_UNBIND))
+		mappings_unmake(pdev);
+	if (mutant(MUTANT_RECLAIM_EARLY) && args.tdi_ctx)
+		sev_host_command(LANE_TSM, SEV_CMD_TIO_TDI_RECLAIM, &args);
 }
 
 /* UNBIND, until the PSP says UNLOCKED; FORCE when it does not. */
 static int lock_unmake(const struct pci_dev *pdev)
 {
-	const struct sev_link *link = sev_link_of(pdev->tsm);
+	const struct pci_tsm *dsm = pci_tsm_dsm(pdev->tsm);
+	const struct sev_link *link = dsm->link_driver;
 	const struct sev_command args = sev_tdi_args(pdev);
 
+	unbind_mutants(pdev);
 	if (!binding_of(pdev)->tdi_ctx)
 		return 0;		/* no TDI: bind never came this far */
-	for (unsigned int i = 0; i < UNBIND_TRIES && !link->session_lost && !link->stuck; i++) {
+	for (unsigned int i = 0; i < UNBIND_TRIES && !dsm->session_lost && !link->stuck; i++) {
 		enum sev_status status = sev_relay_run(pdev->tsm, SEV_CMD_TIO_TDI_UNBIND, &args);
 
 		if (status == SEV_INVALID_ADDRESS)
@@ -199,97 +198,47 @@ static int lock_unmake(const struct pci_dev *pdev)
 
 /* -- the table -------------------------------------------------------------------------------- */
 
-static const struct tdi_step {
-	int (*make)(const struct pci_dev *pdev);
-	int (*unmake)(const struct pci_dev *pdev);
-	const char *stuck;		/* the cause, when the undoing is refused */
-} tdi_steps[] = {
-	{ mappings_make, mappings_unmake, "private MMIO not shared again" },
-	{ fence_make, fence_unmake, "" },
+static const struct tsm_step tdi_steps[] = {
+	{ mappings_make, mappings_unmake, NULL },
+	{ NULL, fence_unmake, NULL },
 	{ context_make, context_unmake, "TDI context not reclaimed" },
 	{ lock_make, lock_unmake, "TDI not unbound" },
 };
-#define TDI_STEPS (sizeof(tdi_steps) / sizeof(tdi_steps[0]))
+const struct tsm_steps sev_tdi_steps = TSM_STEPS(tdi_steps);
 
-static void tdi_phase(const struct pci_dev *pdev, unsigned int phase)
-{
-	struct pci_tsm *w = image_write(pci_tsm_of(pdev));
-
-	w->tdi_phase = (uint16_t)phase;
-	image_commit();
-}
-
-static void binding_free(const struct pci_dev *pdev)
+void sev_tdi_free(const struct pci_dev *pdev)
 {
 	const struct sev_tdi_binding *binding = binding_of(pdev);
-	struct pci_tsm *w;
+	struct pci_tsm *w = image_write(pci_tsm_of(pdev));
 
-	if (!binding)
-		return;
-	w = image_write(pci_tsm_of(pdev));
 	w->tdi_driver = NULL;
 	image_bulk_free(binding->report);
 	image_free(binding);
 }
 
-int sev_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
+int sev_tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
 {
 	struct sev_tdi_binding *binding;
 	struct pci_tsm *w;
-	int rc;
 
 	if (!kvm_sev_gctx(kvm))
 		return -EINVAL;
-	if (sev_link_of(pdev->tsm)->session_lost || sev_link_of(pdev->tsm)->stuck)
+	if (sev_link_of(pdev->tsm)->stuck)
 		return -ENXIO;
 	binding = image_alloc(sizeof(*binding), IMAGE_TYPE_TSM);
 	if (!binding)
 		return -ENOMEM;
 	w = image_write(pci_tsm_of(pdev));
-	w->tdi_driver = binding;	/* unbind frees it */
+	w->tdi_driver = binding;
 	binding->gctx = kvm_sev_gctx(kvm);
 	binding->asid = kvm_sev_asid(kvm);
 	binding->guest_rid = (uint16_t)tdi_id;
 	binding->report = image_bulk_alloc(SEV_BLOB_MAX, IMAGE_TYPE_SEV_PAGE);
-	rc = binding->report ? 0 : -ENOMEM;
-	for (unsigned int i = 0; !rc && i < TDI_STEPS; i++) {
-		tdi_phase(pdev, i + 1);
-		rc = tdi_steps[i].make(pdev);
-	}
-	return rc;
+	return binding->report ? 0 : -ENOMEM;
 }
 
-/* Bugs of the host's that come before the unbind proper. */
-static void unbind_mutants(const struct pci_dev *pdev)
+void sev_tdi_finish(const struct pci_dev *pdev)
 {
-	struct sev_command args = sev_tdi_args(pdev);
-
-	if (mutant(MUTANT_SHARE_BEFORE_UNBIND))
-		mappings_unmake(pdev);
-	if (mutant(MUTANT_RECLAIM_EARLY) && args.tdi_ctx)
-		sev_host_command(LANE_TSM, SEV_CMD_TIO_TDI_RECLAIM, &args);
-}
-
-void sev_tdi_unbind(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-
-	if (!binding_of(pdev))
-		return;
-	/* What was in flight when a caller died ends first; how it ended, the TDI's state will
-	 * tell. */
-	if (!sev_link_of(tsm)->session_lost)
-		sev_relay_finish(tsm);
-	if (tsm->tdi_phase == TDI_STEPS)
-		unbind_mutants(pdev);
-	while (tsm->tdi_phase) {
-		const struct tdi_step *step = &tdi_steps[tsm->tdi_phase - 1];
-
-		if (step->unmake(pdev)) {
-			pci_tsm_quarantine(pdev, step->stuck);
-			return;
-		}
-		tdi_phase(pdev, tsm->tdi_phase - 1u);
-	}
-	binding_free(pdev);
+	if (!pci_tsm_dsm(pdev->tsm)->session_lost)
+		sev_relay_finish(pdev->tsm);
 }

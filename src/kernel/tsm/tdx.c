@@ -41,23 +41,16 @@ uint32_t tdx_func_id(const struct pci_dev *pdev)
 	return pdev->rid;		/* segment 0, not marked valid */
 }
 
-static int step_rc(uint64_t status)
-{
-	return tdx_host_errno(status);
-}
+/* -- steps of a link ----------------------------------------------------------------------- */
 
-/* -- steps of a link ----------------------------------------------------------------------------
- * make: 0 or -errno. unmake: holds also when make did not happen, or happened half way; refused
- * while a function of the DSM is still stuck on the link.
- */
-static int iommu_make(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int iommu_make(const struct pci_dev *pdev)
 {
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	const struct tdx_host *host = tdx_host();
 	struct tdx_host *w;
 	struct tdx_args args;
 	uint64_t status;
 
-	(void)tsm;
 	if (!host) {
 		w = image_alloc(sizeof(*w), IMAGE_TYPE_TSM);
 		if (!w)
@@ -76,96 +69,65 @@ static int iommu_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 				  .rdx = tdx_list_of(link, &host->iommu_page, 1) };
 	status = tdx_host_call(LANE_TSM, TDX_IOMMU_SETUP, &args);
 	if (status)
-		return step_rc(status);
+		return tdx_host_errno(status);
 	w = image_write(host);
 	w->iommu = args.rcx;
 	w->ready = true;
 	return 0;
 }
 
-static int iommu_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int spdm_make(const struct pci_dev *pdev)
 {
-	/* The trusted IOMMU stays set up: other links, and TDs that had devices, rely on it. */
-	(void)tsm;
-	(void)link;
-	return 0;
-}
-
-static int spdm_make(const struct pci_tsm *tsm, const struct tdx_link *link)
-{
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	struct tdx_args args;
 	struct tdx_link *w;
 	uint64_t status;
 
 	if (tdx_pages_alloc(link->spdm_pages, TDX_SPDM_PAGES))
 		return -ENOMEM;
-	args = (struct tdx_args){ .rcx = tdx_func_id(tsm->pdev),
+	args = (struct tdx_args){ .rcx = tdx_func_id(pdev),
 				  .rdx = tdx_list_of(link, link->spdm_pages, TDX_SPDM_PAGES) };
 	status = tdx_host_call(LANE_TSM, TDX_SPDM_CREATE, &args);
 	if (status)
-		return step_rc(status);
+		return tdx_host_errno(status);
 	w = image_write(link);
 	w->spdm_id = args.rcx;
 	return 0;
 }
 
-static int spdm_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int spdm_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	struct tdx_args args = { .rcx = link->spdm_id };
 
 	uint64_t status = 0;
 
-	(void)tsm;
 	if (phys_owner(link->spdm_pages[0]))
 		status = tdx_host_call(LANE_TSM, TDX_SPDM_DELETE, &args);
 	if (!status)
 		tdx_pages_free(link->spdm_pages, TDX_SPDM_PAGES);
-	return step_rc(status);
+	return tdx_host_errno(status);
 }
 
-static int session_make(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int session_make(const struct pci_dev *pdev)
 {
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	struct tdx_args args = { .rcx = link->spdm_id,
 				 .r12 = tdx_list_of_blob(link, link->device_info) };
-	uint64_t status = tdx_relay_run(tsm, TDX_SPDM_CONNECT, &args);
+	uint64_t status = tdx_relay_run(pdev->tsm, TDX_SPDM_CONNECT, &args);
 	struct tdx_link *w = image_write(link);
 
 	w->device_info_len = args.r13 <= TDX_BLOB_SIZE ? (uint32_t)args.r13 : 0;
-	return step_rc(status);
+	return tdx_host_errno(status);
 }
 
-static int session_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int session_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	struct tdx_args args = { .rcx = link->spdm_id };
 
 	if (phys_owner(link->spdm_pages[0]))
-		tdx_relay_run(tsm, TDX_SPDM_DISCONNECT, &args);
-	return 0;
-}
-
-static int ide_make(const struct pci_tsm *tsm, const struct tdx_link *link)
-{
-	int id = pci_ide_stream_alloc(tsm->pdev);
-	struct tdx_link *w;
-
-	if (id < 0)
-		return id;
-	w = image_write(link);
-	w->stream = (uint8_t)id;
-	w->stream_taken = true;
-	return pci_ide_setup(tsm->pdev, (uint8_t)id);
-}
-
-static int ide_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
-{
-	struct tdx_link *w;
-
-	if (!link->stream_taken)
-		return 0;
-	pci_ide_disable(tsm->pdev, link->stream);
-	pci_ide_stream_free(tsm->pdev, link->stream);
-	w = image_write(link);
-	w->stream_taken = false;
+		tdx_relay_run(pdev->tsm, TDX_SPDM_DISCONNECT, &args);
 	return 0;
 }
 
@@ -189,12 +151,13 @@ static unsigned int root_port_block(uint16_t port, uint8_t stream, uint8_t *inde
 	return 0;
 }
 
-static int stream_make(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int stream_make(const struct pci_dev *pdev)
 {
-	const struct function *fn = function_find(tsm->pdev->rid);
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
+	const struct function *fn = function_find(pdev->rid);
 	uint16_t port = fn ? fn->root_port : 0;
 	uint8_t index = 0;
-	unsigned int at = root_port_block(port, link->stream, &index);
+	unsigned int at = root_port_block(port, pci_tsm_of(pdev)->stream, &index);
 	struct tdx_args args;
 	struct tdx_link *w;
 	uint64_t status;
@@ -204,7 +167,7 @@ static int stream_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	if (tdx_pages_alloc(link->ide_pages, TDX_IDE_PAGES))
 		return -ENOMEM;
 	args = (struct tdx_args){
-		.rcx = tdx_stream_info(port, link->stream, index), .rdx = link->spdm_id,
+		.rcx = tdx_stream_info(port, pci_tsm_of(pdev)->stream, index), .rdx = link->spdm_id,
 		.r8 = tdx_list_of(link, link->ide_pages, TDX_IDE_PAGES),
 		.r9 = config_read(port, at + 4, 4), .r10 = config_read(port, at + 12, 4),
 		.r11 = config_read(port, at + 16, 4), .r12 = config_read(port, at + 20, 4),
@@ -212,19 +175,19 @@ static int stream_make(const struct pci_tsm *tsm, const struct tdx_link *link)
 	};
 	status = tdx_host_call(LANE_TSM, TDX_IDE_STREAM_CREATE, &args);
 	if (status)
-		return step_rc(status);
+		return tdx_host_errno(status);
 	w = image_write(link);
 	w->stream_handle = args.rcx;
 	return 0;
 }
 
-static int stream_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int stream_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	struct tdx_args args = { .rcx = link->stream_handle };
 
 	uint64_t status = 0;
 
-	(void)tsm;
 	if (phys_owner(link->ide_pages[0])) {
 		/* refused when it is blocked already */
 		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_BLOCK, &args);
@@ -233,58 +196,42 @@ static int stream_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
 	}
 	if (!status)
 		tdx_pages_free(link->ide_pages, TDX_IDE_PAGES);
-	return step_rc(status);
+	return tdx_host_errno(status);
 }
 
-static int keys_make(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int keys_make(const struct pci_dev *pdev)
 {
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	struct tdx_args args = { .rcx = link->stream_handle, .rdx = TDX_KM_SETUP };
 
-	return step_rc(tdx_relay_run(tsm, TDX_IDE_STREAM_KM, &args));
+	return tdx_host_errno(tdx_relay_run(pdev->tsm, TDX_IDE_STREAM_KM, &args));
 }
 
-static int keys_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
+static int keys_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_link *link = tdx_link_of(pdev->tsm);
 	struct tdx_args args = { .rcx = link->stream_handle, .rdx = TDX_KM_STOP };
 
-	if (!link->session_lost && phys_owner(link->ide_pages[0]))
-		tdx_relay_run(tsm, TDX_IDE_STREAM_KM, &args);
+	if (!pci_tsm_of(pdev)->session_lost && phys_owner(link->ide_pages[0]))
+		tdx_relay_run(pdev->tsm, TDX_IDE_STREAM_KM, &args);
 	return 0;
 }
 
-static int enable_make(const struct pci_tsm *tsm, const struct tdx_link *link)
-{
-	return pci_ide_enable(tsm->pdev, link->stream);
-}
-
-static int enable_unmake(const struct pci_tsm *tsm, const struct tdx_link *link)
-{
-	(void)tsm;
-	(void)link;
-	/* ide_unmake() disables: K_SET_STOP still needs the ports as they are */
-	return 0;
-}
-
-static const struct {
-	int (*make)(const struct pci_tsm *tsm, const struct tdx_link *link);
-	int (*unmake)(const struct pci_tsm *tsm, const struct tdx_link *link);
-} link_steps[] = {
-	{ iommu_make, iommu_unmake }, { spdm_make, spdm_unmake }, { session_make, session_unmake },
-	{ ide_make, ide_unmake }, { stream_make, stream_unmake }, { keys_make, keys_unmake },
-	{ enable_make, enable_unmake },
+/* The trusted IOMMU stays set up: other links, and TDs that had devices, rely on it. */
+static const struct tsm_step link_steps[] = {
+	{ iommu_make, NULL, NULL },
+	{ spdm_make, spdm_unmake, NULL },
+	{ session_make, session_unmake, NULL },
+	{ tsm_ide_make, tsm_ide_unmake, NULL },
+	{ stream_make, stream_unmake, NULL },
+	{ keys_make, keys_unmake, NULL },
+	{ tsm_ide_enable, NULL, NULL },
 };
-
-static void link_phase(const struct pci_tsm *tsm, unsigned int phase)
-{
-	struct pci_tsm *w = image_write(tsm);
-
-	w->link_phase = (uint16_t)phase;
-	image_commit();
-}
+static const struct tsm_steps steps = TSM_STEPS(link_steps);
 
 /* -- the link's object ------------------------------------------------------------------------ */
 
-static int link_alloc(const struct pci_tsm *tsm)
+static int link_alloc(const struct pci_dev *pdev)
 {
 	struct tdx_link *link = image_alloc(sizeof(*link), IMAGE_TYPE_TSM);
 	struct pci_tsm *w;
@@ -295,86 +242,38 @@ static int link_alloc(const struct pci_tsm *tsm)
 	link->list = image_bulk_alloc(PHYS_PAGE, IMAGE_TYPE_TDX_PAGE);
 	link->blob = image_bulk_alloc(TDX_BLOB_SIZE, IMAGE_TYPE_TDX_PAGE);
 	link->device_info = image_bulk_alloc(TDX_BLOB_SIZE, IMAGE_TYPE_TDX_PAGE);
-	w = image_write(tsm);
-	w->link_driver = link;		/* disconnect frees what there is */
+	w = image_write(pci_tsm_of(pdev));
+	w->link_driver = link;
 	return link->messages && link->list && link->blob && link->device_info ? 0 : -ENOMEM;
 }
 
-static void link_free(const struct pci_tsm *tsm)
+static void link_free(const struct pci_dev *pdev)
 {
-	const struct tdx_link *link = tsm->link_driver;
-	struct pci_tsm *w;
+	const struct tdx_link *link = pci_tsm_of(pdev)->link_driver;
+	struct pci_tsm *w = image_write(pci_tsm_of(pdev));
 
-	if (!link)
-		return;
+	w->link_driver = NULL;
 	image_bulk_free(link->messages);
 	image_bulk_free(link->list);
 	image_bulk_free(link->blob);
 	image_bulk_free(link->device_info);
-	w = image_write(tsm);
-	w->link_driver = NULL;
 	image_free(link);
 }
 
-/* -- driver ----------------------------------------------------------------------------------- */
-
-static int tdx_probe(const struct pci_dev *pdev)
+static void link_abandon(const struct pci_dev *pdev)
 {
-	const struct function *fn = function_find(pdev->rid);
-
-	return fn && fn->model ? 0 : -ENXIO;
-}
-
-static void tdx_remove(const struct pci_dev *pdev)
-{
-	(void)pdev;
-}
-
-static int tdx_connect(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-	int rc = link_alloc(tsm);
-
-	for (unsigned int i = 0; !rc && i < sizeof(link_steps) / sizeof(link_steps[0]); i++) {
-		link_phase(tsm, i + 1);
-		rc = link_steps[i].make(tsm, tsm->link_driver);
-	}
-	return rc;
-}
-
-static void tdx_disconnect(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-
-	tdx_relay_abandon(tsm);
-	while (tsm->link_phase) {
-		if (link_steps[tsm->link_phase - 1].unmake(tsm, tsm->link_driver))
-			return;
-		link_phase(tsm, tsm->link_phase - 1u);
-	}
-	link_free(tsm);
-}
-
-static void tdx_reset(const struct pci_dev *pdev)
-{
-	const struct tdx_link *link = pci_tsm_of(pdev)->link_driver;
-	struct tdx_link *w;
-
-	if (!link)
-		return;
-	w = image_write(link);
-	w->session_lost = true;
-	w->was_reset = true;
+	tdx_relay_abandon(pdev->tsm);
 }
 
 const struct pci_tsm_ops tdx_tsm_ops = {
 	.name = "tdx",
-	.probe = tdx_probe,
-	.remove = tdx_remove,
-	.connect = tdx_connect,
-	.disconnect = tdx_disconnect,
-	.reset = tdx_reset,
-	.bind = tdx_tdi_bind,
-	.unbind = tdx_tdi_unbind,
-	.guest_req = tdx_guest_req,
+	.link = &steps,
+	.tdi = &tdx_tdi_steps,
+	.requests = &tdx_requests,
+	.link_alloc = link_alloc,
+	.link_free = link_free,
+	.tdi_alloc = tdx_tdi_alloc,
+	.tdi_free = tdx_tdi_free,
+	.finish = tdx_tdi_finish,
+	.abandon = link_abandon,
 };

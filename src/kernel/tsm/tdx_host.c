@@ -2,10 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/kernel.h"
+#include "kernel/tsm/internal.h"
 #include "kernel/tsm/tdx_host.h"
-
-#define TDX_RETRY_NS 10000u
 
 static const struct { uint64_t status; int error; } errors[] = {
 	{ TDX_SUCCESS, 0 },
@@ -33,11 +31,7 @@ bool tdx_host_wait(uint64_t status, unsigned int *tries)
 	enum image_wait point =
 		tdx_class(status) == TDX_OPERAND_BUSY ? IMAGE_WAIT_BUSY : IMAGE_WAIT_RESUMABLE;
 
-	if (++*tries >= TDX_BUSY_TRIES)
-		return false;
-	image_clock_advance(TDX_RETRY_NS);
-	image_wait(point);
-	return true;
+	return tsm_wait(point, tries);
 }
 
 uint64_t tdx_host_call(enum lane from, enum tdx_leaf leaf, struct tdx_args *args)
@@ -80,7 +74,7 @@ uint64_t tdx_host_invalidate(enum lane from, enum tdx_inv what, uint64_t operand
 	status = tdx_host_call(from, TDX_IQ_INV_REQUEST, &args);
 	if (status || mutant(MUTANT_SKIP_IOTLB))
 		return status;
-	for (unsigned int i = 0; i < TDX_BUSY_TRIES; i++) {
+	for (unsigned int i = 0; i < TSM_BUSY_TRIES; i++) {
 		args = (struct tdx_args){ .rcx = (uint64_t)iommu };
 		status = tdx_host_call(from, TDX_IQ_INV_PROCESS, &args);
 		if (tdx_class(status) != TDX_IQ_INV_PENDING)

@@ -6,8 +6,6 @@
 #include "firmware/tdx/operands.h"
 #include "firmware/tdx/tdx.h"
 
-#define TDX_BUSY_TRIES 64u		/* before BUSY or RESUMABLE is taken for an answer */
-
 /* One SEAMCALL, again while it is BUSY (IMAGE_WAIT_BUSY) or wants to go on (IMAGE_WAIT_RESUMABLE).
  * Commits. Not for the leaves that talk to a device. */
 uint64_t tdx_host_call(enum lane from, enum tdx_leaf leaf, struct tdx_args *args);

@@ -12,8 +12,6 @@
 #define TDX_BLOB_SIZE (TDX_BLOB_PAGES * PHYS_PAGE)
 #define TDX_DMAR_RID_PASID 0u		/* requests without PASID */
 
-enum relay_state { RELAY_IDLE, RELAY_CALL, RELAY_EXCHANGE };
-
 /* One operation between module and DSM. It is all in the image, so that when the process dies
  * with a message in flight, the next one takes the operation to its end before it decides
  * anything. */
@@ -21,9 +19,7 @@ struct tdx_relay {
 	uint8_t state;			/* enum relay_state: what comes next */
 	uint32_t leaf;			/* enum tdx_leaf */
 	uint32_t request_len;		/* RELAY_EXCHANGE: bytes for the device */
-	/* RELAY_EXCHANGE: on its way, as the mailbox's object after this one */
-	bool sent;
-	uint32_t serial;
+	struct tsm_exchange exchange;
 	uint64_t response_len;		/* RELAY_CALL: bytes for the module, or TDX_MESSAGE_LOST */
 	struct tdx_args args;
 	uint64_t status;		/* RELAY_IDLE: how it ended */
@@ -31,10 +27,6 @@ struct tdx_relay {
 
 struct tdx_link {			/* one a DSM */
 	uint64_t spdm_id, stream_handle;
-	uint8_t stream;			/* IDE stream id on the wire */
-	bool stream_taken;
-	bool session_lost;		/* the SPDM session died: only a new connect helps */
-	bool was_reset;			/* ... by a reset, which also unlocked every TDI */
 	bool stream_blocked;
 	uint64_t spdm_pages[TDX_SPDM_PAGES], ide_pages[TDX_IDE_PAGES];
 	const uint8_t *messages;	/* request and response, TDX_MESSAGE_SIZE each */
@@ -75,11 +67,11 @@ uint64_t tdx_list_of_blob(const struct tdx_link *link, const uint8_t *blob);
 int tdx_pages_alloc(const uint64_t *pages, unsigned int count);
 void tdx_pages_free(const uint64_t *pages, unsigned int count);
 
-/* -- tdx_tdi.c -- */
-int tdx_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
-void tdx_tdi_unbind(const struct pci_dev *pdev);
-/* -- tdx_request.c -- */
-ssize_t tdx_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
-		      size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);
+/* -- tdx_tdi.c, tdx_request.c: what the driver is made of -- */
+extern const struct tsm_steps tdx_tdi_steps;
+extern const struct tsm_requests tdx_requests;
+int tdx_tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
+void tdx_tdi_free(const struct pci_dev *pdev);
+void tdx_tdi_finish(const struct pci_dev *pdev);
 
 #endif

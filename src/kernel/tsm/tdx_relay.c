@@ -5,8 +5,6 @@
 
 #include "kernel/tsm/tdx_link.h"
 
-#define RELAY_ROUNDS 4096u	/* calls of one operation: a broken module or device must end */
-
 int tdx_pages_alloc(const uint64_t *pages, unsigned int count)
 {
 	uint64_t *w = image_log(pages, count * sizeof(*pages));
@@ -54,44 +52,20 @@ static struct tdx_relay *relay_write(const struct tdx_link *link)
 	return image_write(&link->relay);
 }
 
-/* The request to the device, or the answer to one a dead caller has sent. */
-static int relay_exchange_once(const struct pci_tsm *tsm, const struct tdx_link *link,
-			       uint8_t *answer)
-{
-	struct tdx_relay *w;
-	int n;
-
-	if (link->relay.sent) {
-		n = pci_doe_resume(tsm->dsm, LANE_TSM, link->relay.serial, link->messages, answer,
-				   TDX_MESSAGE_SIZE);
-		if (n != -ENODATA)
-			return n;
-	}
-	w = relay_write(link);
-	w->sent = true;
-	w->serial = pci_doe_serial(tsm->dsm);
-	return pci_doe(tsm->dsm, LANE_TSM, link->messages, link->relay.request_len, answer,
-		       TDX_MESSAGE_SIZE);
-}
-
 /* Carries the request to the device and leaves the answer for the module. */
 static void relay_exchange(const struct pci_tsm *tsm, const struct tdx_link *link)
 {
 	const uint8_t *response = link->messages + TDX_MESSAGE_SIZE;
 	uint8_t answer[TDX_MESSAGE_SIZE];
-	unsigned int tries = 0;
 	struct tdx_relay *w;
-	int n;
+	int n = tsm_exchange(tsm, &link->relay.exchange, link->messages, link->relay.request_len,
+			     answer, TDX_MESSAGE_SIZE);
 
-	do
-		n = relay_exchange_once(tsm, link, answer);
-	while (n == -EBUSY && tdx_host_wait(TDX_OPERAND_BUSY, &tries));
 	if (n > 0)
 		memcpy(image_bulk_write(response, (size_t)n), answer, (size_t)n);
 	w = relay_write(link);
 	w->response_len = n > 0 ? (uint64_t)n : TDX_MESSAGE_LOST;
 	w->state = RELAY_CALL;
-	w->sent = false;
 }
 
 /* One call of the module; whether the operation goes on. An answer stays in r11 until the module
@@ -130,7 +104,7 @@ static uint64_t relay_go_on(const struct pci_tsm *tsm, const struct tdx_link *li
 	unsigned int tries = 0;
 	struct tdx_relay *w;
 
-	for (unsigned int i = 0; i < RELAY_ROUNDS; i++) {
+	for (unsigned int i = 0; i < TSM_RELAY_ROUNDS; i++) {
 		if (abandon) {
 			w = relay_write(link);
 			w->response_len = TDX_MESSAGE_LOST;

@@ -45,8 +45,9 @@ static void loose_page_settle(const struct tdx_tdi *tdi)
 
 /* -- metadata --------------------------------------------------------------------------------- */
 
-static int metadata_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int metadata_make(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	struct tdx_args args;
 
 	if (tdx_pages_alloc(&tdi->metadata_page, 1))
@@ -55,11 +56,14 @@ static int metadata_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return tdx_host_errno(tdx_host_call(LANE_TSM, TDX_DEVIFMT_ADD, &args));
 }
 
-static int metadata_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int metadata_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	struct tdx_args args = { .rcx = tdx_func_id(pdev) };
 	int rc = 0;
 
+	if (mutant(MUTANT_FORGET_REMOVE))
+		return 0;
 	if (phys_owner(tdi->metadata_page))
 		rc = tdx_host_errno(tdx_host_call(LANE_TSM, TDX_DEVIFMT_REMOVE, &args));
 	if (!rc)
@@ -69,8 +73,9 @@ static int metadata_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi
 
 /* -- the TDI ---------------------------------------------------------------------------------- */
 
-static int tdi_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int tdi_make(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	const struct tdx_link *link = link_of(pdev);
 	struct tdx_args args;
 
@@ -83,11 +88,14 @@ static int tdi_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return tdx_host_errno(tdx_host_call(LANE_TSM, TDX_TDI_CREATE, &args));
 }
 
-static int tdi_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int tdi_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	struct tdx_args args = { .rcx = tdx_func_id(pdev) };
 	int rc = 0;
 
+	if (mutant(MUTANT_FORGET_REMOVE))
+		return 0;
 	if (phys_owner(tdi->pages[0]))
 		rc = tdx_host_errno(tdx_host_call(LANE_TSM, TDX_TDI_REMOVE, &args));
 	if (!rc)
@@ -144,8 +152,9 @@ static int range_make(const struct tdx_tdi *tdi, uint32_t func, uint64_t hpa, ui
 	return 0;
 }
 
-static int mmio_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int mmio_make(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
@@ -177,10 +186,13 @@ static int range_unmake(uint32_t func, uint64_t hpa, uint64_t len)
 	return rc;
 }
 
-static int mmio_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int mmio_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	int rc = 0;
 
+	if (mutant(MUTANT_REMOVE_WITH_MMIO))
+		return 0;
 	loose_page_settle(tdi);
 	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
 		rc = range_unmake(tdx_func_id(pdev), tdi->tee.span[i].hpa, tdi->tee.span[i].len);
@@ -253,8 +265,9 @@ static int dmar_level_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi
 	return tdx_host_errno(status);
 }
 
-static int dmar_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int dmar_make(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	int rc = 0;
 
 	for (unsigned int level = 0; !rc && level < TDX_DMAR_LEVELS; level++)
@@ -262,8 +275,9 @@ static int dmar_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return rc;
 }
 
-static int dmar_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int dmar_unmake(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	int rc = 0;
 
 	loose_page_settle(tdi);
@@ -275,8 +289,9 @@ static int dmar_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 
 /* -- LOCK and STOP ---------------------------------------------------------------------------- */
 
-static int lock_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int lock_make(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	struct tdx_args args = { .rcx = tdx_func_id(pdev) };
 	uint64_t status = tdx_relay_run(pdev->tsm, TDX_TDI_BIND, &args);
 	struct tdx_tdi *w;
@@ -289,8 +304,7 @@ static int lock_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 }
 
 /* The session is gone, and with it all that could be said to the device. The stream is cut, which
- * takes every TDI on it out of action and lets the module give up its pages; what state the TDI
- * itself is in, only a reset settles. */
+ * takes every TDI on it out of action and lets the module give up its pages. */
 static void session_lost(const struct pci_dev *pdev)
 {
 	const struct tdx_link *link = link_of(pdev);
@@ -301,20 +315,18 @@ static void session_lost(const struct pci_dev *pdev)
 		tdx_relay_abandon(pdev->tsm);
 		tdx_host_call(LANE_TSM, TDX_IDE_STREAM_BLOCK, &args);
 		w = image_write(link);
-		w->session_lost = w->stream_blocked = true;
+		w->stream_blocked = true;
 	}
-	if (!link->was_reset)
-		pci_tsm_quarantine(pdev,
-				   "SPDM session lost while bound: state of the TDI not known");
+	tsm_session_lost(pdev);
 }
 
 /* STOP, until the device says CONFIG_UNLOCKED. After a refusal the state is read again before the
  * next try: an error means "maybe done". */
-static int lock_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int stop(const struct pci_dev *pdev)
 {
-	if (!phys_owner(tdi->pages[0]))
+	if (!phys_owner(tdi_of(pdev)->pages[0]) || mutant(MUTANT_UNBIND_WITHOUT_STOP))
 		return 0;		/* no TDI: bind never came this far */
-	for (unsigned int i = 0; i < STOP_TRIES && !link_of(pdev)->session_lost; i++) {
+	for (unsigned int i = 0; i < STOP_TRIES && !pci_tsm_dsm(pdev->tsm)->session_lost; i++) {
 		struct tdx_args args = { .rcx = tdx_func_id(pdev) };
 		uint64_t status = tdx_relay_run(pdev->tsm, TDX_TDI_STATE, &args);
 
@@ -328,28 +340,33 @@ static int lock_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return 0;
 }
 
-/* -- the private MMIO mappings: made by KVM at faults, gone when VFIO revokes ----------------- */
-
-static int mappings_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+/* The private MMIO mappings: made by KVM at faults. */
+static int let_go(const struct pci_dev *pdev)
 {
-	(void)pdev;
-	(void)tdi;
-	return 0;
+	if (mutant(MUTANT_REMOVE_WITH_MMIO))
+		return 0;
+	return tsm_mmio_let_go(pdev, &tdi_of(pdev)->tee, "private MMIO not unmapped");
 }
 
-static int mappings_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+/* The bug of unmapping before the TDI is stopped swaps two neighbours. */
+static bool swapped(void)
 {
-	int rc = vfio_tsm_event(pdev, VFIO_TSM_UNBIND);
-
-	/* A page the firmware kept at the revoke is asked for once more, here where it can be
-	 * said. */
-	for (uint32_t i = 0; !rc && i < tdi->tee.count; i++)
-		rc = kvm_unmap_mmio(pci_tsm_of(pdev)->kvm, tdi->tee.span[i].hpa, tdi->tee.span[i].len);
-	return rc;
+	return mutant(MUTANT_UNMAP_BEFORE_STOP) || mutant(MUTANT_STOP_LAST);
 }
 
-static int report_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
+static int lock_unmake(const struct pci_dev *pdev)
 {
+	return swapped() ? let_go(pdev) : stop(pdev);
+}
+
+static int mappings_unmake(const struct pci_dev *pdev)
+{
+	return swapped() ? stop(pdev) : let_go(pdev);
+}
+
+static int report_make(const struct pci_dev *pdev)
+{
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	const struct tdx_link *link = link_of(pdev);
 	struct tdx_args args = { .rcx = tdx_func_id(pdev),
 				 .r12 = tdx_list_of_blob(link, link->blob) };
@@ -366,117 +383,49 @@ static int report_make(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
 	return tsm_report_layout(pdev, tdi->report, tdi->report_len);
 }
 
-static int report_unmake(const struct pci_dev *pdev, const struct tdx_tdi *tdi)
-{
-	(void)pdev;
-	(void)tdi;
-	return 0;
-}
-
 /* -- the table -------------------------------------------------------------------------------- */
 
-static const struct tdi_step {
-	int (*make)(const struct pci_dev *pdev, const struct tdx_tdi *tdi);
-	int (*unmake)(const struct pci_dev *pdev, const struct tdx_tdi *tdi);
-	const char *stuck;		/* the cause, when the undoing is refused */
-} tdi_steps[] = {
+static const struct tsm_step tdi_steps[] = {
 	{ metadata_make, metadata_unmake, "TDI metadata not removed" },
 	{ tdi_make, tdi_unmake, "TDI not removed" },
 	{ mmio_make, mmio_unmake, "MMIO ownership not given up" },
 	{ dmar_make, dmar_unmake, "trusted DMA not removed" },
-	{ mappings_make, mappings_unmake, "private MMIO not unmapped" },
+	{ NULL, mappings_unmake, NULL },
 	{ lock_make, lock_unmake, "TDI not stopped" },
-	{ report_make, report_unmake, "" },
+	{ report_make, NULL, NULL },
 };
-#define TDI_STEPS (sizeof(tdi_steps) / sizeof(tdi_steps[0]))
+const struct tsm_steps tdx_tdi_steps = TSM_STEPS(tdi_steps);
 
-static void tdi_phase(const struct pci_dev *pdev, unsigned int phase)
+void tdx_tdi_free(const struct pci_dev *pdev)
 {
+	const struct tdx_tdi *tdi = tdi_of(pdev);
 	struct pci_tsm *w = image_write(pci_tsm_of(pdev));
 
-	w->tdi_phase = (uint16_t)phase;
-	image_commit();
-}
-
-static void tdi_free(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-	const struct tdx_tdi *tdi = tsm->tdi_driver;
-	struct pci_tsm *w;
-
-	if (!tdi)
-		return;
-	w = image_write(tsm);
 	w->tdi_driver = NULL;
 	image_bulk_free(tdi->report);
 	image_free(tdi);
 }
 
-int tdx_tdi_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
+int tdx_tdi_alloc(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id)
 {
 	struct tdx_tdi *tdi;
 	struct pci_tsm *w;
-	int rc = 0;
 
 	(void)tdi_id;
 	if (!kvm_tdx_tdr(kvm))
 		return -EINVAL;
-	if (link_of(pdev)->session_lost)
-		return -ENXIO;
 	tdi = image_alloc(sizeof(*tdi), IMAGE_TYPE_TSM);
 	if (!tdi)
 		return -ENOMEM;
 	w = image_write(pci_tsm_of(pdev));
-	w->tdi_driver = tdi;		/* unbind frees it */
+	w->tdi_driver = tdi;
 	tdi->tdr = kvm_tdx_tdr(kvm);
 	tdi->report = image_bulk_alloc(TDX_BLOB_SIZE, IMAGE_TYPE_TDX_PAGE);
-	rc = tdi->report ? tsm_tee_spans(pdev, &tdi->tee) : -ENOMEM;
-	for (unsigned int i = 0; !rc && i < TDI_STEPS; i++) {
-		tdi_phase(pdev, i + 1);
-		rc = tdi_steps[i].make(pdev, tdi_of(pdev));
-		if (rc && mutant(MUTANT_BIND_ERROR_FORGETS))
-			tdi_phase(pdev, i ? i - 1 : 0);
-	}
-	return rc;
+	return tdi->report ? tsm_tee_spans(pdev, &tdi->tee) : -ENOMEM;
 }
 
-/* The bug of unmapping before the TDI is stopped swaps two neighbours. */
-static const struct tdi_step *unbind_step(unsigned int phase)
+void tdx_tdi_finish(const struct pci_dev *pdev)
 {
-	unsigned int i = phase - 1;
-
-	if ((mutant(MUTANT_UNMAP_BEFORE_STOP) || mutant(MUTANT_STOP_LAST)) &&
-	    (tdi_steps[i].unmake == lock_unmake || tdi_steps[i].unmake == mappings_unmake))
-		i = tdi_steps[i].unmake == lock_unmake ? i - 1 : i + 1;
-	return &tdi_steps[i];
-}
-
-/* The bugs of unbind that leave out a step. */
-static bool step_forgotten(const struct tdi_step *step)
-{
-	return ((step->unmake == tdi_unmake || step->unmake == metadata_unmake) &&
-		mutant(MUTANT_FORGET_REMOVE)) ||
-	       (step->unmake == lock_unmake && mutant(MUTANT_UNBIND_WITHOUT_STOP)) ||
-	       ((step->unmake == mappings_unmake || step->unmake == mmio_unmake) &&
-		mutant(MUTANT_REMOVE_WITH_MMIO));
-}
-
-void tdx_tdi_unbind(const struct pci_dev *pdev)
-{
-	const struct pci_tsm *tsm = pdev->tsm;
-
-	/* What was in flight when a caller died ends first; how it ended, the TDI's state will
-	 * tell. */
-	if (!link_of(pdev)->session_lost)
-		tdx_relay_finish(tsm);
-	while (tsm->tdi_phase) {
-		const struct tdi_step *step = unbind_step(tsm->tdi_phase);
-
-		if (!step_forgotten(step) && step->unmake(pdev, tdi_of(pdev))) {
-			pci_tsm_quarantine(pdev, step->stuck);
-			return;
-		}
-		tdi_phase(pdev, tsm->tdi_phase - 1u);
-	}
-	tdi_free(pdev);
+	if (!pci_tsm_dsm(pdev->tsm)->session_lost)
+		tdx_relay_finish(pdev->tsm);
 }

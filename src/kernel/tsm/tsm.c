@@ -92,15 +92,14 @@ static bool dsm_capable(const struct pci_dev *pdev)
 
 static int context_create(const struct pci_dev *pdev, const struct pci_dev *dsm)
 {
+	const struct function *fn = function_find(pdev->rid);
 	struct pci_dev *w;
 	struct pci_tsm *tsm;
-	int rc;
 
 	if (pdev->tsm)
 		return 0;
-	rc = tsm_ops()->probe(pdev);
-	if (rc)
-		return rc;
+	if (!fn || !fn->model)
+		return -ENXIO;
 	tsm = image_alloc(sizeof(*tsm), IMAGE_TYPE_TSM);
 	if (!tsm)
 		return -ENOMEM;
@@ -119,7 +118,6 @@ static void context_destroy(const struct pci_dev *pdev)
 
 	if (!tsm || tsm->tdi != TSM_TDI_NONE || tsm->cause[0])
 		return;
-	tsm_ops()->remove(pdev);
 	w = image_write(pdev);
 	w->tsm = NULL;
 	image_free(tsm);
@@ -233,11 +231,8 @@ static const struct kvm *tdi_unwind(const struct pci_dev *pdev)
 		return NULL;
 	w = image_write(tsm);
 	w->tdi = TSM_TDI_UNBINDING;
-	tsm_ops()->unbind(pdev);
-	if (tsm->tdi_phase) {
-		pci_tsm_quarantine(pdev, "unbind did not come to its end");
+	if (tsm_tdi_unmake(pdev))
 		return NULL;
-	}
 	vfio_release(pdev);
 	TRACE_STATE(LANE_TSM, "tdi unbound", A("rid", pdev->rid));
 	return tdi_forget(tsm);
@@ -297,7 +292,7 @@ static int bind_locked(const struct pci_dev *pdev, const struct kvm *kvm, uint32
 	w->kvm = kvm;
 	w->tdi_id = tdi_id;
 	w->tdi = TSM_TDI_BINDING;
-	rc = tsm_ops()->bind(pdev, kvm, tdi_id);
+	rc = tsm_tdi_make(pdev, kvm, tdi_id);
 	if (rc) {
 		kvm_put(*leaving);
 		*leaving = tdi_unwind(pdev);
@@ -368,7 +363,7 @@ ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, cons
 	if (!rc) {
 		tsm = pdev->tsm;
 		rc = tsm->tdi == TSM_TDI_BOUND ?
-			     tsm_ops()->guest_req(pdev, scope, in, in_len, out, out_len, tsm_code) :
+			     tsm_request(pdev, scope, in, in_len, out, out_len, tsm_code) :
 			     -ENXIO;
 		function_unlock(pdev);
 	}
@@ -424,8 +419,7 @@ static void link_destroy(const struct pci_dev *pdev)
 	kvm_put(tdi_unwind(pdev));
 	w = image_write(tsm);
 	w->link = TSM_LINK_DISCONNECTING;
-	tsm_ops()->disconnect(pdev);
-	if (!tsm->link_phase) {
+	if (!tsm_link_unmake(pdev)) {
 		w = image_write(tsm);
 		w->link = TSM_LINK_NONE;
 	}
@@ -461,7 +455,7 @@ static int connect_locked(const struct pci_dev *pdev, unsigned int number)
 		return rc;
 	w = image_write(tsm);
 	w->link = TSM_LINK_CONNECTING;
-	rc = tsm_ops()->connect(pdev);
+	rc = tsm_link_make(pdev);
 	w = image_write(tsm);
 	if (!rc)
 		w->link = TSM_LINK_CONNECTED;
@@ -550,11 +544,14 @@ static const struct kvm *quarantine_end(const struct pci_dev *pdev)
 void pci_tsm_reset_done(const struct pci_dev *pdev)
 {
 	const struct pci_tsm *tsm = pci_tsm_of(pdev);
+	struct pci_tsm *w;
 
 	if (!tsm)
 		return;
-	if (tsm->link != TSM_LINK_NONE && tsm_ops()->reset)
-		tsm_ops()->reset(pdev);
+	if (tsm->link != TSM_LINK_NONE) {
+		w = image_write(tsm);
+		w->session_lost = w->was_reset = true;
+	}
 	if (tsm->cause[0] && !function_lock(pdev)) {
 		const struct kvm *leaving = quarantine_end(pdev);
 

@@ -26,21 +26,6 @@ enum tsm_request { TSM_REQUEST_REPORT = 1, TSM_REQUEST_MEASUREMENTS, TSM_REQUEST
 	TSM_REQUEST_STOP,
 	TSM_REQUEST_OBJECT = 16 };	/* u32 object: what the host keeps for the guest to compare */
 
-struct pci_tsm_ops {			/* a platform driver: static table in its own file */
-	const char *name;		/* "tdx" */
-	int (*probe)(const struct pci_dev *pdev);
-	void (*remove)(const struct pci_dev *pdev);
-	int (*connect)(const struct pci_dev *pdev);
-	void (*disconnect)(const struct pci_dev *pdev);
-	/* A conventional reset went through the DSM: sessions and keys are gone. Takes no lock. */
-	void (*reset)(const struct pci_dev *pdev);
-	int (*bind)(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
-	void (*unbind)(const struct pci_dev *pdev);
-	ssize_t (*guest_req)(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
-			     size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);
-};
-extern const struct pci_tsm_ops tdx_tsm_ops, sev_tsm_ops, cca_tsm_ops;
-
 int tsm_power_on(void);			/* registers tsm0 with the platform's driver */
 int pci_tsm_connect(const struct pci_dev *pdev, const char *tsm_name);
 int pci_tsm_disconnect(const struct pci_dev *pdev, const char *tsm_name);
