@@ -4,11 +4,10 @@
  * taught is committed as it goes: a device's answer cannot be refused afterwards.
  */
 #include "firmware/cca/internal.h"
+#include "firmware/doe_object.h"
 #include "hardware/doe.h"
 #include "spdm/message.h"
 
-#define DOE_HEADER 8u
-#define DOE_VENDOR_PCISIG 1u
 #define RESPONSE_TIMEOUT_MS 1000u
 #define BUSY_DELAY_US 10u
 
@@ -116,46 +115,11 @@ static void response_note(struct talk *talk, const struct spdm_wire *in)
 
 /* -- messages -------------------------------------------------------------------------------------- */
 
-/* The request under way, as a DOE object padded to DWs, into the host's buffer. */
+/* The request under way, into the host's buffer. */
 static enum talk_end request_give(struct talk *talk)
 {
-	const struct spdm_wire *out = talk->pdev->out;
-	uint8_t object[COMM_BUFFER];
-	struct writer w = writer_of(object, sizeof(object));
-	size_t words = (out->len + 3) / 4;
-
-	put_le16(&w, DOE_VENDOR_PCISIG);
-	put_u8(&w, out->doe_type);
-	put_u8(&w, 0);
-	put_le32(&w, (uint32_t)(words + DOE_HEADER / 4));
-	put_bytes(&w, out->data, out->len);
-	put_space(&w, words * 4 - out->len);
-	if (w.bad || phys_write(talk->req, object, w.at, 0))
-		return TALK_FAILED;
-	talk->reply_len = w.at;
-	return TALK_SEND;
-}
-
-/* A whole DOE object from the host's buffer; false: it is not one. */
-static bool response_take(const struct talk *talk, struct spdm_wire *in)
-{
-	uint8_t object[COMM_BUFFER];
-	struct reader r;
-
-	if (talk->rsp_len < DOE_HEADER || talk->rsp_len > sizeof(object) ||
-	    talk->rsp_len - DOE_HEADER > sizeof(in->data) ||
-	    phys_read(talk->rsp, object, talk->rsp_len, 0))
-		return false;
-	r = reader_of(object, talk->rsp_len);
-	if (get_le16(&r) != DOE_VENDOR_PCISIG)
-		return false;
-	in->doe_type = get_u8(&r);
-	get_u8(&r);
-	if (get_le32(&r) != talk->rsp_len / 4 || talk->rsp_len % 4)
-		return false;
-	in->len = reader_left(&r);
-	get_copy(&r, in->data, in->len);
-	return in->doe_type == DOE_TYPE_CMA || in->doe_type == DOE_TYPE_SECURED;
+	talk->reply_len = doe_object_give(talk->pdev->out, talk->req);
+	return talk->reply_len ? TALK_SEND : TALK_FAILED;
 }
 
 /* Asks the SPDM requester what comes next. */
@@ -219,7 +183,7 @@ static enum talk_end response_feed(struct talk *talk)
 
 	if (talk->status == COMM_STATUS_NONE)
 		return request_give(talk);
-	if (talk->status != COMM_STATUS_RESPONSE || !response_take(talk, &in))
+	if (talk->status != COMM_STATUS_RESPONSE || !doe_object_take(talk->rsp, talk->rsp_len, &in))
 		return TALK_FAILED;
 	end = requester_turn(talk, &in);
 	return end == TALK_AGAIN ? steps_run(talk) : end;
@@ -254,7 +218,7 @@ static uint64_t exit_write(const struct talk *talk, enum talk_end end)
 			 (end == TALK_STREAM_WAIT ? COMM_STREAM_WAIT : 0);
 
 	put_le64(&w, flags);
-	put_le64(&w, DOE_HEADER);
+	put_le64(&w, DOE_OBJECT_HEADER);
 	put_le64(&w, talk->req_cache_len);
 	put_le64(&w, 0);
 	put_le64(&w, talk->rsp_cache_len);

@@ -10,6 +10,8 @@
 
 #include "firmware/cca/cca.h"
 #include "firmware/cca/operands.h"
+#include "firmware/ide_km.h"
+#include "firmware/tdisp.h"
 #include "hardware/ide.h"
 #include "hardware/iommu.h"
 #include "hardware/smmu.h"
@@ -225,7 +227,6 @@ struct cca_vdev {
 enum stream_op { STREAM_CONNECT, STREAM_DISCONNECT, STREAM_REFRESH, STREAM_PURGE };
 /* The two ends go on in turns: each phase is one end's, and lets the other one go on. */
 enum stream_phase { STREAM_START, STREAM_RP_READY, STREAM_EP_READY, STREAM_RP_CONNECTED, STREAM_DONE };
-#define KM_SLOTS 6u			/* of a key set */
 struct cca_stream {
 	const struct cca_stream *next;
 	uint32_t handle;
@@ -235,7 +236,7 @@ struct cca_stream {
 	bool busy;			/* an operation is not COMPLETE yet */
 	bool connected, aborted;
 	uint8_t key_set;		/* the active one */
-	uint8_t keys[KM_SLOTS][32];	/* of a set being programmed */
+	uint8_t keys[KM_SLOTS][KM_KEY];	/* of a set being programmed */
 };
 
 /* image_write() of one's own types, so that a member can be written in one line. */

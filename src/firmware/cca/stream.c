@@ -6,7 +6,6 @@
  */
 #include "firmware/cca/internal.h"
 
-#define KM_PORT 0u			/* port index of function 0 */
 #define STREAM_IDS 256u
 
 static const struct cca_stream *stream_of(uint64_t handle)
@@ -34,34 +33,7 @@ static void phase_set(const struct cca_stream *stream, enum stream_phase phase)
 	stream_write(stream)->phase = (uint8_t)phase;
 }
 
-/* -- key slots ------------------------------------------------------------------------------------ */
-
-struct km_slot {
-	const struct cca_stream *stream;
-	uint8_t object;
-	unsigned int number, set;
-	enum ide_direction dir;		/* the device's */
-	enum ide_sub_stream sub;
-};
-
-static enum ide_direction other_end(enum ide_direction dir)
-{
-	return dir == IDE_RX ? IDE_TX : IDE_RX;
-}
-
-/* Slots go in the order Rx then Tx, as the device sees them. */
-static struct km_slot slot_of(const struct cca_stream *stream, uint8_t object, unsigned int set,
-			      unsigned int number)
-{
-	return (struct km_slot){ .stream = stream, .object = object, .number = number, .set = set,
-				 .dir = number >= IDE_SUB_STREAMS ? IDE_TX : IDE_RX,
-				 .sub = (enum ide_sub_stream)(number % IDE_SUB_STREAMS) };
-}
-
-static uint8_t slot_code(const struct km_slot *slot)
-{
-	return (uint8_t)(slot->set | (unsigned int)slot->dir << 1 | (unsigned int)slot->sub << 4);
-}
+/* -- keys ------------------------------------------------------------------------------------ */
 
 /* What happens in an operation: which set is programmed and started, which is stopped. */
 struct km_plan { bool programs, stops; };
@@ -80,29 +52,30 @@ static unsigned int set_of(const struct cca_stream *stream)
 	return other ? !stream->key_set : stream->key_set;
 }
 
+static struct km_stream km_stream_of(const struct cca_stream *stream)
+{
+	return (struct km_stream){ .root_port = stream->rp->rid, .id = stream->id,
+				   .set = set_of(stream) };
+}
+
 void stream_keys_drop(const struct cca_stream *stream)
 {
-	for (unsigned int set = 0; set < 2; set++)
-		for (unsigned int n = 0; n < KM_SLOTS; n++)
-			ide_key_stop(stream->rp->rid, stream->id, set,
-				     n >= IDE_SUB_STREAMS ? IDE_TX : IDE_RX,
-				     (enum ide_sub_stream)(n % IDE_SUB_STREAMS));
+	struct km_stream km = km_stream_of(stream);
+
+	km_keys_drop(&km);
 }
 
 /* -- the root port's turns -------------------------------------------------------------------------- */
 
-static const uint8_t first_ifv[8] = { 1 };
-
 static bool rp_program(const struct cca_stream *stream)
 {
+	struct km_stream km = km_stream_of(stream);
 	struct cca_stream *w = stream_write(stream);
 
 	for (unsigned int n = 0; n < KM_SLOTS; n++) {
-		struct km_slot slot = slot_of(stream, IDE_KM_KEY_PROG, set_of(stream), n);
+		struct km_slot slot = km_slot_of(IDE_KM_KEY_PROG, km.set, n);
 
-		if (spdm_random(w->keys[n], sizeof(w->keys[n])) ||
-		    ide_key_program(stream->rp->rid, stream->id, slot.set, other_end(slot.dir),
-				    slot.sub, w->keys[n], first_ifv))
+		if (km_program(&km, &slot, w->keys[n]))
 			return false;
 	}
 	return true;
@@ -110,13 +83,13 @@ static bool rp_program(const struct cca_stream *stream)
 
 static bool rp_switch(const struct cca_stream *stream, bool on)
 {
-	for (unsigned int n = 0; n < KM_SLOTS; n++) {
-		struct km_slot slot = slot_of(stream, 0, set_of(stream), n);
-		enum ide_direction dir = other_end(slot.dir);
-		int rc = on ? ide_key_go(stream->rp->rid, stream->id, slot.set, dir, slot.sub) :
-			      ide_key_stop(stream->rp->rid, stream->id, slot.set, dir, slot.sub);
+	struct km_stream km = km_stream_of(stream);
 
-		if (rc && on)
+	for (unsigned int n = 0; n < KM_SLOTS; n++) {
+		struct km_slot slot =
+			km_slot_of(on ? IDE_KM_K_SET_GO : IDE_KM_K_SET_STOP, km.set, n);
+
+		if (km_root_port(&km, &slot) && on)
 			return false;
 	}
 	return true;
@@ -144,35 +117,21 @@ static enum talk_end rp_step(struct talk *talk)
 
 static enum talk_end km_send(struct talk *talk, const struct km_slot *slot)
 {
-	const struct cca_stream *stream = slot->stream;
-	uint8_t body[64];
+	const struct cca_stream *stream = talk->pdev->stream;
+	uint8_t body[KM_REQUEST_MAX];
 	struct writer w = writer_of(body, sizeof(body));
 
-	put_u8(&w, slot->object);
-	put_le16(&w, 0);
-	put_u8(&w, stream->id);
-	put_u8(&w, 0);
-	put_u8(&w, slot_code(slot));
-	put_u8(&w, KM_PORT);
-	if (slot->object == IDE_KM_KEY_PROG) {
-		put_bytes(&w, stream->keys[slot->number], sizeof(stream->keys[0]));
-		put_bytes(&w, first_ifv, sizeof(first_ifv));
-	}
+	km_request_put(&w, stream->id, slot, stream->keys[talk->step % KM_SLOTS]);
 	return talk_vendor(talk, talk->step + 1, PCISIG_IDE_KM, body, w.at);
 }
 
-static bool km_ack(const struct talk *talk, const struct km_slot *slot)
+static bool acked(const struct talk *talk, const struct km_slot *slot)
 {
-	struct reader r = reader_of(talk->reply, talk->reply_len);
-	uint8_t object = get_u8(&r), stream, status, code;
-	uint8_t expected = slot->object == IDE_KM_KEY_PROG ? IDE_KM_KP_ACK : IDE_KM_K_GOSTOP_ACK;
+	uint8_t status;
 
-	get_le16(&r);
-	stream = get_u8(&r);
-	status = get_u8(&r);
-	code = get_u8(&r);
-	return !r.bad && object == expected && stream == slot->stream->id &&
-	       code == slot_code(slot) && (expected != IDE_KM_KP_ACK || status == IDE_KM_OK);
+	return km_acked(reader_of(talk->reply, talk->reply_len), talk->pdev->stream->id, slot,
+			&status) &&
+	       status == IDE_KM_OK;
 }
 
 /* Message `n` of the endpoint; false: past the last. A programming plan has 6 KEY_PROG and 6 K_SET_GO,
@@ -183,11 +142,10 @@ static bool ep_message(const struct cca_stream *stream, unsigned int n, struct k
 
 	if (n >= (plan->programs ? 2 : 1) * KM_SLOTS)
 		return false;
-	*slot = slot_of(stream,
-			plan->stops	 ? IDE_KM_K_SET_STOP :
-			n < KM_SLOTS	 ? IDE_KM_KEY_PROG :
-					   IDE_KM_K_SET_GO,
-			set_of(stream), n % KM_SLOTS);
+	*slot = km_slot_of(plan->stops  ? IDE_KM_K_SET_STOP :
+			   n < KM_SLOTS ? IDE_KM_KEY_PROG :
+					  IDE_KM_K_SET_GO,
+			   set_of(stream), n % KM_SLOTS);
 	return true;
 }
 
@@ -206,7 +164,7 @@ static enum talk_end ep_step(struct talk *talk)
 		return TALK_STREAM_WAIT;
 	/* The answer to the message before, once. */
 	if (talk->step && talk->reply_len && ep_message(stream, talk->step - 1, &slot) &&
-	    !km_ack(talk, &slot))
+	    !acked(talk, &slot))
 		return TALK_FAILED;
 	if (talk->step == ep_ready_after(stream)) {
 		if (stream->phase < STREAM_EP_READY)

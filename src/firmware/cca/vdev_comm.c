@@ -2,21 +2,13 @@
 /* What a VDEV's operations say to its TDI, PCIe 6.x 11.3. */
 #include "firmware/cca/internal.h"
 
-#define TDISP_BODY_MAX 256u
-#define REPORT_ALL 0xffffu
-
 static enum talk_end tdisp_send(struct talk *talk, unsigned int next, uint8_t code,
 				const void *payload, size_t len)
 {
-	uint8_t body[TDISP_BODY_MAX];
+	uint8_t body[TDISP_REQUEST_MAX];
 	struct writer w = writer_of(body, sizeof(body));
 
-	put_u8(&w, TDISP_VERSION_10);
-	put_u8(&w, code);
-	put_le16(&w, 0);
-	put_le32(&w, talk->vdev->rid);		/* FUNCTION_ID: segment 0, not marked valid */
-	put_le64(&w, 0);
-	put_bytes(&w, payload, len);
+	tdisp_request_put(&w, code, talk->vdev->rid, payload, len);
 	return talk_vendor(talk, next, PCISIG_TDISP, body, w.at);
 }
 
@@ -32,23 +24,14 @@ static enum talk_end then(struct talk *talk)
 static const uint8_t *tdisp_reply(struct talk *talk, uint8_t code, size_t min, size_t *len,
 				  enum talk_end *end)
 {
-	struct reader r = reader_of(talk->reply, talk->reply_len);
-	uint8_t version = get_u8(&r), type = get_u8(&r);
+	uint32_t error;
+	const uint8_t *payload = tdisp_reply_take(talk->reply, talk->reply_len, code,
+						  talk->vdev->rid, min, len, &error);
 
-	*end = TALK_FAILED;
-	get_le16(&r);
-	if (version != TDISP_VERSION_10 || get_le32(&r) != talk->vdev->rid)
-		return NULL;
-	get_le64(&r);
-	if (type == TDISP_ERROR && get_le32(&r) == TDISP_BUSY && !r.bad) {
+	*end = error == TDISP_BUSY ? TALK_WAIT : TALK_FAILED;
+	if (error == TDISP_BUSY)
 		talk->next = talk->step - 1;
-		*end = TALK_WAIT;
-		return NULL;
-	}
-	*len = reader_left(&r);
-	if (r.bad || type != code - 0x80 || *len < min)
-		return NULL;
-	return talk->reply + TDISP_HEADER;
+	return payload;
 }
 
 /* -- INIT -------------------------------------------------------------------------------------------- */
@@ -61,22 +44,19 @@ static enum talk_end version_take(struct talk *talk)
 
 	if (!payload)
 		return end;
-	return memchr(payload + 1, TDISP_VERSION_10, payload[0] < len ? payload[0] : len - 1) ?
-		       then(talk) :
-		       TALK_FAILED;
+	return tdisp_speaks_10(payload, len) ? then(talk) : TALK_FAILED;
 }
 
 static enum talk_end capabilities_take(struct talk *talk)
 {
 	enum talk_end end;
 	size_t len;
-	const uint8_t *payload = tdisp_reply(talk, TDISP_GET_CAPABILITIES, 28, &len, &end);
-	struct reader r = reader_of(payload, payload ? len : 0);
+	const uint8_t *payload = tdisp_reply(talk, TDISP_GET_CAPABILITIES, TDISP_CAPABILITIES_LEN,
+					     &len, &end);
 
 	if (!payload)
 		return end;
-	get_bytes(&r, 20);	/* DSM capabilities, messages supported */
-	vdev_write(talk->vdev)->lock_flags = get_le16(&r);
+	vdev_write(talk->vdev)->lock_flags = tdisp_lock_flags(payload, len);
 	return then(talk);
 }
 
@@ -128,11 +108,9 @@ static enum talk_end lock_send(struct talk *talk)
 
 	if (!stream || !ide_secure(stream->rp->rid, stream->id))
 		return TALK_FAILED;
-	put_le16(&w, talk->vdev->lock_flags & (TDISP_LOCK_NO_FW_UPDATE | TDISP_LOCK_ALL_REDIRECT));
-	put_u8(&w, stream->id);
-	put_u8(&w, 0);
-	put_le64(&w, 0);
-	put_le64(&w, 0);
+	tdisp_lock_put(&w,
+		       talk->vdev->lock_flags & (TDISP_LOCK_NO_FW_UPDATE | TDISP_LOCK_ALL_REDIRECT),
+		       stream->id, 0, 0);
 	return tdisp_send(talk, 1, TDISP_LOCK, body, w.at);
 }
 
@@ -235,8 +213,7 @@ static enum talk_end report_ask(struct talk *talk, uint32_t from)
 	uint8_t body[4];
 	struct writer w = writer_of(body, sizeof(body));
 
-	put_le16(&w, (uint16_t)from);
-	put_le16(&w, REPORT_ALL);
+	tdisp_report_put(&w, from);
 	return tdisp_send(talk, 1, TDISP_GET_REPORT, body, w.at);
 }
 
@@ -244,11 +221,9 @@ static enum talk_end report_step(struct talk *talk)
 {
 	const struct cca_vdev *vdev = talk->vdev;
 	struct cca_vdev *w = vdev_write(vdev);
-	uint16_t portion, remainder;
+	size_t len, portion, remainder;
 	const uint8_t *payload;
 	enum talk_end end;
-	struct reader r;
-	size_t len;
 
 	if (!talk->step) {
 		w->report_len = 0;
@@ -257,14 +232,12 @@ static enum talk_end report_step(struct talk *talk)
 	payload = tdisp_reply(talk, TDISP_GET_REPORT, 4, &len, &end);
 	if (!payload)
 		return end;
-	r = reader_of(payload, len);
-	portion = get_le16(&r);
-	remainder = get_le16(&r);
-	payload = get_bytes(&r, portion);
-	if (!payload || !portion || portion > sizeof(w->report) - w->report_len)
+	payload = tdisp_report_portion(payload, len, w->report_len, sizeof(w->report), &portion,
+				       &remainder);
+	if (!payload)
 		return TALK_FAILED;
 	memcpy(w->report + w->report_len, payload, portion);
-	w->report_len += portion;
+	w->report_len += (uint32_t)portion;
 	talk_cache(talk, OBJECT_REPORT, w->report_len == portion, payload, portion);
 	if (remainder)
 		return report_ask(talk, w->report_len);

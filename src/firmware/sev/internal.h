@@ -10,6 +10,7 @@
 
 #include "firmware/sev/operands.h"
 #include "firmware/sev/sev.h"
+#include "firmware/tdisp.h"
 #include "hardware/ide.h"
 #include "hardware/iommu.h"
 #include "image/bytes.h"
@@ -77,8 +78,6 @@ void sev_session_lost(const struct sev_device *dev);
 /* -- TDIs (tdi.c) ---------------------------------------------------------------------------- */
 #define TDI_RANGES 16u
 #define TDI_REPORT_MAX 4096u
-struct tdi_range { uint64_t hpa; uint32_t pages; uint16_t attributes, id; };
-
 struct sev_tdi {
 	const struct sev_tdi *next;
 	uint64_t ctx;
@@ -165,11 +164,11 @@ enum sev_status sev_dialog_spdm(struct dialog *dialog, unsigned int next, enum s
 struct spdm_requester *sev_requester_write(const struct sev_device *dev);
 
 /* TDISP messages (tdisp.c). */
-enum sev_status sev_tdisp_send(struct dialog *dialog, unsigned int next, uint8_t code, uint16_t rid,
+enum sev_status sev_tdisp_send(struct dialog *dialog, unsigned int next, uint8_t code,
 			       const void *payload, size_t len);
 /* The payload of a good answer to `code`, at least min bytes; NULL and the status otherwise. */
-const uint8_t *sev_tdisp_reply(struct dialog *dialog, uint8_t code, uint16_t rid, size_t min,
-			       size_t *len, enum sev_status *status);
+const uint8_t *sev_tdisp_reply(struct dialog *dialog, uint8_t code, size_t min, size_t *len,
+			       enum sev_status *status);
 enum sev_status sev_report_add(const struct sev_tdi *tdi, const uint8_t *payload, size_t len,
 			       bool *more);
 enum sev_status sev_report_parse(const struct sev_tdi *tdi);

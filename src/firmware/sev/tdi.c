@@ -5,7 +5,6 @@
  */
 #include "firmware/sev/internal.h"
 
-#define REPORT_ALL 0xffffu
 
 const struct sev_tdi *sev_tdi_of(uint64_t sla)
 {
@@ -93,21 +92,13 @@ static enum sev_status report_ask(struct dialog *dialog, unsigned int next, uint
 	uint8_t body[4];
 	struct writer w = writer_of(body, sizeof(body));
 
-	put_le16(&w, (uint16_t)from);
-	put_le16(&w, REPORT_ALL);
-	return sev_tdisp_send(dialog, next, TDISP_GET_REPORT, dialog->tdi->rid, body, w.at);
-}
-
-/* As a good answer to `code`; a refusal may have been decided after the device acted. */
-static const uint8_t *reply_of(struct dialog *dialog, uint8_t code, size_t min, size_t *len,
-			       enum sev_status *status)
-{
-	return sev_tdisp_reply(dialog, code, dialog->tdi->rid, min, len, status);
+	tdisp_report_put(&w, from);
+	return sev_tdisp_send(dialog, next, TDISP_GET_REPORT, body, w.at);
 }
 
 static enum sev_status bind_begin(struct dialog *dialog)
 {
-	return sev_tdisp_send(dialog, 1, TDISP_GET_VERSION, dialog->tdi->rid, NULL, 0);
+	return sev_tdisp_send(dialog, 1, TDISP_GET_VERSION, NULL, 0);
 }
 
 static enum sev_status bind_version(struct dialog *dialog)
@@ -115,13 +106,13 @@ static enum sev_status bind_version(struct dialog *dialog)
 	static const uint8_t tsm_caps[4];
 	enum sev_status status;
 	size_t len;
-	const uint8_t *payload = reply_of(dialog, TDISP_GET_VERSION, 1, &len, &status);
+	const uint8_t *payload = sev_tdisp_reply(dialog, TDISP_GET_VERSION, 1, &len, &status);
 
 	if (!payload)
 		return status;
-	if (!memchr(payload + 1, TDISP_VERSION_10, payload[0] < len ? payload[0] : len - 1))
+	if (!tdisp_speaks_10(payload, len))
 		return SEV_SPDM_ERROR;
-	return sev_tdisp_send(dialog, 2, TDISP_GET_CAPABILITIES, dialog->tdi->rid, tsm_caps,
+	return sev_tdisp_send(dialog, 2, TDISP_GET_CAPABILITIES, tsm_caps,
 			      sizeof(tsm_caps));
 }
 
@@ -129,30 +120,26 @@ static enum sev_status bind_capabilities(struct dialog *dialog)
 {
 	enum sev_status status;
 	size_t len;
-	const uint8_t *payload = reply_of(dialog, TDISP_GET_CAPABILITIES, 28, &len, &status);
-	struct reader r = reader_of(payload, payload ? len : 0);
+	const uint8_t *payload = sev_tdisp_reply(dialog, TDISP_GET_CAPABILITIES, TDISP_CAPABILITIES_LEN,
+						 &len, &status);
 	uint8_t body[20];
 	struct writer w = writer_of(body, sizeof(body));
 
 	if (!payload)
 		return status;
-	get_bytes(&r, 20);	/* DSM capabilities, messages supported */
-	if (dialog->call->args.lock_flags & ~get_le16(&r))
+	if (dialog->call->args.lock_flags & ~tdisp_lock_flags(payload, len))
 		return SEV_INVALID_PARAM;
 	sev_tdi_write(dialog->tdi)->uncertain = true;
-	put_le16(&w, dialog->call->args.lock_flags);
-	put_u8(&w, dialog->dev->stream);
-	put_u8(&w, 0);
-	put_le64(&w, 0);	/* pages are reported where they are */
-	put_le64(&w, 0);
-	return sev_tdisp_send(dialog, 3, TDISP_LOCK, dialog->tdi->rid, body, w.at);
+	/* pages are reported where they are */
+	tdisp_lock_put(&w, dialog->call->args.lock_flags, dialog->dev->stream, 0, 0);
+	return sev_tdisp_send(dialog, 3, TDISP_LOCK, body, w.at);
 }
 
 static enum sev_status bind_locked(struct dialog *dialog)
 {
 	enum sev_status status;
 	size_t len;
-	const uint8_t *nonce = reply_of(dialog, TDISP_LOCK, TDISP_NONCE, &len, &status);
+	const uint8_t *nonce = sev_tdisp_reply(dialog, TDISP_LOCK, TDISP_NONCE, &len, &status);
 
 	if (!nonce)
 		return status;
@@ -190,7 +177,7 @@ static enum sev_status bind_report(struct dialog *dialog)
 	enum sev_status status;
 	bool more = false;
 	size_t len;
-	const uint8_t *payload = reply_of(dialog, TDISP_GET_REPORT, 4, &len, &status);
+	const uint8_t *payload = sev_tdisp_reply(dialog, TDISP_GET_REPORT, 4, &len, &status);
 
 	if (!payload)
 		return status;
@@ -231,9 +218,9 @@ static enum sev_status run_step(struct dialog *dialog)
 
 	if (!dialog->step) {
 		sev_tdi_write(tdi)->uncertain = true;
-		return sev_tdisp_send(dialog, 1, TDISP_START, tdi->rid, tdi->nonce, TDISP_NONCE);
+		return sev_tdisp_send(dialog, 1, TDISP_START, tdi->nonce, TDISP_NONCE);
 	}
-	if (reply_of(dialog, TDISP_START, 0, &len, &status))
+	if (sev_tdisp_reply(dialog, TDISP_START, 0, &len, &status))
 		sev_tdi_state_set(tdi, TDISP_RUN);
 	return status;
 }
@@ -327,8 +314,8 @@ static enum sev_status unbind_step(struct dialog *dialog)
 	size_t len;
 
 	if (!dialog->step)
-		return sev_tdisp_send(dialog, 1, TDISP_STOP, tdi->rid, NULL, 0);
-	if (!reply_of(dialog, TDISP_STOP, 0, &len, &status))
+		return sev_tdisp_send(dialog, 1, TDISP_STOP, NULL, 0);
+	if (!sev_tdisp_reply(dialog, TDISP_STOP, 0, &len, &status))
 		return status;
 	sev_tdi_state_set(tdi, TDISP_UNLOCKED);
 	sev_tdi_release(tdi);
@@ -392,8 +379,8 @@ static enum sev_status status_step(struct dialog *dialog)
 	size_t len;
 
 	if (!dialog->step)
-		return sev_tdisp_send(dialog, 1, TDISP_GET_STATE, tdi->rid, NULL, 0);
-	state = reply_of(dialog, TDISP_GET_STATE, 1, &len, &status);
+		return sev_tdisp_send(dialog, 1, TDISP_GET_STATE, NULL, 0);
+	state = sev_tdisp_reply(dialog, TDISP_GET_STATE, 1, &len, &status);
 	if (!state)
 		return status;
 	if (*state > TDISP_ERROR_STATE)

@@ -3,7 +3,6 @@
 #include "firmware/tdx/internal.h"
 #include "image/mutant.h"
 
-#define REPORT_ALL 0xffffu
 #define PAGES_A_CALL 512u		/* of a report, before BIND lets the host breathe */
 
 /* The answer to a request that may have changed the TDI: from here on we know again. */
@@ -24,11 +23,7 @@ static uint64_t bind_lock(struct dialog *dialog, const struct tdx_tdi *tdi)
 
 	tdi_write(tdi)->reporting_offset = args->r12;
 	tdi_write(tdi)->uncertain = true;
-	put_le16(&w, (uint16_t)args->rdx);
-	put_u8(&w, tdi->stream->id);
-	put_u8(&w, 0);
-	put_le64(&w, args->r12);
-	put_le64(&w, args->r13);
+	tdisp_lock_put(&w, (uint16_t)args->rdx, tdi->stream->id, args->r12, args->r13);
 	return tdisp_send(dialog, dialog->step + 1, TDISP_LOCK, tdi->func_id, body, w.at);
 }
 
@@ -38,8 +33,7 @@ static uint64_t report_ask(struct dialog *dialog, unsigned int next, const struc
 	uint8_t body[4];
 	struct writer w = writer_of(body, sizeof(body));
 
-	put_le16(&w, (uint16_t)from);
-	put_le16(&w, REPORT_ALL);
+	tdisp_report_put(&w, from);
 	return tdisp_send(dialog, next, TDISP_GET_REPORT, tdi->func_id, body, w.at);
 }
 
@@ -53,7 +47,7 @@ static uint64_t bind_version(struct dialog *dialog, const struct tdx_tdi *tdi)
 
 	if (!payload)
 		return status;
-	if (!memchr(payload + 1, TDISP_VERSION_10, payload[0] < len ? payload[0] : len - 1))
+	if (!tdisp_speaks_10(payload, len))
 		return TDX_SPDM_PROTOCOL_ERROR;
 	return tdisp_send(dialog, dialog->step + 1, TDISP_GET_CAPABILITIES, tdi->func_id, tsm_caps,
 			  sizeof(tsm_caps));
@@ -64,13 +58,12 @@ static uint64_t bind_capabilities(struct dialog *dialog, const struct tdx_tdi *t
 	uint64_t status;
 	size_t len;
 	const uint8_t *payload =
-		tdisp_reply(dialog, TDISP_GET_CAPABILITIES, tdi->func_id, 28, &len, &status);
-	struct reader r = reader_of(payload, payload ? len : 0);
+		tdisp_reply(dialog, TDISP_GET_CAPABILITIES, tdi->func_id, TDISP_CAPABILITIES_LEN,
+			    &len, &status);
 
 	if (!payload)
 		return status;
-	get_bytes(&r, 20);	/* DSM capabilities, messages supported */
-	if (dialog->args->rdx & ~(uint64_t)get_le16(&r))
+	if (dialog->args->rdx & ~(uint64_t)tdisp_lock_flags(payload, len))
 		return tdx_invalid(TDX_RDX);
 	return bind_lock(dialog, tdi);
 }

@@ -3,11 +3,8 @@
  * Dialogues with a device: the host carries the messages, the module says what is in them. What a
  * dialogue has learnt is committed as it goes: a device's answer cannot be refused afterwards.
  */
+#include "firmware/doe_object.h"
 #include "firmware/tdx/internal.h"
-#include "hardware/doe.h"
-
-#define DOE_HEADER 8u
-#define DOE_VENDOR_PCISIG 1u
 
 static struct tdx_operation *op_write(const struct tdx_spdm *spdm)
 {
@@ -44,24 +41,11 @@ static uint64_t session_end(const struct tdx_spdm *spdm, struct tdx_args *args)
 	return op_end(spdm, TDX_SPDM_PROTOCOL_ERROR);
 }
 
-/* The request under way, as a DOE object padded to DWs, into the host's buffer. */
+/* The request under way, into the host's buffer. */
 static uint64_t request_give(const struct tdx_spdm *spdm, struct tdx_args *args)
 {
-	const struct spdm_wire *out = spdm->out;
-	uint8_t object[TDX_MESSAGE_SIZE];
-	struct writer w = writer_of(object, sizeof(object));
-	size_t words = (out->len + 3) / 4;
-
-	put_le16(&w, DOE_VENDOR_PCISIG);
-	put_u8(&w, out->doe_type);
-	put_u8(&w, 0);
-	put_le32(&w, (uint32_t)(words + DOE_HEADER / 4));
-	put_bytes(&w, out->data, out->len);
-	put_space(&w, words * 4 - out->len);
-	if (w.bad || phys_write(args->r8, object, w.at, 0))
-		return TDX_NO_MEMORY;
-	args->r10 = w.at;
-	return TDX_SPDM_REQUEST;
+	args->r10 = doe_object_give(spdm->out, args->r8);
+	return args->r10 ? TDX_SPDM_REQUEST : TDX_NO_MEMORY;
 }
 
 /* Asks the SPDM requester what comes next: 1 a message (already with the host), 0 nothing more. */
@@ -81,27 +65,6 @@ static uint64_t requester_failed(const struct tdx_spdm *spdm, struct tdx_args *a
 		return op_end(spdm, TDX_SPDM_PROTOCOL_ERROR);
 	}
 	return session_end(spdm, args);
-}
-
-/* A whole DOE object from the host's buffer; false: it is not one. */
-static bool response_take(const struct tdx_args *args, struct spdm_wire *in)
-{
-	uint8_t object[TDX_MESSAGE_SIZE];
-	struct reader r;
-
-	if (args->r11 < DOE_HEADER || args->r11 > sizeof(object) ||
-	    args->r11 - DOE_HEADER > sizeof(in->data) || phys_read(args->r9, object, args->r11, 0))
-		return false;
-	r = reader_of(object, args->r11);
-	if (get_le16(&r) != DOE_VENDOR_PCISIG)
-		return false;
-	in->doe_type = get_u8(&r);
-	get_u8(&r);
-	if (get_le32(&r) != args->r11 / 4 || args->r11 % 4)
-		return false;
-	in->len = reader_left(&r);
-	get_copy(&r, in->data, in->len);
-	return in->doe_type == DOE_TYPE_CMA || in->doe_type == DOE_TYPE_SECURED;
 }
 
 static uint64_t steps_run(struct dialog *dialog, dialog_step step)
@@ -138,7 +101,7 @@ static uint64_t response_feed(struct dialog *dialog, dialog_step step)
 		return session_end(dialog->spdm, args);
 	if (!args->r11)
 		return request_give(dialog->spdm, args);
-	if (!response_take(args, &in))
+	if (!doe_object_take(args->r9, args->r11, &in))
 		return tdx_invalid(TDX_R9);
 	rc = requester_turn(dialog->spdm, &in);
 	if (rc > 0)

@@ -9,6 +9,7 @@
 #ifndef SWTIO_FIRMWARE_TDX_INTERNAL_H
 #define SWTIO_FIRMWARE_TDX_INTERNAL_H
 
+#include "firmware/tdisp.h"
 #include "firmware/tdx/operands.h"
 #include "firmware/tdx/tdx.h"
 #include "hardware/ide.h"
@@ -300,7 +301,6 @@ struct tdx_stream {
 };
 
 #define TDI_RANGES 16u
-struct tdi_range { uint64_t hpa; uint32_t pages; uint16_t attributes, id; };
 #define TDI_REPORT_MAX 4096u
 
 struct tdx_tdi {
@@ -354,7 +354,7 @@ bool tdi_is_unlocked(const struct tdx_tdi *tdi);	/* for certain */
 void tdi_state_set(const struct tdx_tdi *tdi, enum tdisp_state state);
 /* The session is gone: the device forgot its keys, its locked TDIs are in ERROR. */
 void session_lost(const struct tdx_spdm *spdm);
-/* report.c: one portion of an answer, 0, INTERRUPTED_RESUMABLE (more to fetch) or PROTOCOL_ERROR;
+/* tdisp.c: one portion of an answer, 0, INTERRUPTED_RESUMABLE (more to fetch) or PROTOCOL_ERROR;
  * then the whole of it. */
 uint64_t report_add(const struct tdx_tdi *tdi, const uint8_t *payload, size_t len);
 uint64_t report_parse(const struct tdx_tdi *tdi);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* IDE streams: the root port's registers and keys, and IDE_KM with the device for its keys. */
+#include "firmware/ide_km.h"
 #include "firmware/tdx/internal.h"
 #include "image/mutant.h"
 
@@ -9,8 +10,6 @@
 #define BLOCK_ADDRESS 0x14u
 #define BLOCK_SIZE(associations) (0x14u + 12u * (associations))
 #define CONTROL_ENABLE 1u
-#define KM_PORT 0u			/* port index of function 0 */
-#define KM_SLOTS 6u			/* of a key set */
 
 const struct tdx_stream *stream_of(uint64_t handle)
 {
@@ -115,108 +114,17 @@ static uint64_t stream_create(struct tdx_args *args)
 	return TDX_SUCCESS;
 }
 
-/* -- keys --------------------------------------------------------------------------------------
- * A phase sends one message a slot. Slots go in the order Rx then Tx, as the device sees them; the
- * root port is the other end of each.
- */
-struct km_phase { uint8_t object; bool other_set; };
-static const struct km_phase km_setup[] = { { IDE_KM_KEY_PROG }, { IDE_KM_K_SET_GO }, { 0 } };
-static const struct km_phase km_refresh[] = {
-	{ IDE_KM_KEY_PROG, true }, { IDE_KM_K_SET_GO, true }, { IDE_KM_K_SET_STOP }, { 0 } };
-static const struct km_phase km_stop[] = { { IDE_KM_K_SET_STOP }, { 0 } };
+/* -- keys ------------------------------------------------------------------------------------- */
+
 static const struct km_phase *const km_plans[] = {
-	[TDX_KM_SETUP] = km_setup, [TDX_KM_REFRESH] = km_refresh, [TDX_KM_STOP] = km_stop,
+	[TDX_KM_SETUP] = km_plan_setup, [TDX_KM_REFRESH] = km_plan_refresh,
+	[TDX_KM_STOP] = km_plan_stop,
 };
 
-struct km_slot {
-	const struct tdx_stream *stream;
-	uint8_t object;
-	unsigned int set;
-	enum ide_direction dir;		/* the device's */
-	enum ide_sub_stream sub;
-};
-
-/* Slot `n` of a plan; false: past its end. */
-static bool km_slot(const struct tdx_stream *stream, enum tdx_km op, unsigned int n,
-		    struct km_slot *slot)
+static struct km_stream km_stream_of(const struct tdx_stream *stream)
 {
-	const struct km_phase *phase = &km_plans[op][n / KM_SLOTS];
-
-	if (!phase->object)
-		return false;
-	*slot = (struct km_slot){ .stream = stream, .object = phase->object,
-		.set = phase->other_set ? !stream->key_set : stream->key_set,
-		.dir = n % KM_SLOTS >= IDE_SUB_STREAMS ? IDE_TX : IDE_RX,
-		.sub = (enum ide_sub_stream)(n % IDE_SUB_STREAMS) };
-	return true;
-}
-
-static enum ide_direction other_end(enum ide_direction dir)
-{
-	return dir == IDE_RX ? IDE_TX : IDE_RX;
-}
-
-static uint8_t slot_code(const struct km_slot *slot)
-{
-	return (uint8_t)(slot->set | (unsigned int)slot->dir << 1 | (unsigned int)slot->sub << 4);
-}
-
-static uint64_t km_send(struct dialog *dialog, unsigned int next, const struct km_slot *slot)
-{
-	static const uint8_t ifv[8] = { 1 };
-	const struct tdx_stream *stream = slot->stream;
-	uint8_t body[64], key[32];
-	struct writer w = writer_of(body, sizeof(body));
-
-	put_u8(&w, slot->object);
-	put_le16(&w, 0);
-	put_u8(&w, stream->id);
-	put_u8(&w, 0);
-	put_u8(&w, slot_code(slot));
-	put_u8(&w, KM_PORT);
-	if (slot->object == IDE_KM_KEY_PROG) {
-		if (spdm_random(key, sizeof(key)))
-			return TDX_NO_MEMORY;
-		if (ide_key_program(stream->root_port, stream->id, slot->set, other_end(slot->dir),
-				    slot->sub, key, ifv))
-			return TDX_IDE_STREAM_INVALID_STATE;
-		put_bytes(&w, key, sizeof(key));
-		put_bytes(&w, ifv, sizeof(ifv));
-	}
-	return dialog_vendor(dialog, next, PCISIG_IDE_KM, body, w.at);
-}
-
-static uint64_t km_ack(struct dialog *dialog, const struct km_slot *slot)
-{
-	struct reader r = reader_of(dialog->reply, dialog->reply_len);
-	uint8_t object = get_u8(&r), stream, status, code;
-	uint8_t expected = slot->object == IDE_KM_KEY_PROG ? IDE_KM_KP_ACK : IDE_KM_K_GOSTOP_ACK;
-
-	get_le16(&r);
-	stream = get_u8(&r);
-	status = get_u8(&r);
-	code = get_u8(&r);
-	if (r.bad || object != expected || stream != slot->stream->id || code != slot_code(slot))
-		return TDX_SPDM_PROTOCOL_ERROR;
-	if (expected == IDE_KM_KP_ACK && status != IDE_KM_OK) {
-		dialog->args->rcx = status;
-		return TDX_SPDM_PROTOCOL_ERROR;
-	}
-	return TDX_SUCCESS;
-}
-
-/* The device did its half; the root port follows at once. */
-static uint64_t km_root_port(const struct km_slot *slot)
-{
-	uint16_t port = slot->stream->root_port;
-	enum ide_direction dir = other_end(slot->dir);
-	int rc = 0;
-
-	if (slot->object == IDE_KM_K_SET_GO)
-		rc = ide_key_go(port, slot->stream->id, slot->set, dir, slot->sub);
-	else if (slot->object == IDE_KM_K_SET_STOP)
-		rc = ide_key_stop(port, slot->stream->id, slot->set, dir, slot->sub);
-	return rc ? TDX_IDE_STREAM_INVALID_STATE : TDX_SUCCESS;
+	return (struct km_stream){ .root_port = stream->root_port, .id = stream->id,
+				   .set = stream->key_set };
 }
 
 static uint64_t km_done(const struct tdx_stream *stream, enum tdx_km op)
@@ -235,19 +143,21 @@ static uint64_t km_step(struct dialog *dialog)
 {
 	const struct tdx_stream *stream = stream_of(dialog->args->rcx);
 	enum tdx_km op = (enum tdx_km)dialog->args->rdx;
-	uint64_t status = TDX_SUCCESS;
-	struct km_slot slot;
+	struct km_stream km = km_stream_of(stream);
+	uint8_t body[KM_REQUEST_MAX], refusal;
+	struct writer w = writer_of(body, sizeof(body));
+	int rc = km_turn(&km, km_plans[op], dialog->step,
+			 reader_of(dialog->reply, dialog->reply_len), &w, &refusal);
 
-	if (dialog->step && km_slot(stream, op, dialog->step - 1, &slot)) {
-		status = km_ack(dialog, &slot);
-		if (!status)
-			status = km_root_port(&slot);
-	}
-	if (status)
-		return status;
-	if (!km_slot(stream, op, dialog->step, &slot))
+	if (rc > 0)
+		return dialog_vendor(dialog, dialog->step + 1, PCISIG_IDE_KM, body, w.at);
+	if (!rc)
 		return km_done(stream, op);
-	return km_send(dialog, dialog->step + 1, &slot);
+	if (rc == -EREMOTEIO)
+		dialog->args->rcx = refusal;
+	return rc == -ENOMEM ? TDX_NO_MEMORY :
+	       rc == -EIO    ? TDX_IDE_STREAM_INVALID_STATE :
+			       TDX_SPDM_PROTOCOL_ERROR;
 }
 
 static uint64_t stream_km(struct tdx_args *args)
@@ -268,22 +178,15 @@ static uint64_t stream_km(struct tdx_args *args)
 }
 
 /* -- end ------------------------------------------------------------------------------------- */
-static void keys_drop(const struct tdx_stream *stream)
-{
-	for (unsigned int set = 0; set < 2; set++)
-		for (unsigned int n = 0; n < KM_SLOTS; n++)
-			ide_key_stop(stream->root_port, stream->id, set,
-				     n >= IDE_SUB_STREAMS ? IDE_TX : IDE_RX,
-				     (enum ide_sub_stream)(n % IDE_SUB_STREAMS));
-}
-
 static uint64_t stream_block(struct tdx_args *args)
 {
 	const struct tdx_stream *stream = stream_of(args->rcx);
+	struct km_stream km;
 	unsigned int at;
 
 	if (!stream)
 		return tdx_invalid(TDX_RCX);
+	km = km_stream_of(stream);
 	if (stream->blocked)
 		return TDX_IDE_STREAM_BLOCKED | TDX_RCX;
 	stream_write(stream)->blocked = true;
@@ -293,7 +196,7 @@ static uint64_t stream_block(struct tdx_args *args)
 		config_write(stream->root_port, at + BLOCK_CONTROL, 4,
 			     config_read(stream->root_port, at + BLOCK_CONTROL, 4) &
 				     ~CONTROL_ENABLE);
-	keys_drop(stream);
+	km_keys_drop(&km);
 	return TDX_SUCCESS;
 }
 

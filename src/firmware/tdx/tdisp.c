@@ -1,63 +1,60 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The requester's end of TDISP, PCIe 6.x 11.3. */
+/* TDISP in the module's dialogues, and the device interface report as it keeps it: its bytes for the
+ * digest, and which host page each page of it is, for TDG.MMIO.ACCEPT. */
 #include "firmware/tdx/internal.h"
-
-#define TDISP_BODY_MAX 256u
-
-/* FUNCTION_ID and the rest of the INTERFACE_ID, which is reserved. */
-static void header_put(struct writer *w, uint8_t code, uint32_t func_id)
-{
-	put_u8(w, TDISP_VERSION_10);
-	put_u8(w, code);
-	put_le16(w, 0);
-	put_le32(w, func_id);
-	put_le64(w, 0);
-}
 
 uint64_t tdisp_send(struct dialog *dialog, unsigned int next, uint8_t code, uint32_t func_id,
 		    const void *payload, size_t len)
 {
-	uint8_t body[TDISP_BODY_MAX];
+	uint8_t body[TDISP_REQUEST_MAX];
 	struct writer w = writer_of(body, sizeof(body));
 
-	header_put(&w, code, func_id);
-	put_bytes(&w, payload, len);
+	tdisp_request_put(&w, code, func_id, payload, len);
 	return dialog_vendor(dialog, next, PCISIG_TDISP, body, w.at);
-}
-
-static uint64_t error_status(struct dialog *dialog, struct reader *r)
-{
-	uint32_t error = get_le32(r);
-
-	if (r->bad)
-		return TDX_SPDM_PROTOCOL_ERROR;
-	if (error == TDISP_BUSY)
-		return TDX_OPERAND_BUSY;
-	dialog->args->rcx = error;
-	return error == TDISP_INVALID_INTERFACE_STATE ? TDX_TDI_TDISP_INVALID_STATE
-						      : TDX_SPDM_PROTOCOL_ERROR;
 }
 
 const uint8_t *tdisp_reply(struct dialog *dialog, uint8_t code, uint32_t func_id, size_t min,
 			   size_t *len, uint64_t *status)
 {
-	struct reader r = reader_of(dialog->reply, dialog->reply_len);
-	uint8_t version = get_u8(&r), type = get_u8(&r);
+	uint32_t error;
+	const uint8_t *payload = tdisp_reply_take(dialog->reply, dialog->reply_len, code, func_id,
+						  min, len, &error);
 
-	*status = TDX_SPDM_PROTOCOL_ERROR;
-	get_le16(&r);
-	if (version != TDISP_VERSION_10 || get_le32(&r) != func_id)
-		return NULL;
-	get_le64(&r);
-	if (r.bad)
-		return NULL;
-	if (type == TDISP_ERROR) {
-		*status = error_status(dialog, &r);
-		return NULL;
-	}
-	*len = reader_left(&r);
-	if (type != code - 0x80 || *len < min)
-		return NULL;
-	*status = TDX_SUCCESS;
-	return dialog->reply + TDISP_HEADER;
+	*status = payload				  ? TDX_SUCCESS :
+		  error == TDISP_BUSY			  ? TDX_OPERAND_BUSY :
+		  error == TDISP_INVALID_INTERFACE_STATE ? TDX_TDI_TDISP_INVALID_STATE :
+							    TDX_SPDM_PROTOCOL_ERROR;
+	if (error != TDISP_OK && error != TDISP_BUSY)
+		dialog->args->rcx = error;
+	return payload;
+}
+
+uint64_t report_add(const struct tdx_tdi *tdi, const uint8_t *payload, size_t len)
+{
+	size_t portion, remainder;
+	const uint8_t *bytes = tdisp_report_portion(payload, len, tdi->report_len, TDI_REPORT_MAX,
+						    &portion, &remainder);
+
+	if (!bytes)
+		return TDX_SPDM_PROTOCOL_ERROR;
+	memcpy(tdi_write(tdi)->report + tdi->report_len, bytes, portion);
+	tdi_write(tdi)->report_len += (uint32_t)portion;
+	return remainder ? TDX_INTERRUPTED_RESUMABLE : TDX_SUCCESS;
+}
+
+uint64_t report_parse(const struct tdx_tdi *tdi)
+{
+	struct tdx_tdi *w = tdi_write(tdi);
+	int count = tdisp_report_ranges(tdi->report, tdi->report_len, tdi->reporting_offset,
+					w->ranges, TDI_RANGES);
+
+	if (count < 0)
+		return TDX_SPDM_PROTOCOL_ERROR;
+	w->range_count = (uint16_t)count;
+	w->pages_total = 0;
+	for (int i = 0; i < count; i++)
+		w->pages_total += w->ranges[i].pages;
+	return spdm_requester_digest(tdi->report, tdi->report_len, w->report_digest) ?
+		       TDX_NO_MEMORY :
+		       TDX_SUCCESS;
 }
