@@ -77,8 +77,10 @@ static inline void fill(void *at, size_t len, unsigned int seed)
 
 #define BAR0_OFFSET 0ull
 #define CONFIG_OFFSET ((uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40)
-enum { STATUS = 0x04, CONTROL = 0x08, OP = 0x0c, SRC = 0x10, DST = 0x18, LEN = 0x20, PASID = 0x38 };
+enum { STATUS = 0x04, CONTROL = 0x08, OP = 0x0c, SRC = 0x10, DST = 0x18, LEN = 0x20, PASID = 0x38,
+       STEP = 0x3c };
 enum { STATUS_BUSY = 1, STATUS_ERROR = 2 };
+enum { CONTROL_START = 1, CONTROL_STEP = 4 };
 #define NO_PASID 0xffffffffu
 
 static inline uint32_t reg_get(int device, unsigned int at)
@@ -110,7 +112,7 @@ static inline uint32_t dma_copy(int device, uint32_t pasid, uint64_t from, uint6
 	reg_set(device, DST, to, 8);
 	reg_set(device, LEN, len, 4);
 	reg_set(device, PASID, pasid, 4);
-	reg_set(device, CONTROL, 1, 4);
+	reg_set(device, CONTROL, CONTROL_START, 4);
 	return reg_get(device, STATUS);
 }
 

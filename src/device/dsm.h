@@ -111,7 +111,7 @@ struct engine {			/* function.state */
 	const struct tdi *tdi;
 	const struct function_bar *bar2;	/* its memory */
 	uint16_t rid;
-	uint32_t status, op, len, vector, pasid, scratch;
+	uint32_t status, op, len, vector, pasid, step, scratch;
 	uint64_t src, dst, done, sum;
 	uint16_t group;			/* of its last page request */
 	bool waits;			/* for the answer to it, in the middle of a job */
@@ -199,6 +199,7 @@ enum tlp_status engine_admit(
 void engine_stop(const struct engine *engine);	/* work aborted, registers keep their values */
 void engine_clear(const struct engine *engine); /* registers, MSI-X and BAR2 as after reset */
 void engine_run(const struct engine *engine);
+void engine_step(const struct engine *engine);		/* of a job that is under way */
 void engine_page_response(
 	const struct function *fn, uint32_t pasid, uint16_t group, unsigned int code);
 const struct engine *engine_of(uint16_t rid);		/* NULL: function absent, or no engine */

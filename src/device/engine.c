@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The DMA engine: its registers, and which TLPs it takes (PCIe 6.x 11.2.1). A job runs to its end
- * inside the write that starts it; transfer.c moves the bytes.
+ * inside the write that starts it, unless ENGINE_STEP lets it go on by steps; transfer.c moves the
+ * bytes.
  */
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "hardware/bar_file.h"
 #include "image/mutant.h"
 
-enum { CONTROL_START = 1, CONTROL_RESET = 2 };
+enum { CONTROL_START = 1, CONTROL_RESET = 2, CONTROL_STEP = 4 };
 #define ENGINE_ID_VALUE 0x54494f31u
 
 /* Registers of BAR0's first page, a row a 32-bit half. */
@@ -28,6 +29,7 @@ static const struct engine_reg { uint16_t at, field; bool writable; } regs[] = {
 	REG64(ENGINE_DONE, done, false),
 	REG64(ENGINE_SUM, sum, false),
 	REG(ENGINE_PASID, pasid, true),
+	REG(ENGINE_STEP, step, true),
 	REG(ENGINE_SCRATCH, scratch, true),
 #undef REG64
 #undef REG
@@ -71,6 +73,8 @@ static void control_write(const struct engine *engine, uint32_t value)
 		engine_clear(engine);
 	if (value & CONTROL_START)
 		engine_run(engine);
+	if (value & CONTROL_STEP)
+		engine_step(engine);
 }
 
 static void reg_write(const struct engine *engine, uint64_t at, uint32_t value, uint32_t mask)
@@ -174,6 +178,7 @@ void engine_stop(const struct engine *engine)
 {
 	struct engine *w = image_write(engine);
 
+	tlp_arrive(engine->rid);
 	w->status &= ~ENGINE_STATUS_BUSY;
 	w->waits = false;
 	w->msix.pending = 0;
@@ -196,6 +201,7 @@ void engine_clear(const struct engine *engine)
 {
 	const struct engine keep = *engine;
 
+	tlp_arrive(keep.rid);
 	*engine_write(engine) = (struct engine){ .tdi = keep.tdi,
 		.bar2 = keep.bar2,
 		.rid = keep.rid,

@@ -20,7 +20,7 @@
 /* BAR0 page 0 */
 #define ENGINE_ID 0x00			/* RO 0x54494f31 "1OIT" */
 #define ENGINE_STATUS 0x04		/* RO, ENGINE_STATUS_* below */
-#define ENGINE_CONTROL 0x08		/* WO: 1 start, 2 reset */
+#define ENGINE_CONTROL 0x08		/* WO: 1 start, 2 reset, 4 go on by a step */
 #define ENGINE_OP 0x0c			/* enum engine_op */
 #define ENGINE_SRC 0x10			/* 64 bit */
 #define ENGINE_DST 0x18			/* 64 bit */
@@ -29,6 +29,7 @@
 #define ENGINE_DONE 0x28		/* RO: bytes moved by the last job */
 #define ENGINE_SUM 0x30			/* RO: XXH64, seed 0, of the bytes ENGINE_CHECKSUM read */
 #define ENGINE_PASID 0x38		/* 0xffffffff: none */
+#define ENGINE_STEP 0x3c		/* bytes that a job writes to host memory at a time, rounded up to 8; 0: all */
 #define ENGINE_SCRATCH 0x40		/* RW, no meaning */
 
 #define ENGINE_STATUS_BUSY 1u		/* also while a job waits for a page that it asked for */

@@ -19,7 +19,7 @@
 struct job {
 	const struct engine *engine;
 	enum dma_mode mode;
-	uint64_t done;
+	uint64_t done, end;	/* where it stops for now: its end, or that of a step */
 	bool pages;		/* asks for translations first, and for pages where there is none */
 	struct iommu_page_request wants;	/* prot 0: nothing */
 };
@@ -82,17 +82,19 @@ static bool job_read(struct job *job, uint64_t address, void *data, uint64_t len
 	return tlp_dma_copy(&tlp, &done) == TLP_SC;
 }
 
+/* A job that goes by steps leaves its last write on its way. */
 static bool job_write(struct job *job, uint64_t address, const void *from, uint64_t len)
 {
-	uint64_t done = 0;
+	bool slow = job->engine->step, ok = true;
 	struct tlp tlp;
-	bool ok;
 
 	if (!job_tlp(job, &tlp, TLP_MEM_WRITE, address, len))
 		return false;
-	tlp.from = from;
-	ok = tlp_dma_copy(&tlp, &done) == TLP_SC;
-	job->done += done;
+	for (uint64_t done = 0; ok && tlp.len; tlp.address += done, tlp.len -= done) {
+		tlp.from = (const uint8_t *)from + (len - tlp.len);
+		ok = (slow ? tlp_dma_post : tlp_dma_copy)(&tlp, &done) == TLP_SC;
+		job->done += done;
+	}
 	return ok;
 }
 
@@ -120,8 +122,8 @@ static bool run_copy(struct job *job)
 	const struct engine *e = job->engine;
 	uint8_t bounce[BOUNCE];
 
-	while (job->done < e->len) {
-		uint64_t run = e->len - job->done;
+	while (job->done < job->end) {
+		uint64_t run = job->end - job->done;
 		const void *from = job_look(job, e->src + job->done, &run, bounce);
 
 		if (!from || !job_write(job, e->dst + job->done, from, run))
@@ -133,7 +135,7 @@ static bool run_copy(struct job *job)
 /* BAR2 is a ring for IN and OUT: where its next piece is, and how long at most. */
 static uint64_t bar2_piece(const struct job *job, uint64_t inside, uint64_t *len)
 {
-	uint64_t at = (inside + job->done) % ENGINE_BAR2_SIZE, left = job->engine->len - job->done;
+	uint64_t at = (inside + job->done) % ENGINE_BAR2_SIZE, left = job->end - job->done;
 
 	*len = left < ENGINE_BAR2_SIZE - at ? left : ENGINE_BAR2_SIZE - at;
 	return at;
@@ -143,7 +145,7 @@ static bool run_in(struct job *job)
 {
 	const struct engine *e = job->engine;
 
-	while (job->done < e->len) {
+	while (job->done < job->end) {
 		uint64_t len, at = bar2_piece(job, e->dst, &len);
 
 		if (!job_read(job, e->src + job->done, bar_memory_write(e->bar2, at, len), len))
@@ -157,7 +159,7 @@ static bool run_out(struct job *job)
 {
 	const struct engine *e = job->engine;
 
-	while (job->done < e->len) {
+	while (job->done < job->end) {
 		uint64_t len, at = bar2_piece(job, e->src, &len);
 
 		if (!job_write(job, e->dst + job->done, bar_memory(e->bar2) + at, len))
@@ -171,8 +173,8 @@ static bool checksum_runs(struct job *job, XXH64_state_t *state)
 	const struct engine *e = job->engine;
 	uint8_t bounce[BOUNCE];
 
-	while (job->done < e->len) {
-		uint64_t run = e->len - job->done;
+	while (job->done < job->end) {
+		uint64_t run = job->end - job->done;
 		const void *from = job_look(job, e->src + job->done, &run, bounce);
 
 		if (!from)
@@ -214,8 +216,8 @@ static bool run_fill(struct job *job)
 	static uint64_t words[FILL_BUFFER / 8];	/* of this process; used up before anything waits */
 	uint64_t seed = e->src + job->done / 8 * 0x9e3779b97f4a7c15ull;
 
-	while (job->done < e->len) {
-		uint64_t left = e->len - job->done, run = left < FILL_BUFFER ? left : FILL_BUFFER;
+	while (job->done < job->end) {
+		uint64_t left = job->end - job->done, run = left < FILL_BUFFER ? left : FILL_BUFFER;
 
 		for (uint64_t i = 0; i < (run + 7) / 8; i++)
 			words[i] = splitmix64(&seed);
@@ -225,12 +227,12 @@ static bool run_fill(struct job *job)
 	return true;
 }
 
-static const struct { const char *name; bool (*run)(struct job *job); } jobs[] = {
-	[ENGINE_COPY] = { "engine COPY", run_copy },
-	[ENGINE_IN] = { "engine IN", run_in },
-	[ENGINE_OUT] = { "engine OUT", run_out },
-	[ENGINE_CHECKSUM] = { "engine CHECKSUM", run_checksum },
-	[ENGINE_FILL] = { "engine FILL", run_fill },
+static const struct { const char *name; bool (*run)(struct job *job); bool steps; } jobs[] = {
+	[ENGINE_COPY] = { "engine COPY", run_copy, true },
+	[ENGINE_IN] = { "engine IN", run_in, false },
+	[ENGINE_OUT] = { "engine OUT", run_out, true },
+	[ENGINE_CHECKSUM] = { "engine CHECKSUM", run_checksum, false },
+	[ENGINE_FILL] = { "engine FILL", run_fill, true },
 };
 
 static bool pasid_ok(const struct engine *engine)
@@ -254,9 +256,13 @@ static bool job_legal(const struct job *job)
 static bool job_run(struct job *job)
 {
 	const struct engine *e = job->engine;
+	uint64_t step = (e->step + 7ull) & ~7ull, left = e->len - job->done;
 	struct trace_call call;
 	bool ok;
 
+	job->end = e->len;
+	if (step && jobs[e->op].steps && left > step)
+		job->end = job->done + step;
 	call = TRACE_CALL(LANE_DEVICE, LANE_HARDWARE, jobs[e->op].name, A("rid", e->rid),
 		A("t", job->mode == DMA_T1), A("src", e->src), A("dst", e->dst), A("len", e->len),
 		A("state", e->tdi->state));
@@ -270,6 +276,7 @@ static void job_end(const struct engine *engine, const struct job *job, bool ok)
 	uint32_t vector = engine->vector;
 	struct engine *w = engine_write(engine);
 
+	tlp_arrive(engine->rid);
 	w->done = job->done;
 	w->status = (ok ? 0 : ENGINE_STATUS_ERROR) | (job->mode == DMA_T1 ? ENGINE_STATUS_T1 : 0);
 	msix_raise(&engine->msix, vector);
@@ -297,6 +304,8 @@ static void job_go(const struct engine *engine, struct job *job)
 		return;		/* stopped on the way: LOCK, STOP or reset took the job with it */
 	if (!ok && job->wants.prot)
 		job_wait(engine, job);
+	else if (ok && job->done < engine->len)
+		engine_write(engine)->done = job->done;
 	else
 		job_end(engine, job, ok);
 }
@@ -314,18 +323,31 @@ void engine_run(const struct engine *engine)
 	job_go(engine, &job);
 }
 
+/* Of a job that has stopped somewhere. */
+static struct job job_again(const struct engine *engine)
+{
+	return (struct job){ .engine = engine, .mode = engine_dma_mode(engine),
+			     .done = engine->done, .pages = pages_enabled(engine) };
+}
+
+void engine_step(const struct engine *engine)
+{
+	struct job job = job_again(engine);
+
+	if (engine->status & ENGINE_STATUS_BUSY && !engine->waits)
+		job_go(engine, &job);
+}
+
 void engine_page_response(
 	const struct function *fn, uint32_t pasid, uint16_t group, unsigned int code)
 {
 	const struct engine *engine = fn->state;
-	struct job job = { .engine = engine };
 	struct engine *w;
+	struct job job;
 
 	if (!engine || !engine->waits || engine->group != group || engine->pasid != pasid)
 		return;		/* to a job that is no more */
-	job.mode = engine_dma_mode(engine);
-	job.done = engine->done;
-	job.pages = pages_enabled(engine);
+	job = job_again(engine);
 	w = engine_write(engine);
 	w->waits = false;
 	if (code == IOMMU_PAGE_SUCCESS)

@@ -71,6 +71,7 @@ struct hw_root {
 	uint32_t functions;
 	const struct phys_state *phys;
 	const void *rmp;		/* SEV: rmp.c */
+	const struct flight *flights;	/* posted writes on their way: tlp.c */
 };
 
 int hw_root_create(void);		/* once; 0 or -ENOMEM */

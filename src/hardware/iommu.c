@@ -138,6 +138,7 @@ int iommu_context_store(uint16_t rid, uint32_t pasid, const struct iommu_context
 		pasid_drop(r, pasid);
 	else
 		hw_set(context, *new);
+	tlp_drain();
 	return 0;
 }
 
@@ -179,16 +180,20 @@ void iommu_iotlb_flush(uint16_t did, uint64_t first, uint64_t last)
 {
 	const struct iommu *mmu = iommu();
 
-	if (mmu && did < DIDS && first <= last)
-		hw_set(&mmu->generation[did], mmu->generation[did] + 1);
+	if (!mmu || did >= DIDS || first > last)
+		return;
+	hw_set(&mmu->generation[did], mmu->generation[did] + 1);
+	tlp_drain();
 }
 
 void iommu_iotlb_flush_all(void)
 {
 	const struct iommu *mmu = iommu();
 
-	if (mmu)
-		hw_set(&mmu->all_generation, mmu->all_generation + 1);
+	if (!mmu)
+		return;
+	hw_set(&mmu->all_generation, mmu->all_generation + 1);
+	tlp_drain();
 }
 
 void iommu_caches_enable(bool on)
@@ -208,6 +213,7 @@ int iommu_trusted_set(uint16_t rid, uint64_t root, uint32_t owner, bool present)
 	w->root = root;
 	w->owner = owner;
 	w->trusted = present && root;
+	tlp_drain();
 	return 0;
 }
 
@@ -238,6 +244,7 @@ void iommu_trusted_flush(uint16_t rid)
 		hw_set(&r->generation, r->generation + 1);
 	if (mmu)
 		hw_set(&mmu->trusted_epoch, mmu->trusted_epoch + 1);
+	tlp_drain();
 }
 
 void iommu_stats(struct iommu_stats *stats)

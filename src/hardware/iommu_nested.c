@@ -392,4 +392,5 @@ void iommu_nested_flush(uint16_t did, uint32_t tag, uint64_t first, uint64_t las
 	}
 	if (!leaf_only && !mutant(MUTANT_FLUSH_KEEPS_TABLES))
 		structures_flush(mmu, did, tag, first, last);
+	tlp_drain();
 }

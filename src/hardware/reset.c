@@ -33,6 +33,7 @@ static void reset_one(const struct function *fn, enum function_reset kind)
 	const struct function_ops *ops = function_model_ops(fn->model);
 
 	TRACE_EVENT(LANE_HARDWARE, LANE_DEVICE, reset_names[kind], A("rid", fn->rid));
+	tlp_arrive(fn->rid);
 	doe_reset(fn);
 	if (kind != RESET_FLR)
 		ide_reset(fn);

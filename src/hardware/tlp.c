@@ -104,6 +104,8 @@ static enum tlp_status mmio_route(struct tlp *tlp)
 		status = ops->admit(fn, bar, offset, tlp);
 	if (status != TLP_SC)
 		return status;
+	if (tlp_reads(tlp))
+		tlp_arrive(fn->rid);
 	if (fn->bar[bar].memory)
 		return bar_access(&fn->bar[bar], offset, tlp);
 	return ops && ops->mmio ? ops->mmio(fn, bar, offset, tlp) : TLP_UR;
@@ -153,15 +155,16 @@ static enum tlp_status dma_gate(const struct tlp *tlp, uint16_t *stream)
 struct dma_run {
 	uint64_t hpa, len;
 	const void *ram;
+	uint32_t owner;
 };
 
-static enum tlp_status run_check(struct dma_run *run, uint32_t owner, bool write)
+static enum tlp_status run_check(struct dma_run *run, bool write)
 {
 	if (phys_is_mmio(run->hpa)) {
 		run->ram = NULL;
-		return phys_owned_by_other(run->hpa, owner) ? TLP_CA : TLP_SC;
+		return phys_owned_by_other(run->hpa, run->owner) ? TLP_CA : TLP_SC;
 	}
-	switch (phys_piece(run->hpa, run->len, owner, write, &run->len, &run->ram)) {
+	switch (phys_piece(run->hpa, run->len, run->owner, write, &run->len, &run->ram)) {
 	case 0:
 		return TLP_SC;
 	case -EACCES:
@@ -177,9 +180,9 @@ static enum tlp_status run_find(const struct tlp *tlp, struct dma_run *run)
 {
 	struct tlp at = *tlp;
 	uint64_t left = tlp->len, chunk;
-	uint32_t owner, next_owner;
+	uint32_t next_owner;
 	struct pt_leaf leaf;
-	enum tlp_status status = iommu_translate(tlp, &leaf, &owner);
+	enum tlp_status status = iommu_translate(tlp, &leaf, &run->owner);
 
 	if (status != TLP_SC)
 		return status;
@@ -191,9 +194,9 @@ static enum tlp_status run_find(const struct tlp *tlp, struct dma_run *run)
 		run->len += chunk;
 		at.address += chunk;
 		left -= chunk;
-	} while (left && iommu_foresee(&at, &leaf, &next_owner) && next_owner == owner &&
+	} while (left && iommu_foresee(&at, &leaf, &next_owner) && next_owner == run->owner &&
 		 leaf.hpa + (at.address - leaf.address) == run->hpa + run->len);
-	return run_check(run, owner, !tlp_reads(tlp));
+	return run_check(run, !tlp_reads(tlp));
 }
 
 static enum tlp_status run_move(const struct tlp *tlp, const struct dma_run *run, uint8_t *data)
@@ -312,6 +315,116 @@ enum tlp_status tlp_dma_copy(const struct tlp *tlp, uint64_t *done)
 		if (tlp_reads(tlp))
 			memset((uint8_t *)tlp->data + *done, 0xff, tlp->len - *done);
 	}
+	trace_return_as(&call, TRACE_RESULT_TLP, status, tlp_status_name(status));
+	image_commit();
+	return status;
+}
+
+/* -- posted writes on their way ---------------------------------------------------------------- */
+
+/* At most one a function. Where it leads was decided when it passed the IOMMU; whose the memory is,
+ * the memory controller asks when it arrives. */
+struct flight {
+	const struct flight *next;
+	uint64_t hpa;
+	uint32_t len, owner, pasid;
+	uint16_t rid;
+	bool t;
+	uint8_t data[PHYS_PAGE];
+};
+
+static void arrive(const struct flight *const *link)
+{
+	const struct flight *flight = *link;
+	struct tlp tlp = { .type = TLP_MEM_WRITE, .rid = flight->rid, .t = flight->t,
+			   .stream = TLP_NO_STREAM, .pasid = flight->pasid,
+			   .address = flight->hpa, .len = flight->len };
+	struct dma_run run = { .hpa = flight->hpa, .len = flight->len, .owner = flight->owner };
+	enum tlp_status status = run_check(&run, true);
+
+	hw_set(link, flight->next);
+	if (status == TLP_SC)	/* the data is only read */
+		status = run_move(&tlp, &run, (uint8_t *)(uintptr_t)flight->data);
+	if (status == TLP_SC)
+		TRACE_EVENT(LANE_DEVICE, LANE_HARDWARE, "DMA write arrives", A("rid", tlp.rid),
+			    A("hpa", tlp.address), A("len", tlp.len));
+	else
+		refused(&tlp, status, true);
+	image_free(flight);
+}
+
+void tlp_arrive(uint16_t rid)
+{
+	const struct hw_root *root = hw_root();
+	const struct flight *const *link = &root->flights;
+
+	while (*link && (*link)->rid != rid)
+		link = &(*link)->next;
+	if (*link)
+		arrive(link);
+}
+
+void tlp_drain(void)
+{
+	const struct hw_root *root = hw_root();
+
+	while (root && root->flights)
+		arrive(&root->flights);
+}
+
+/* Memory, or the memory behind a BAR. */
+static bool run_slow(const struct dma_run *run)
+{
+	const struct function *fn;
+	unsigned int bar;
+	uint64_t offset;
+
+	if (run->ram)
+		return true;
+	fn = function_at(run->hpa, &bar, &offset);
+	return fn && fn->bar[bar].memory;
+}
+
+/* Without memory for it there is nothing slow about it. */
+static enum tlp_status run_post(const struct tlp *tlp, const struct dma_run *run)
+{
+	struct flight *flight =
+		run_slow(run) ? image_alloc(sizeof(*flight), IMAGE_TYPE_FLIGHT) : NULL;
+
+	if (!flight)
+		return run_move(tlp, run, tlp->data);
+	flight->hpa = run->hpa;
+	flight->len = (uint32_t)run->len;
+	flight->owner = run->owner;
+	flight->pasid = tlp->pasid;
+	flight->rid = tlp->rid;
+	flight->t = tlp->t;
+	memcpy(flight->data, tlp->from, run->len);
+	flight->next = hw_root()->flights;
+	hw_set(&hw_root()->flights, (const struct flight *)flight);
+	return TLP_SC;
+}
+
+enum tlp_status tlp_dma_post(const struct tlp *tlp, uint64_t *done)
+{
+	uint64_t page = PHYS_PAGE - tlp->address % PHYS_PAGE;
+	struct tlp sent = *tlp;
+	enum tlp_status status = dma_gate(tlp, &sent.stream);
+	struct dma_run run = { 0 };
+	struct trace_call call;
+
+	tlp_arrive(tlp->rid);
+	sent.len = tlp->len < page ? tlp->len : page;
+	call = TRACE_CALL(LANE_DEVICE, LANE_HARDWARE, "DMA write posted", A("rid", tlp->rid),
+			  A("address", tlp->address), A("len", sent.len), A("t", tlp->t),
+			  A("stream", sent.stream));
+	if (status == TLP_SC)
+		status = run_find(&sent, &run);
+	if (status == TLP_SC)
+		status = run_post(&sent, &run);
+	*done = status == TLP_SC ? run.len : 0;
+	*image_counter(IMAGE_COUNTER_DMA_BYTES) += *done;
+	*image_counter(IMAGE_COUNTER_TLP_REFUSED) += status != TLP_SC;
 	trace_return_as(&call, TRACE_RESULT_TLP, status, tlp_status_name(status));
 	image_commit();
 	return status;

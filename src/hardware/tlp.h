@@ -59,4 +59,15 @@ bool tlp_translates(const struct tlp *tlp, uint64_t *run);
  * the process; in the image it is the caller who makes it so. */
 enum tlp_status tlp_dma_copy(const struct tlp *tlp, uint64_t *done);
 
+/*
+ * A posted write of at most a page, as slow as writes are: when this returns it has passed the IOMMU
+ * and is on its way, and tlp->data is the caller's again. It arrives before the function's next
+ * write and before what completes a read of the function (PCIe 6.x 2.4.1); and no invalidation by
+ * the IOMMU is done before it has arrived. *done: bytes that were sent. Writes to registers are not
+ * slow.
+ */
+enum tlp_status tlp_dma_post(const struct tlp *tlp, uint64_t *done);
+void tlp_arrive(uint16_t rid);		/* what this function has sent */
+void tlp_drain(void);			/* what all have */
+
 #endif

@@ -165,8 +165,8 @@ static int64_t ioasid_unregister(const struct vmm_call *call)
 	return registration(call, IOASID_UNREGISTER_MEMORY);
 }
 
-/* ioasid-map ioasid= iova= size= [flags=], and ram= (an offset of guest memory) or to= (of the
- * parent). */
+/* ioasid-map ioasid= iova= size= [flags=], and ram= (an offset of guest memory), to= (of the
+ * parent) or bar= [dev=] (as a dma-buf, which is open). */
 static int64_t ioasid_map(const struct vmm_call *call)
 {
 	struct ioasid_dma_map map = { .ioasid = number(call, "ioasid", 0),
@@ -174,10 +174,16 @@ static int64_t ioasid_map(const struct vmm_call *call)
 				      .iova = vmm_arg_or(call, "iova", 0),
 				      .vaddr = vmm_arg_or(call, "to", 0),
 				      .size = vmm_arg_or(call, "size", 4096) };
-	uint64_t ram;
+	uint64_t ram, bar;
 
 	if (vmm_arg(call, "ram", &ram))
 		map.vaddr = call->vmm->ram_address + ram;
+	if (vmm_arg(call, "bar", &bar)) {
+		if (!vmm_bar_of(call))
+			return -EDOM;
+		map.flags |= IOASID_DMA_MAP_DMABUF;
+		map.dmabuf = vmm_bar_of(call)->dmabuf[VMM_SHARED];
+	}
 	return ioasid_call(call, IOASID_DMA_MAP, &map);
 }
 
@@ -192,15 +198,17 @@ static int64_t ioasid_unmap(const struct vmm_call *call)
 
 /* -- the engine: a driver in the VMM, so that what a device reaches is seen -------------------- */
 
-enum { STATUS = 0x04, CONTROL = 0x08, OP = 0x0c, SRC = 0x10, DST = 0x18, LEN = 0x20, PASID = 0x38 };
+enum { STATUS = 0x04, CONTROL = 0x08, OP = 0x0c, SRC = 0x10, DST = 0x18, LEN = 0x20, PASID = 0x38,
+       STEP = 0x3c };
 
-/* engine src= dst= [len=] [pasid=] [dev=]: how the copy ended, or that it waits. */
+/* engine src= dst= [len=] [pasid=] [step=] [dev=]: how the copy ended, or that it goes on. */
 static int64_t engine(const struct vmm_call *call)
 {
 	const struct { uint64_t at, value, size; } writes[] = {
 		{ OP, 1, 4 }, { SRC, vmm_arg_or(call, "src", 0), 8 },
 		{ DST, vmm_arg_or(call, "dst", 0), 8 }, { LEN, vmm_arg_or(call, "len", 8), 4 },
-		{ PASID, vmm_arg_or(call, "pasid", UINT32_MAX), 4 }, { CONTROL, 1, 4 } };
+		{ PASID, vmm_arg_or(call, "pasid", UINT32_MAX), 4 },
+		{ STEP, vmm_arg_or(call, "step", 0), 4 }, { CONTROL, 1, 4 } };
 	struct vmm_device *device = vmm_device_of(call);
 	uint32_t status = 0;
 	ssize_t n = 0;
@@ -213,6 +221,17 @@ static int64_t engine(const struct vmm_call *call)
 	if (n >= 0)
 		n = call->sys->pread(call->sys->ctx, device->fd, &status, sizeof(status), STATUS);
 	return n < 0 ? n : (int64_t)status;
+}
+
+/* engine-step [dev=]: one step further. It reads nothing, as that would push what is on its way. */
+static int64_t engine_step(const struct vmm_call *call)
+{
+	const uint32_t go_on = 4;
+	struct vmm_device *device = vmm_device_of(call);
+	ssize_t n = device ? call->sys->pwrite(call->sys->ctx, device->fd, &go_on, sizeof(go_on),
+					       CONTROL) : -EDOM;
+
+	return n < 0 ? n : 0;
 }
 
 /* -- faults ------------------------------------------------------------------------------------ */
@@ -292,6 +311,7 @@ const struct vmm_verb vmm_ioasid_verbs[] = {
 	{ "poke", poke },
 	{ "peek", peek },
 	{ "engine", engine },
+	{ "engine-step", engine_step },
 	{ "fault-setup", fault_setup },
 	{ "fault", fault },
 	{ "fault-take", fault_take },

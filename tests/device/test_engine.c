@@ -230,6 +230,39 @@ static void R5_6_a_job_waits_for_its_pages(void **state)
 	assert_int_equal(job(PF, ENGINE_COPY, 0x30000, 0, 4096), ENGINE_STATUS_ERROR);
 }
 
+/* R2.6: by steps, each of which leaves its last page on its way; what it copies is the same. */
+static void R2_6_a_job_by_steps(void **state)
+{
+	const uint32_t len = 3 * 4096 + 100;
+
+	(void)state;
+	memset(ram + (4u << 20), 0, 4 * 4096);
+	reg_set(PF, ENGINE_STEP, 4096, 4);
+	job_registers(PF, ENGINE_COPY, ram_hpa + 4, ram_hpa + (4u << 20), len);
+	reg_set(PF, ENGINE_CONTROL, 1, 4);
+	assert_int_equal(ram[4u << 20], 0);
+	reg_set(PF, ENGINE_CONTROL, 4, 4);
+	assert_memory_equal(ram + (4u << 20), ram + 4, 4096);
+	assert_int_equal(ram[(4u << 20) + 4096], 0);
+	/* a read of the device pushes its writes */
+	assert_int_equal(reg_get(PF, ENGINE_STATUS, 4), ENGINE_STATUS_BUSY);
+	assert_memory_equal(ram + (4u << 20), ram + 4, 8192);
+	reg_set(PF, ENGINE_CONTROL, 4, 4);
+	reg_set(PF, ENGINE_CONTROL, 4, 4);		/* the end of a job does as well */
+	assert_memory_equal(ram + (4u << 20), ram + 4, len);
+	assert_int_equal(engine_of(PF)->status, 0);
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 0);
+	reg_set(PF, ENGINE_CONTROL, 4, 4);		/* no job: nothing */
+	assert_int_equal(reg_get(PF, ENGINE_DONE, 8), len);
+	/* a function that is locked in the middle has no write on its way any more, and no job */
+	rig_stream();
+	reg_set(PF, ENGINE_CONTROL, 1, 4);
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 1);
+	tdi_to(PF, TDISP_LOCKED, 0);
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 0);
+	assert_int_equal(engine_of(PF)->status & ENGINE_STATUS_BUSY, 0);
+}
+
 /* R1.4, T8: T=1 traffic only in RUN, none at all in LOCKED and ERROR. */
 static void R1_4_dma_by_state(void **state)
 {
@@ -407,6 +440,7 @@ int main(void)
 		T(unlocked_jobs),
 		T(bad_jobs_end_in_error),
 		T(R5_6_a_job_waits_for_its_pages),
+		T(R2_6_a_job_by_steps),
 		T(R1_4_dma_by_state),
 		T(R3_5_rogue_dma),
 		T(job_stops_with_its_stream),

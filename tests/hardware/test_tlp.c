@@ -190,6 +190,65 @@ static void test_dma_copy_runs(void **state)
 	assert_int_equal(seen.faults, 0);
 }
 
+/* R2.6: what has passed the IOMMU arrives where it was sent to, and an invalidation waits for
+ * it. */
+static void test_R2_6_posted_writes(void **state)
+{
+	struct pt *pt = image_alloc(sizeof(*pt), IMAGE_TYPE_IOMMU_DOMAIN);
+	const uint8_t *pages = image_bulk_alloc(2 * 4096, IMAGE_TYPE_RAM);
+	struct tlp tlp = { .type = TLP_MEM_WRITE, .rid = EP, .stream = TLP_NO_STREAM,
+			   .pasid = TLP_NO_PASID, .address = GPA, .len = 6000, .data = buffer };
+	uint64_t done;
+
+	(void)state;
+	memset(buffer, 0x5a, sizeof(buffer));
+	assert_int_equal(pt_init(pt, PT_VTD_SS, 4), 0);
+	assert_int_equal(pt_map(pt, GPA, phys_of(pages), 8192, PT_R | PT_W), 0);
+	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt, 1), 0);
+	assert_int_equal(tlp_dma_post(&tlp, &done), TLP_SC);
+	assert_int_equal(done, 4096);			/* a page at most */
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 1);
+	memset(buffer, 0xa5, sizeof(buffer));		/* the device's own memory is free again */
+	assert_int_equal(pages[0], 0);
+	/* the next write pushes it */
+	tlp.address = GPA + 4096;
+	assert_int_equal(tlp_dma_post(&tlp, &done), TLP_SC);
+	assert_int_equal(pages[0], 0x5a);
+	assert_int_equal(pages[4095], 0x5a);
+	assert_int_equal(pages[4096], 0);
+	/* unmapped while it is on its way: it arrives before the invalidation is done, no other */
+	assert_int_equal(pt_unmap(pt, GPA + 4096, 4096), 4096);
+	assert_int_equal(pages[4096], 0);
+	iommu_iotlb_flush(1, GPA + 4096, GPA + 8191);
+	assert_int_equal(pages[4096], 0xa5);
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 0);
+	assert_int_equal(tlp_dma_post(&tlp, &done), TLP_BLOCKED);
+	assert_int_equal(done, 0);
+	/* a page that became a TEE's on the way: the memory controller drops the write */
+	tlp.address = GPA;
+	assert_int_equal(tlp_dma_post(&tlp, &done), TLP_SC);
+	assert_int_equal(phys_owner_set(phys_of(pages), 4096, TEE), 0);
+	tlp_drain();
+	assert_int_equal(pages[0], 0x5a);
+	assert_int_equal(phys_owner_set(phys_of(pages), 4096, 0), 0);
+	/* a context that goes, and a reset, wait as well; a dead function's write arrives all the
+	 * same */
+	assert_int_equal(tlp_dma_post(&tlp, &done), TLP_SC);
+	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_BLOCK, NULL, 0), 0);
+	assert_int_equal(pages[0], 0xa5);
+	memset(buffer, 1, sizeof(buffer));
+	assert_int_equal(iommu_context_set(EP, TLP_NO_PASID, IOMMU_SECOND_STAGE, pt, 1), 0);
+	assert_int_equal(tlp_dma_post(&tlp, &done), TLP_SC);
+	function_reset(ep, RESET_FLR);
+	assert_int_equal(pages[0], 1);
+	config_write(EP, 0x04, 2, 0x0006);
+	memset(buffer, 2, sizeof(buffer));
+	assert_int_equal(tlp_dma_post(&tlp, &done), TLP_SC);
+	function_surprise_remove(ep);
+	iommu_iotlb_flush_all();
+	assert_int_equal(pages[0], 2);
+}
+
 static void test_R3_5_run_stops_at_an_owner(void **state)
 {
 	struct tlp tlp = { .type = TLP_MEM_READ,
@@ -359,6 +418,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dma_of_absent_or_sleeping, machine_up,
 						machine_down),
 		cmocka_unit_test_setup_teardown(test_dma_copy_runs, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_R2_6_posted_writes, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_run_stops_at_an_owner, machine_up,
 						machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_shared_mapping_of_private_page,

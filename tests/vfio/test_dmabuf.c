@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* dma-bufs of BARs: the feature's errors in Linux's order, page frames, revoke and restore. */
+#include "hardware/bar_file.h"
 #include "host.h"
 
 static void feature_11_errors(void **state)
@@ -167,6 +168,72 @@ static void R4_2_reset_revokes_the_mapping(void **state)
 	assert_int_equal(gone(dmabuf_at(fd)), 0);
 }
 
+/* The VF's engine, one page a step, and each step's page is on its way until the next. */
+static int peer_up(uint64_t iova)
+{
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach),
+							.pt_id = host.ioas };
+	const struct { uint64_t at, value; } writes[] = {
+		{ CONFIG + PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER },
+		{ BAR0 + ENGINE_OP, ENGINE_FILL },
+		{ BAR0 + ENGINE_SRC, 1 },
+		{ BAR0 + ENGINE_DST, iova },
+		{ BAR0 + ENGINE_DST + 4, iova >> 32 }, { BAR0 + ENGINE_LEN, 4 * 4096 },
+		{ BAR0 + ENGINE_STEP, 4096 } };
+	int dev = sys_open(host.vmm, "/dev/vfio/devices/vfio1", O_RDWR);
+
+	assert_int_equal(bind_(dev, host.iommufd, NULL), 0);
+	assert_int_equal(ioctl_(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach), 0);
+	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+		assert_int_equal(sys_pwrite(host.vmm, dev, &writes[i].value, i ? 4 : 2,
+					    writes[i].at), i ? 4 : 2);
+	return dev;
+}
+
+static void control(int dev, uint32_t value)
+{
+	assert_int_equal(sys_pwrite(host.vmm, dev, &value, 4, BAR0 + ENGINE_CONTROL), 4);
+}
+
+/* Seen without a read of the device, which would push what is on its way. */
+static uint64_t bar2_word(unsigned int page)
+{
+	uint64_t word;
+
+	memcpy(&word, bar_memory(&function_find(PF)->bar[2]) + page * 4096, sizeof(word));
+	return word;
+}
+
+/* A peer's DMA is under way when the provider takes its BAR back: what has passed the IOMMU arrives
+ * in the BAR, and only then does the provider go on; the rest of the job reaches nothing. */
+static void R2_6_revoke_waits_for_dma_in_flight(void **state)
+{
+	const uint64_t iova = 0x140000000;
+	uint32_t status = 0;
+	int fd, dev;
+
+	(void)state;
+	config_put_(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	fd = (int)dma_buf_whole(2, 0);
+	assert_int_equal(map_file(fd, iova, 4 * 4096), 0);
+	dev = peer_up(iova);
+	control(dev, 1);
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 1);
+	assert_int_equal(bar2_word(0), 0);
+	control(dev, 4);
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 1);
+	assert_true(bar2_word(0));
+	assert_int_equal(bar2_word(1), 0);
+	config_put_(PCI_COMMAND, 2, 0);			/* the provider: memory decode off */
+	assert_int_equal(image_live(IMAGE_TYPE_FLIGHT), 0);
+	assert_true(bar2_word(1));
+	assert_int_equal(function_find(PF)->bar[2].decoded, false);
+	control(dev, 4);
+	assert_int_equal(sys_pread(host.vmm, dev, &status, 4, BAR0 + ENGINE_STATUS), 4);
+	assert_int_equal(status, ENGINE_STATUS_ERROR);
+	assert_int_equal(bar2_word(2), 0);
+}
+
 static void R4_2_made_while_decode_is_off(void **state)
 {
 	int fd;
@@ -220,6 +287,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(R4_2_revoke_and_restore_with_an_ioas, boot_bound,
 						off_in_order),
 		cmocka_unit_test_setup_teardown(R4_2_reset_revokes_the_mapping, boot_bound,
+						off_in_order),
+		cmocka_unit_test_setup_teardown(R2_6_revoke_waits_for_dma_in_flight, boot_bound,
 						off_in_order),
 		cmocka_unit_test_setup_teardown(R4_2_made_while_decode_is_off, boot_bound,
 						off_in_order),
