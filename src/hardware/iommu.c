@@ -47,6 +47,7 @@ uint64_t iommu_ecap(void)
 	       | 19ull << 35		/* PSS: 20 bits */
 	       | 1ull << 40		/* PASID */
 	       | 1ull << 43		/* SMTS */
+	       | 1ull << 45		/* SSADS */
 	       | 1ull << 46;		/* SSTS */
 }
 
@@ -147,7 +148,7 @@ int iommu_context_set(uint16_t rid, uint32_t pasid, enum iommu_mode mode, const 
 {
 	struct iommu_context new = { .mode = (uint8_t)mode, .did = did };
 
-	if (did >= DIDS || mode > IOMMU_SECOND_STAGE || (mode == IOMMU_SECOND_STAGE && !pt))
+	if (did >= DIDS || mode > IOMMU_BAD_ENTRY || (mode == IOMMU_SECOND_STAGE && !pt))
 		return -EINVAL;
 	if (mode == IOMMU_SECOND_STAGE) {
 		new.root = pt->root;
@@ -172,8 +173,18 @@ int iommu_did_alloc(void)
 
 void iommu_did_free(int did)
 {
-	if (did > 0 && did < (int)DIDS)
-		hw_set(&iommu()->did_used[did], 0);
+	if (did <= 0 || did >= (int)DIDS)
+		return;
+	hw_set(&iommu()->did_used[did], 0);
+	iommu_tracking_set((uint16_t)did, false);
+}
+
+void iommu_tracking_set(uint16_t did, bool on)
+{
+	const struct iommu *mmu = iommu();
+
+	if (mmu && did < DIDS && mmu->tracks[did] != on)
+		hw_set(&mmu->tracks[did], on);
 }
 
 void iommu_iotlb_flush(uint16_t did, uint64_t first, uint64_t last)
@@ -281,17 +292,26 @@ static inline unsigned int permit(const struct tlp *tlp, const struct pt_leaf *l
 	return leaf->prot & (tlp->type == TLP_MEM_READ ? PT_R : PT_W) ? 0 : denied(tlp);
 }
 
-static unsigned int walk_host(const struct tlp *tlp, const struct iommu_context *context,
-			      uint32_t generation, const struct tlb_entry *slot,
+/* What is cached of a leaf that hardware has not seen written to must not let a write pass. */
+static unsigned int walk_host(const struct iommu *mmu, const struct tlp *tlp,
+			      const struct iommu_context *context, const struct tlb_entry *slot,
 			      struct pt_leaf *leaf)
 {
+	uint32_t generation = mmu->generation[context->did] + mmu->all_generation;
+	bool write = tlp->type != TLP_MEM_READ, tracks = mmu->tracks[context->did];
+
 	iommu_statistics.misses++;
 	if (tlp->address >> (12 + 9 * context->levels))
 		return FAULT_ADDRESS_WIDTH;
+	if (tracks)
+		pt_mark((enum pt_format)context->format, context->root, context->levels,
+			tlp->address, write);
 	if (pt_walk_root((enum pt_format)context->format, context->root, context->levels,
 			 tlp->address, leaf))
 		return denied(tlp);
 	iommu_statistics.walk_reads += leaf->reads;
+	if (tracks && !write)
+		leaf->prot &= (uint8_t)~PT_W;
 	iommu_tlb_fill(slot, tlp->address >> 12, context->did, generation, leaf, 0);
 	return permit(tlp, leaf);
 }
@@ -355,12 +375,15 @@ unsigned int iommu_translate_host(const struct iommu *mmu, const struct tlp *tlp
 		return FAULT_NO_CONTEXT;
 	if (context->nested)
 		return iommu_translate_nested(mmu, tlp, context->nested, leaf);
+	if (context->mode == IOMMU_BAD_ENTRY)
+		return FAULT_BAD_ENTRY;
 	if (context->mode == IOMMU_IDENTITY)
 		return identity(tlp, leaf);
 	generation = mmu->generation[context->did] + mmu->all_generation;
 	e = tlb_slot(mmu, tlp->address >> 12, context->did);
-	if (!tlb_holds(e, tlp->address >> 12, context->did, generation))
-		return walk_host(tlp, context, generation, e, leaf);
+	if (!tlb_holds(e, tlp->address >> 12, context->did, generation) ||
+	    (mmu->tracks[context->did] && tlp->type != TLP_MEM_READ && !(e->hpa & PT_W)))
+		return walk_host(mmu, tlp, context, e, leaf);
 	iommu_statistics.hits++;
 	tlb_leaf(e, leaf);
 	return permit(tlp, leaf);

@@ -17,7 +17,36 @@ int iommu_power_on(void);
 uint64_t iommu_cap(void);
 uint64_t iommu_ecap(void);
 
-enum iommu_mode { IOMMU_BLOCK, IOMMU_IDENTITY, IOMMU_SECOND_STAGE };	/* nested: below */
+/* Fault reasons (VT-d 7.1.3); what the other architectures call events is reported as these. */
+enum iommu_reason {
+	FAULT_NONE = 0,
+	FAULT_NO_CONTEXT = 0x02,
+	FAULT_ADDRESS_WIDTH = 0x04,
+	FAULT_WRITE = 0x05,
+	FAULT_READ = 0x06,
+	FAULT_PASID_BEYOND = 0x46,	/* larger than the table */
+	FAULT_DIRECTORY_ACCESS = 0x50,	/* PASID directory, or an upper level of its like */
+	FAULT_DIRECTORY_ABSENT = 0x51,
+	FAULT_PASID_ACCESS = 0x58,
+	FAULT_PASID_ABSENT = 0x59,
+	FAULT_PASID_INVALID = 0x5b,
+	FAULT_S1_ACCESS = 0x70,		/* of an entry that the second stage does not lead to */
+	FAULT_S1_ABSENT = 0x71,
+	FAULT_S1_RESERVED = 0x72,
+	FAULT_S1_UPDATE = 0x77,		/* accessed or dirty: the second stage is read-only there */
+	FAULT_S2 = 0x79,		/* where the first stage leads to */
+	FAULT_NOT_CANONICAL = 0x80,
+	FAULT_S1_WRITE = 0x85,
+	FAULT_S1_READ = 0x86,
+	/* ours: */
+	FAULT_FENCED = 0x100,		/* the ASID is fenced (SEV-TIO) */
+	FAULT_S1_UNTOUCHED = 0x101,	/* not accessed before, and hardware may not note it */
+	FAULT_NO_PASID = 0x102,		/* a table serves PASIDs only, and the request has none */
+	FAULT_BAD_ENTRY = 0x103,	/* of the requester: IOMMU_BAD_ENTRY */
+};
+
+/* BAD_ENTRY: what the host wrote is not an entry, which is a fault of its own. Nested: below. */
+enum iommu_mode { IOMMU_BLOCK, IOMMU_IDENTITY, IOMMU_SECOND_STAGE, IOMMU_BAD_ENTRY };
 
 /* Host-owned context of (rid, pasid); pasid TLP_NO_PASID is the requests without PASID. `did` names
  * the domain in the IOTLB. 0 or -ENOMEM. */
@@ -67,6 +96,9 @@ void iommu_caches_enable(bool on);
 
 int iommu_did_alloc(void);			/* > 0, or -ENOSPC */
 void iommu_did_free(int did);
+/* Whether accessed and dirty bits of the tables of a domain are kept (VT-d 9.6: SSADE of each entry
+ * that leads to them). Off in a new domain. What is cached stays: flush after switching on. */
+void iommu_tracking_set(uint16_t did, bool on);
 /* Invalidation waits out accesses in flight before it returns. last inclusive. */
 void iommu_iotlb_flush(uint16_t did, uint64_t first, uint64_t last);
 void iommu_iotlb_flush_all(void);

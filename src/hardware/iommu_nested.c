@@ -107,6 +107,14 @@ unsigned int iommu_stage2(const struct iommu *mmu, const struct iommu_nested *se
 	return 0;
 }
 
+/* A write below the first stage dirties the second's leaf. */
+static void stage2_mark(const struct iommu *mmu, const struct iommu_nested *set, uint64_t gpa)
+{
+	if (mmu->tracks[set->parent_did])
+		pt_mark((enum pt_format)set->parent->format, set->parent->root, set->parent->levels,
+			gpa, true);
+}
+
 unsigned int iommu_guest_read(const struct iommu *mmu, const struct iommu_nested *set, uint64_t gpa,
 			      void *to, uint64_t len, uint64_t *reads)
 {
@@ -185,6 +193,8 @@ static unsigned int table_enter(struct walk *w, uint64_t gpa)
 		return FAULT_S1_ACCESS;
 	w->table = leaf.hpa + (gpa - leaf.address);
 	w->updatable = leaf.prot & PT_W;
+	if (w->updatable && w->stage1->updates)
+		stage2_mark(w->mmu, w->set, gpa);	/* its accessed and dirty bits may change */
 	return 0;
 }
 
@@ -225,7 +235,7 @@ static unsigned int walk_step(struct walk *w, struct pt_entry *entry)
 	case -ENOENT:
 		return FAULT_S1_ABSENT;
 	case -EACCES:
-		return FAULT_S1_READ;
+		return FAULT_S1_UNTOUCHED;
 	default:
 		return FAULT_S1_RESERVED;
 	}
@@ -288,9 +298,13 @@ static unsigned int walk_nested(struct walk *w, struct pt_leaf *leaf)
 		return reason;
 	size = 1ull << level_shift(w->level);
 	gpa = entry.address | (w->address & (size - 1));
+	if (w->write)
+		stage2_mark(w->mmu, w->set, gpa);
 	reason = iommu_stage2(w->mmu, w->set, gpa, &last, &w->reads);
 	if (reason)
 		return reason;
+	if (w->mmu->tracks[w->set->parent_did] && !w->write)
+		last.prot &= (uint8_t)~PT_W;
 	size = size < last.size ? size : last.size;
 	leaf->address = w->address & ~(size - 1);
 	leaf->hpa = (last.hpa + (gpa - last.address)) & ~(size - 1);
@@ -307,8 +321,11 @@ static unsigned int bypass(const struct iommu *mmu, const struct iommu_nested *s
 {
 	bool write = tlp->type != TLP_MEM_READ;
 	uint64_t reads = 0;
-	unsigned int reason = iommu_stage2(mmu, set, tlp->address, leaf, &reads);
+	unsigned int reason;
 
+	if (write)
+		stage2_mark(mmu, set, tlp->address);
+	reason = iommu_stage2(mmu, set, tlp->address, leaf, &reads);
 	iommu_statistics.misses++;
 	iommu_statistics.walk_reads += reads;
 	return reason || leaf->prot & (write ? PT_W : PT_R) ? reason : FAULT_S2;

@@ -132,7 +132,7 @@ static unsigned int config_fetch(const struct iommu *mmu, const struct tlp *tlp,
 	}
 	stage1->tag = f.pasid;
 	if (tlp->pasid == TLP_NO_PASID && set->no_pasid == IOMMU_NO_PASID_FAULT)
-		return FAULT_NO_CONTEXT;
+		return set->tables == IOMMU_TABLES_SMMUV3 ? FAULT_NO_PASID : FAULT_NO_CONTEXT;
 	if (tlp->pasid == TLP_NO_PASID && set->no_pasid == IOMMU_NO_PASID_BYPASS) {
 		stage1->bypass = true;
 		return 0;

@@ -15,30 +15,6 @@
 #define STRUCTURE_ENTRIES 256u
 #define CONFIG_ENTRIES 64u
 
-/* Fault reasons (VT-d 7.1.3); what the other architectures call events is reported as these. */
-enum iommu_reason {
-	FAULT_NONE = 0,
-	FAULT_NO_CONTEXT = 0x02,
-	FAULT_ADDRESS_WIDTH = 0x04,
-	FAULT_WRITE = 0x05,
-	FAULT_READ = 0x06,
-	FAULT_PASID_BEYOND = 0x46,	/* larger than the table */
-	FAULT_DIRECTORY_ACCESS = 0x50,	/* PASID directory, or an upper level of its like */
-	FAULT_DIRECTORY_ABSENT = 0x51,
-	FAULT_PASID_ACCESS = 0x58,
-	FAULT_PASID_ABSENT = 0x59,
-	FAULT_PASID_INVALID = 0x5b,
-	FAULT_S1_ACCESS = 0x70,		/* of an entry that the second stage does not lead to */
-	FAULT_S1_ABSENT = 0x71,
-	FAULT_S1_RESERVED = 0x72,
-	FAULT_S1_UPDATE = 0x77,		/* accessed or dirty: the second stage is read-only there */
-	FAULT_S2 = 0x79,		/* where the first stage leads to */
-	FAULT_NOT_CANONICAL = 0x80,
-	FAULT_S1_WRITE = 0x85,
-	FAULT_S1_READ = 0x86,
-	FAULT_FENCED = 0x100,		/* ours: the ASID is fenced (SEV-TIO) */
-};
-
 /* Where a first stage begins, once the PASID table was read: tag is the PASID, or the ASID. */
 struct iommu_stage1 {
 	uint64_t root;		/* GPA */
@@ -59,7 +35,7 @@ struct iommu_context {
 	uint8_t mode;		/* enum iommu_mode, or MODE_NESTED */
 	uint8_t format, levels;
 };
-#define MODE_NESTED (IOMMU_SECOND_STAGE + 1)
+#define MODE_NESTED (IOMMU_BAD_ENTRY + 1)
 
 struct iommu_pasid {
 	const struct iommu_pasid *next;
@@ -125,6 +101,7 @@ struct iommu {
 	bool uncached;
 	uint32_t generation[DIDS];
 	uint8_t did_used[DIDS];
+	bool tracks[DIDS];		/* second stages: accessed and dirty bits are kept */
 	struct tlb_entry tlb[TLB_ENTRIES];
 	struct tlb_entry stage2[TLB_ENTRIES];	/* of GPAs, for nested walks */
 	struct structure_entry structures[STRUCTURE_ENTRIES];

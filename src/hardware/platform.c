@@ -36,6 +36,17 @@ int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *ow
 	return walks[platform] ? walks[platform](root, gpa, leaf, owner) : -ENOENT;
 }
 
+const struct platform_range *platform_msi(void)
+{
+	static const struct platform_range ranges[PLATFORMS] = {
+		[PLATFORM_TDX] = { 0xfee00000, 0xfeefffff },
+		[PLATFORM_SEV] = { 0xfee00000, 0xfeefffff },
+		[PLATFORM_CCA] = { 0x08000000, 0x080fffff },
+	};
+
+	return &ranges[machine_platform()];
+}
+
 uint32_t platform_host_reader(uint64_t hpa)
 {
 	bool firmware = machine_platform() == PLATFORM_SEV && phys_owner(hpa) == RMP_OWNER_FIRMWARE;

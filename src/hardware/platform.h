@@ -30,6 +30,11 @@ static inline void machine_platform_set(enum platform platform)
 const char *platform_name(enum platform platform);	/* "tdx", as flows say it */
 int platform_by_name(const char *name);			/* enum platform, or -EINVAL */
 
+/* Where a write of a device is an interrupt message, before any translation. On Arm it is where the
+ * kernel maps the doorbell of the interrupt controller in every address space. last inclusive. */
+struct platform_range { uint64_t first, last; };
+const struct platform_range *platform_msi(void);
+
 /* In whose name the host reads RAM: SNP lets it look at firmware pages, though not write them. */
 uint32_t platform_host_reader(uint64_t hpa);
 

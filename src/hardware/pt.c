@@ -86,7 +86,7 @@ int pt_map(const struct pt *pt, uint64_t address, uint64_t hpa, uint64_t len, ui
 	if (!pt->root || !len || (address | hpa | len) % pt_page(pt) || address >= pt_span(pt) ||
 	    len > pt_span(pt) - address || hpa >= PHYS_END || len > PHYS_END - hpa)
 		return -EINVAL;
-	return ops_of(pt)->map(pt, address, hpa, len, prot);
+	return ops_of(pt)->map(pt, address, hpa, len, prot | (pt->tracks ? PT_TRACK : 0));
 }
 
 uint64_t pt_unmap(const struct pt *pt, uint64_t address, uint64_t len)
@@ -143,8 +143,8 @@ void pt_dirty_read(const struct pt *pt, uint64_t first, uint64_t last, const str
 		ops_of(pt)->dirty_read(pt, first, last, dirty);
 }
 
-void pt_dirty_set(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address)
+void pt_mark(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address, bool write)
 {
 	if (!(address >> (formats[format]->page_shift + 9 * levels)))
-		formats[format]->dirty_set(root, levels, address);
+		formats[format]->mark(root, levels, address, write);
 }

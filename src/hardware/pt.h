@@ -20,12 +20,14 @@ enum pt_format {
 	PT_FORMAT_MAX
 };
 
-enum { PT_R = 1, PT_W = 2, PT_X = 4, PT_UC = 8, PT_SNOOP = 16 }; /* properties of a mapping */
+/* Properties of a mapping. PT_TRACK: hardware notes writes, in formats where that is said per leaf. */
+enum { PT_R = 1, PT_W = 2, PT_X = 4, PT_UC = 8, PT_SNOOP = 16, PT_TRACK = 32 };
 
 struct pt {			/* embed; in the image */
 	uint8_t format;		/* enum pt_format */
 	uint8_t levels;
 	uint8_t leaf_level_max;	/* no larger leaves than this level's; pt_init(): the format's */
+	bool tracks;		/* what is mapped is PT_TRACK */
 	uint64_t root;		/* HPA of the top table */
 	uint64_t pages;		/* table pages in use */
 };
@@ -77,7 +79,8 @@ struct pt_dirty {
 };
 void pt_dirty_read(const struct pt *pt, uint64_t first, uint64_t last,
 		   const struct pt_dirty *dirty);
-/* What hardware does at a write when it tracks dirty pages. */
-void pt_dirty_set(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address);
+/* What hardware that keeps accessed and dirty bits does at a request, if the tables permit it. */
+void pt_mark(enum pt_format format, uint64_t root, unsigned int levels, uint64_t address,
+	     bool write);
 
 #endif

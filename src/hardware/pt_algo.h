@@ -209,13 +209,21 @@ static int leaf_split(const struct pt *pt, const uint64_t *slot, unsigned int le
 {
 	uint64_t old = *slot, size = 1ull << level_shift(level - 1), page = pt_page_alloc(pt);
 	uint64_t hpa = old & FMT_ADDRESS & ~((1ull << level_shift(level)) - 1);
+	uint8_t prot = fmt_leaf_prot(old) | (old & FMT_WRITABLE_CLEAN ? PT_W : 0);
 	uint64_t *table;
 
 	if (!page)
 		return -ENOMEM;
 	table = image_log(table_at(page), PHYS_PAGE);
-	for (unsigned int i = 0; i < PT_ENTRIES; i++)
-		table[i] = fmt_leaf(hpa + i * size, level - 1, fmt_leaf_prot(old));
+	for (unsigned int i = 0; i < PT_ENTRIES; i++) {
+		uint64_t e = fmt_leaf(hpa + i * size, level - 1, prot);
+
+		if (fmt_is_dirty(old))
+			e = fmt_written(e);
+		else if (old & FMT_WRITABLE_CLEAN)
+			e = fmt_cleaned(e);
+		table[i] = e;
+	}
 	entry_set(slot, fmt_table(page, level) + PT_ENTRIES * COUNT_ONE);
 	return 0;
 }
@@ -399,21 +407,34 @@ static void fmt_dirty_read(const struct pt *pt, uint64_t address, uint64_t last,
 	dirty_in(table_at(pt->root), pt->levels - 1u, address, last, dirty);
 }
 
-/* What hardware does to the leaf of a write. */
-static void fmt_dirty_set(uint64_t root, unsigned int levels, uint64_t address)
+static void entry_mark(const uint64_t *slot, uint64_t e)
 {
+	if (*slot != e)
+		entry_set(slot, e);
+}
+
+/* What hardware does to the entries on the way of a request. */
+static void fmt_mark(uint64_t root, unsigned int levels, uint64_t address, bool write)
+{
+	const uint64_t accessed = FMT_NEEDS_ACCESSED ? 0 : FMT_ACCESSED;
 	const uint64_t *table = table_at(root), *slot;
 
 	for (unsigned int level = levels - 1; table; level--) {
+		uint64_t e;
+
 		slot = table + level_index(address, level);
-		if (!fmt_present(*slot))
+		e = *slot;
+		if (!fmt_present(e))
 			return;
-		if (fmt_is_leaf(*slot, level)) {
-			if (!fmt_is_dirty(*slot))
-				entry_set(slot, fmt_written(*slot));
+		if (fmt_is_leaf(e, level)) {
+			if (write && !(fmt_leaf_prot(e) & PT_W) && !(e & FMT_WRITABLE_CLEAN))
+				return;
+			entry_mark(slot, (write && !fmt_is_dirty(e) ? fmt_written(e) : e) |
+						 accessed);
 			return;
 		}
-		table = table_at(*slot & FMT_ADDRESS);
+		entry_mark(slot, e | accessed);
+		table = table_at(e & FMT_ADDRESS);
 	}
 }
 
@@ -428,6 +449,6 @@ const struct pt_ops PT_OPS = {
 	.decode = fmt_decode,
 	.next = fmt_next,
 	.dirty_read = fmt_dirty_read,
-	.dirty_set = fmt_dirty_set,
+	.mark = fmt_mark,
 	.destroy = fmt_destroy,
 };

@@ -38,6 +38,12 @@ static inline bool fmt_legal(uint64_t e, unsigned int level)
 	return !level ? e & FMT_TABLE : e & FMT_TABLE || (level <= 2 && !(e & inside));
 }
 
+/* Only what may be written can become dirty. */
+static inline uint64_t fmt_dbm(uint8_t prot)
+{
+	return prot & PT_TRACK && prot & PT_W ? FMT_DBM : 0;
+}
+
 static inline uint64_t fmt_type(unsigned int level)
 {
 	return FMT_VALID | (level ? 0 : FMT_TABLE);

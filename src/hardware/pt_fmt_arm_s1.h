@@ -26,7 +26,8 @@ static inline uint64_t fmt_leaf(uint64_t hpa, unsigned int level, uint8_t prot)
 {
 	return hpa | fmt_type(level) | FMT_ACCESSED | FMT_NOT_GLOBAL | FMT_UNPRIVILEGED |
 	       FMT_SHARED | (prot & PT_UC ? FMT_DEVICE : FMT_MEMORY) |
-	       (prot & PT_W ? 0 : FMT_READ_ONLY) | (prot & PT_X ? 0 : FMT_NO_EXECUTE);
+	       (prot & PT_W ? 0 : FMT_READ_ONLY) | (prot & PT_X ? 0 : FMT_NO_EXECUTE) |
+	       fmt_dbm(prot);
 }
 
 static inline uint64_t fmt_table(uint64_t hpa, unsigned int level)
@@ -40,7 +41,8 @@ static inline uint8_t fmt_leaf_prot(uint64_t e)
 	if (!(e & FMT_UNPRIVILEGED))
 		return 0;
 	return (uint8_t)(PT_R | (e & FMT_READ_ONLY ? 0 : PT_W) | (e & FMT_UXN ? 0 : PT_X) |
-			 ((e & FMT_ATTR_MASK) == FMT_DEVICE ? PT_UC : 0));
+			 ((e & FMT_ATTR_MASK) == FMT_DEVICE ? PT_UC : 0) |
+			 (e & FMT_DBM ? PT_TRACK : 0));
 }
 
 static inline uint8_t fmt_table_prot(uint64_t e)

@@ -21,7 +21,7 @@ static inline uint64_t fmt_leaf(uint64_t hpa, unsigned int level, uint8_t prot)
 {
 	return hpa | fmt_type(level) | FMT_ACCESSED | (prot & PT_R ? FMT_READ : 0) |
 	       (prot & PT_W ? FMT_WRITE : 0) | (prot & PT_X ? 0 : FMT_XN) |
-	       (prot & PT_UC ? FMT_DEVICE : FMT_MEMORY | FMT_SHARED);
+	       (prot & PT_UC ? FMT_DEVICE : FMT_MEMORY | FMT_SHARED) | fmt_dbm(prot);
 }
 
 static inline uint64_t fmt_table(uint64_t hpa, unsigned int level)
@@ -34,7 +34,8 @@ static inline uint8_t fmt_leaf_prot(uint64_t e)
 {
 	return (uint8_t)((e & FMT_READ ? PT_R : 0) | (e & FMT_WRITE ? PT_W : 0) |
 			 (e & FMT_XN ? 0 : PT_X) |
-			 ((e & FMT_ATTR_MASK) == FMT_DEVICE ? PT_UC : 0));
+			 ((e & FMT_ATTR_MASK) == FMT_DEVICE ? PT_UC : 0) |
+			 (e & FMT_DBM ? PT_TRACK : 0));
 }
 
 static inline uint8_t fmt_table_prot(uint64_t e)

@@ -19,7 +19,7 @@ struct pt_ops {
 	uint64_t (*next)(const struct pt *pt, uint64_t address);
 	void (*dirty_read)(const struct pt *pt, uint64_t address, uint64_t last,
 			   const struct pt_dirty *dirty);
-	void (*dirty_set)(uint64_t root, unsigned int levels, uint64_t address);
+	void (*mark)(uint64_t root, unsigned int levels, uint64_t address, bool write);
 	void (*destroy)(const struct pt *pt);
 };
 

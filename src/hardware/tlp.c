@@ -8,13 +8,12 @@
 #include "hardware/ide.h"
 #include "hardware/iommu.h"
 #include "hardware/phys_state.h"
+#include "hardware/platform.h"
 #include "image/mutant.h"
 #include "trace/trace.h"
 
 #include <errno.h>
 
-#define MSI_FIRST 0xfee00000ull		/* writes there are interrupts, not memory */
-#define MSI_LAST 0xfeefffffull
 
 const char *tlp_status_name(enum tlp_status status)
 {
@@ -233,11 +232,18 @@ static enum tlp_status dma_move(const struct tlp *tlp, uint64_t *done)
 	return TLP_SC;
 }
 
+static bool in_msi_window(uint64_t address)
+{
+	const struct platform_range *window = platform_msi();
+
+	return address >= window->first && address <= window->last;
+}
+
 /* An interrupt request: remapping is not modelled, the kernel gets what the device wrote. */
 static bool is_interrupt(const struct tlp *tlp)
 {
 	return tlp->type == TLP_MSI || (tlp->type == TLP_MEM_WRITE && tlp->pasid == TLP_NO_PASID &&
-					tlp->address >= MSI_FIRST && tlp->address <= MSI_LAST);
+					in_msi_window(tlp->address));
 }
 
 static enum tlp_status interrupt_raise(const struct tlp *tlp)
@@ -245,7 +251,7 @@ static enum tlp_status interrupt_raise(const struct tlp *tlp)
 	struct reader r = reader_of(tlp->data, tlp->len);
 	uint32_t data = get_le32(&r);
 
-	if (r.bad || reader_left(&r) || tlp->address < MSI_FIRST || tlp->address > MSI_LAST)
+	if (r.bad || reader_left(&r) || !in_msi_window(tlp->address))
 		return TLP_UR;
 	kernel_interrupt(tlp->rid, tlp->address, data);
 	return TLP_SC;

@@ -143,6 +143,22 @@ static int realm_answer(const struct vmm_call *call, uint32_t error, const uint8
 	return call->sys->store(call->sys->ctx, at, &ret, sizeof(ret));
 }
 
+/* Linux keeps a megabyte of I/O addresses for interrupt messages, below an SMMU: no DMA to the RAM
+ * that the VM has there. */
+#define MSI_FIRST 0x08000000ull
+#define MSI_END 0x08100000ull
+
+static long realm_ioas_map(const struct vmm_call *call)
+{
+	const struct vmm *vmm = call->vmm;
+	uint64_t below = vmm->ram_size < MSI_FIRST ? vmm->ram_size : MSI_FIRST;
+	uint64_t above = vmm->ram_size > MSI_END ? vmm->ram_size - MSI_END : 0;
+	const struct vmm_piece pieces[] = { { vmm->ram, 0, below, 0 },
+					    { vmm->ram, MSI_END, above, MSI_END } };
+
+	return vmm_map_pieces(call, pieces, sizeof(pieces) / sizeof(pieces[0]));
+}
+
 const struct vmm_platform vmm_cca = {
 	.name = "cca",
 	.vm_type = KVM_VM_TYPE_ARM_REALM,
@@ -150,4 +166,5 @@ const struct vmm_platform vmm_cca = {
 	.finalize = realm_finalize,
 	.exit = realm_exit,
 	.answer = realm_answer,
+	.ioas_map = realm_ioas_map,
 };

@@ -49,6 +49,10 @@ struct vmm_platform {
 	/* More of the guest's RAM into the IOAS than its memfd holds; may be NULL. */
 	long (*ioas_map)(const struct vmm_call *call);
 };
+/* Of a file into the IOAS, each by a call of its own; empty ones are left out. */
+struct vmm_piece { int fd; uint64_t start, length, iova; };
+long vmm_map_pieces(const struct vmm_call *call, const struct vmm_piece *pieces, size_t n);
+
 extern const struct vmm_platform vmm_tdx, vmm_sev, vmm_cca;
 const struct vmm_platform *vmm_platform_find(const char *name);
 const struct vmm_platform *vmm_platform(const struct vmm *vmm);	/* of its VM; NULL: ordinary */

@@ -28,25 +28,43 @@ static int64_t ioas_alloc(const struct vmm_call *call)
 	return rc ? rc : cmd.out_ioas_id;
 }
 
-/* ioas-map [iova=] [start=] [length=]: the VM's RAM by its memfd; all of it at 0 by default, or as the
- * platform wants it. */
-static int64_t ioas_map(const struct vmm_call *call)
+static long map_piece(const struct vmm_call *call, const struct vmm_piece *piece)
 {
-	const struct vmm_platform *platform = vmm_platform(call->vmm);
 	struct iommu_ioas_map_file cmd = {
 		.size = sizeof(cmd),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
 			 IOMMU_IOAS_MAP_READABLE,
 		.ioas_id = call->vmm->ioas,
-		.fd = call->vmm->ram,
-		.start = vmm_arg_or(call, "start", 0),
-		.length = vmm_arg_or(call, "length", call->vmm->ram_size),
-		.iova = vmm_arg_or(call, "iova", 0),
+		.fd = piece->fd,
+		.start = piece->start,
+		.length = piece->length,
+		.iova = piece->iova,
 	};
+
+	return vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_MAP_FILE, &cmd);
+}
+
+long vmm_map_pieces(const struct vmm_call *call, const struct vmm_piece *pieces, size_t n)
+{
+	long rc = 0;
+
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = pieces[i].length ? map_piece(call, &pieces[i]) : 0;
+	return rc;
+}
+
+/* ioas-map [iova=] [start=] [length=]: the VM's RAM by its memfd; all of it at 0 by default, or as the
+ * platform wants it. */
+static int64_t ioas_map(const struct vmm_call *call)
+{
+	const struct vmm_platform *platform = vmm_platform(call->vmm);
+	const struct vmm_piece ram = { call->vmm->ram, vmm_arg_or(call, "start", 0),
+				       vmm_arg_or(call, "length", call->vmm->ram_size),
+				       vmm_arg_or(call, "iova", 0) };
 
 	if (!call->args->n && platform && platform->ioas_map)
 		return platform->ioas_map(call);
-	return vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_MAP_FILE, &cmd);
+	return map_piece(call, &ram);
 }
 
 static int64_t ioas_unmap(const struct vmm_call *call)

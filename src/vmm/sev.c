@@ -44,25 +44,13 @@ static long snp_ioas_map(const struct vmm_call *call)
 {
 	const struct vmm *vmm = call->vmm;
 	uint64_t shared = vmm->ram_size - vmm->ram_private;
-	const struct { int fd; uint64_t start, length, iova; } pieces[] = {
+	const struct vmm_piece pieces[] = {
 		{ vmm->guest_memfd, 0, vmm->ram_private, 0 },
 		{ vmm->ram, vmm->ram_private, shared, vmm->ram_private },
 		{ vmm->ram, vmm->ram_private, shared, vmm->ram_private | VMM_SHARED_BIT },
 	};
-	long rc = 0;
 
-	for (size_t i = 0; !rc && i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-		struct iommu_ioas_map_file cmd = {
-			.size = sizeof(cmd),
-			.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
-				 IOMMU_IOAS_MAP_READABLE,
-			.ioas_id = vmm->ioas, .fd = pieces[i].fd, .start = pieces[i].start,
-			.length = pieces[i].length, .iova = pieces[i].iova };
-
-		if (pieces[i].length)
-			rc = vmm_ioctl(call, vmm->iommu, IOMMU_IOAS_MAP_FILE, &cmd);
-	}
-	return rc;
+	return vmm_map_pieces(call, pieces, sizeof(pieces) / sizeof(pieces[0]));
 }
 
 /* -- exits ------------------------------------------------------------------------------------- */

@@ -165,6 +165,36 @@ static void test_accessed_dirty(void **state)
 	assert_int_equal(seen.reason, 0x72);
 }
 
+static void dirty_seen(void *arg, uint64_t first, uint64_t last)
+{
+	uint64_t *pages = arg;
+
+	pages[0]++;
+	pages[1] = first;
+	assert_int_equal(last, first + PHYS_PAGE - 1);
+}
+
+/* The second stage's own bits: of the page written to, and of the tables whose bits it took. */
+static void test_second_stage_dirty(void **state)
+{
+	uint64_t target, dirty[2] = { 0 };
+	const struct pt_dirty ask = { .clear = true, .fn = dirty_seen, .arg = dirty };
+
+	(void)state;
+	simple(&guest_x86, &target);
+	iommu_tracking_set(PARENT_DID, true);
+	assert_int_equal(reach(EP, TLP_NO_PASID, ADDRESS, false), HPA_OF(target));
+	pt_dirty_read(parent, target, target + PHYS_PAGE - 1, &ask);
+	assert_int_equal(dirty[0], 0);
+	pt_dirty_read(parent, GPA, GPA + GPA_PAGES * PHYS_PAGE - 1, &ask);
+	assert_int_equal(dirty[0], 4);
+	assert_int_equal(reach(EP, TLP_NO_PASID, ADDRESS, true), HPA_OF(target));
+	dirty[0] = 0;
+	pt_dirty_read(parent, target, target + PHYS_PAGE - 1, &ask);
+	assert_int_equal(dirty[0], 1);
+	assert_int_equal(dirty[1], target);
+}
+
 /* -- PASID tables ----------------------------------------------------------------------------- */
 
 static void vtd_entry(uint64_t directory, uint32_t pasid, uint64_t pgtt, uint64_t root)
@@ -277,9 +307,9 @@ static void test_smmu_cds(void **state)
 	pasid_refused(68, 0x5b);
 	cd_set(leaf + 4 * 64, 10, root);
 	*guest_word(guest_slot(&guest_arm, root, 4, ADDRESS, 0)) = target | 0x43;	/* no AF */
-	pasid_refused(68, 0x86);
+	pasid_refused(68, 0x101);
 	guest_word(leaf + 4 * 64)[0] |= 1ull << 43;	/* HA, cached without */
-	pasid_refused(68, 0x86);
+	pasid_refused(68, 0x101);
 	iommu_pasid_flush(EP, 68);
 	assert_int_equal(reach(EP, 68, ADDRESS, true), HPA_OF(target));
 	assert_int_equal(*guest_word(guest_slot(&guest_arm, root, 4, ADDRESS, 0)), target | 0x443);
@@ -387,6 +417,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stale_until_flushed, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_second_stage, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_accessed_dirty, machine_up, machine_down),
+		cmocka_unit_test_setup_teardown(test_second_stage_dirty, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_vtd_pasids, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_smmu_cds, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_amd_gcr3, machine_up, machine_down),

@@ -16,6 +16,14 @@ const struct pci_dev *pci_dev_next(uint16_t *rid)
 	return NULL;
 }
 
+const struct pci_dev *pci_dev_find(uint16_t rid)
+{
+	uint16_t found = rid;
+	const struct pci_dev *pdev = pci_dev_next(&found);
+
+	return pdev && pdev->rid == rid ? pdev : NULL;
+}
+
 static void devices_up(void)
 {
 	for (unsigned int i = 0; i < DEVICES; i++) {
@@ -194,10 +202,15 @@ void unbind_device(const struct iommufd_device *idev)
 
 uint64_t dma_target(unsigned int device, uint64_t iova, bool write)
 {
+	return dma_target_pasid(device, TLP_NO_PASID, iova, write);
+}
+
+uint64_t dma_target_pasid(unsigned int device, uint32_t pasid, uint64_t iova, bool write)
+{
 	const struct tlp tlp = { .type = write ? TLP_MEM_WRITE : TLP_MEM_READ,
 				 .rid = devices[device]->rid,
 				 .stream = TLP_NO_STREAM,
-				 .pasid = TLP_NO_PASID,
+				 .pasid = pasid,
 				 .address = iova,
 				 .len = 1 };
 	struct pt_leaf leaf;

@@ -46,5 +46,6 @@ void unbind_device(const struct iommufd_device *idev);
 
 /* Where a device's DMA at iova ends: the HPA, or 0 when it is refused. */
 uint64_t dma_target(unsigned int device, uint64_t iova, bool write);
+uint64_t dma_target_pasid(unsigned int device, uint32_t pasid, uint64_t iova, bool write);
 
 #endif

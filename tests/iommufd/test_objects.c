@@ -87,7 +87,7 @@ static void manual_page_table(void **state)
 	assert_int_equal(destroy(fd, ioas), 0);
 }
 
-/* As Linux on a VT-d with PASIDs and neither first stage nor dirty bits. */
+/* As Linux on a VT-d with PASIDs and dirty bits, and without first stage. */
 static void hwpt_flags(void **state)
 {
 	const struct iommufd_device *a;
@@ -100,7 +100,7 @@ static void hwpt_flags(void **state)
 	assert_int_equal(hwpt_alloc(dev, dev, 0), -EINVAL);
 	assert_int_equal(hwpt_alloc(99, ioas, 0), -ENOENT);
 	for (uint32_t flags = 1; flags < 32; flags++) {
-		long expected = flags & 0x13			    ? -EOPNOTSUPP
+		long expected = flags & 0x11			    ? -EOPNOTSUPP
 				: flags & IOMMU_HWPT_FAULT_ID_VALID ? -ENOENT
 								    : 0;
 		long rc = hwpt_alloc(dev, ioas, flags);
@@ -144,7 +144,8 @@ static void hw_info(void **state)
 	assert_int_equal(sys_ioctl(task, fd, IOMMU_GET_HW_INFO, (uintptr_t)&args), 0);
 	assert_int_equal(args.data_len, 24);
 	assert_int_equal(args.out_data_type, IOMMU_HW_INFO_TYPE_INTEL_VTD);
-	assert_int_equal(args.out_capabilities, IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
+	assert_int_equal(args.out_capabilities,
+			 IOMMU_HW_CAP_DIRTY_TRACKING | IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
 	assert_int_equal(get_le32(&r), IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17);
 	assert_int_equal(get_le32(&r), 0);
 	assert_true(get_le64(&r) == iommu_cap());

@@ -4,6 +4,7 @@
  * cannot tell them apart. A bound device reaches nothing before it is attached (attach.c), nor after
  * it is detached.
  */
+#include "hardware/platform.h"
 #include "kernel/iommufd/driver.h"
 
 static const struct iommufd_group *group_find(uint32_t number)
@@ -110,8 +111,11 @@ int iommufd_bind(const struct iommufd_ctx *ctx, const struct iommufd_bind *bind,
 int iommufd_device_bind(const struct iommufd_ctx *ctx, const struct pci_dev *pdev,
 			const struct iommufd_device **result, uint32_t *id)
 {
-	const struct iommufd_bind bind = { .driver = IOMMUFD_DRIVER_VTD, .group = pdev->group,
-					   .pdev = pdev };
+	static const uint8_t drivers[PLATFORMS] = {
+		[PLATFORM_TDX] = IOMMUFD_DRIVER_VTD, [PLATFORM_SEV] = IOMMUFD_DRIVER_VTD,
+		[PLATFORM_CCA] = IOMMUFD_DRIVER_SMMUV3 };
+	const struct iommufd_bind bind = { .driver = drivers[machine_platform()],
+					   .group = pdev->group, .pdev = pdev };
 	struct trace_call call =
 		TRACE_CALL(LANE_VFIO, LANE_IOMMUFD, "bind device", A("rid", pdev->rid));
 	const struct iommufd_group *group = group_find(pdev->group);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the core asks of the driver of an IOMMU: VT-d's (vtd.c), and that of the mock hardware
- * (mock/). A device names its driver by number, since the image holds no pointers to code. The core
+ * What the core asks of the driver of an IOMMU: VT-d's (vtd.c), SMMUv3's (smmuv3.c), and that of the
+ * mock hardware (mock/). A device names its driver by number, since the image holds no pointers to code. The core
  * has found the objects and checked what the uAPI says; a driver checks what its hardware can do.
  * An operation a driver lacks is NULL: -EOPNOTSUPP to the client.
  */
@@ -61,7 +61,10 @@ struct iommufd_driver {
 	/* The answer to a group of page requests; code of enum iommufd_page_response_code. */
 	void (*page_response)(const struct iommufd_pgfault *group, uint32_t code);
 
-	/* nested->stage1, over nested->parent, through nested->viommu if there is one. flags: PASID.
+	/* A device's request was refused; inside its action. */
+	void (*fault)(const struct iommufd_device *idev, const struct iommufd_dma_fault *fault);
+
+	/* nested->stage1, over nested->parent itself: no vIOMMU. flags: PASID.
 	 * -EOPNOTSUPP, -EINVAL, -EIO, -EFAULT, -ENOMEM. */
 	int (*nested_init)(const struct iommufd_device *idev, struct iommufd_hwpt *nested,
 			   uint32_t flags, const struct iommufd_user_data *data);
@@ -78,6 +81,9 @@ struct iommufd_viommu_ops {
 	int (*init)(const struct iommufd_device *idev, struct iommufd_viommu *viommu,
 		    const struct iommufd_user_data *data);
 	void (*destroy)(const struct iommufd_viommu *viommu);
+	/* As the driver's, through nested->viommu. */
+	int (*nested_init)(const struct iommufd_device *idev, struct iommufd_hwpt *nested,
+			   uint32_t flags, const struct iommufd_user_data *data);
 	int (*invalidate)(const struct iommufd_viommu *viommu, struct iommufd_user_array *array);
 	int (*vdevice_init)(const struct iommufd_vdevice *vdev);	/* NULL: nothing to do */
 	void (*vdevice_destroy)(const struct iommufd_vdevice *vdev);
@@ -87,10 +93,21 @@ struct iommufd_viommu_ops {
 	void (*hw_queue_destroy)(const struct iommufd_hw_queue *queue);
 };
 
-extern const struct iommufd_driver iommufd_driver_vtd, iommufd_driver_mock;
+extern const struct iommufd_driver iommufd_driver_vtd, iommufd_driver_smmuv3, iommufd_driver_mock;
 const struct iommufd_driver *iommufd_driver(uint8_t id);	/* enum iommufd_driver_id */
 
 const struct iommufd_viommu_ops *iommufd_viommu_ops(const struct iommufd_viommu *viommu);
+
+/* For drivers of IOMMUs above PCI functions (functions.c). */
+typedef int iommufd_context_set(const struct pci_dev *pdev, uint32_t pasid,
+				const struct iommufd_hwpt *hwpt);
+/* Every function of the group, bound or not: it could be any of them. To the first error. */
+int iommufd_functions_set(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt,
+			  iommufd_context_set *set);
+/* info->capabilities and pasid_log2, of a function below an IOMMU that has ATS, and this many bits
+ * of PASIDs. */
+void iommufd_function_info(const struct pci_dev *pdev, bool ats, unsigned int pasid_bits,
+			   struct iommufd_hw_info *info);
 
 /* The extension rule of such structures: 0; -EINVAL another type, shorter than min or longer than
  * size; -EFAULT. What the client did not give is zero. */
@@ -99,7 +116,10 @@ int iommufd_user_data_copy(void *to, size_t size, size_t min, uint32_t type,
 /* Back to the client, no more of it than it has: 0, -EINVAL as above, -EFAULT. */
 int iommufd_user_data_reply(const struct iommufd_user_data *data, const void *from, size_t size,
 			    size_t min, uint32_t type);
-/* Entry `index` of an array, by the same rule. */
+/* For a driver that reads all entries before it carries out the first, as copy_struct_from_user():
+ * 0; -EINVAL of another type, or none; -EFAULT, -E2BIG. */
+int iommufd_user_array_check(const struct iommufd_user_array *array, size_t size, uint32_t type);
+/* Entry `index` of an array, by the rule of iommufd_user_data_copy(). */
 int iommufd_user_array_copy(void *to, size_t size, size_t min, uint32_t type,
 			    const struct iommufd_user_array *array, uint32_t index);
 

@@ -33,6 +33,10 @@ int iommufd_compat_id(const struct iommufd_ctx *ctx, uint32_t *id);
 /* The calls of a container of the type 1 driver on that IOAS; v2 is the type's variant. */
 long iommufd_type1_ioctl(const struct iommufd_ctx *ctx, bool v2, unsigned int cmd, uint64_t arg);
 
+/* Hardware refused a request of the device: what of it the guest that translates must hear. */
+struct iommufd_dma_fault { uint64_t address; uint32_t pasid; unsigned int reason; bool write; };
+void iommufd_dma_refused(const struct pci_dev *pdev, const struct iommufd_dma_fault *fault);
+
 /* Inspection: has this device a vdevice in some context? */
 bool iommufd_vdevice_exists(const struct pci_dev *pdev);
 

@@ -19,6 +19,17 @@ int iommufd_user_array_copy(void *to, size_t size, size_t min, uint32_t type,
 	return iommufd_user_data_copy(to, size, min, type, &entry);
 }
 
+int iommufd_user_array_check(const struct iommufd_user_array *array, size_t size, uint32_t type)
+{
+	uint8_t entry[64];
+	int rc = array->type != type || !array->entry_num || size > sizeof(entry) ? -EINVAL : 0;
+
+	for (uint32_t i = 0; !rc && i < array->entry_num; i++)
+		rc = copy_struct_from_user(entry, size, array->uptr + (uint64_t)array->entry_len * i,
+					   array->entry_len);
+	return rc;
+}
+
 static int below_check(const struct iommufd_device *idev, const struct idobject *below)
 {
 	const struct iommufd_hwpt *parent = (const struct iommufd_hwpt *)below;
@@ -50,20 +61,23 @@ int iommufd_nested_create(const struct iommufd_device *idev, const struct idobje
 			  uint32_t flags, const struct iommufd_user_data *data,
 			  const struct iommufd_hwpt **result)
 {
-	const struct iommufd_driver *driver = iommufd_driver(idev->group->driver);
-	const struct iommufd_viommu *viommu;
+	const struct iommufd_viommu *viommu =
+		below->kind == IOMMUFD_VIOMMU ? (const struct iommufd_viommu *)below : NULL;
+	int (*init)(const struct iommufd_device *, struct iommufd_hwpt *, uint32_t,
+		    const struct iommufd_user_data *) =
+		viommu ? iommufd_viommu_ops(viommu)->nested_init
+		       : iommufd_driver(idev->group->driver)->nested_init;
 	struct iommufd_hwpt *nested;
 	int rc;
 
-	if (below->kind == IOMMUFD_VIOMMU && below_check(idev, below))
+	if (viommu && below_check(idev, below))
 		return -EINVAL;
 	if (flags & ~(uint32_t)(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) ||
-	    !data->len || !driver->nested_init)
+	    !data->len || !init)
 		return -EOPNOTSUPP;
 	rc = below_check(idev, below);
 	if (rc)
 		return rc;
-	viommu = below->kind == IOMMUFD_VIOMMU ? (const struct iommufd_viommu *)below : NULL;
 	nested = iommufd_nested_new(idev, viommu ? viommu->hwpt : (const struct iommufd_hwpt *)below);
 	if (!nested)
 		return -ENOMEM;
@@ -71,7 +85,7 @@ int iommufd_nested_create(const struct iommufd_device *idev, const struct idobje
 	nested->pasid = flags & IOMMU_HWPT_ALLOC_PASID;
 	iommufd_users_add(below, 1);
 	*result = nested;
-	return driver->nested_init(idev, nested, flags & ~(uint32_t)IOMMU_HWPT_FAULT_ID_VALID, data);
+	return init(idev, nested, flags & ~(uint32_t)IOMMU_HWPT_FAULT_ID_VALID, data);
 }
 
 void iommufd_nested_destroy(const struct idobject *object)

@@ -50,6 +50,12 @@ static void vtd_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t 
 	iommu_iotlb_flush(hwpt->did, first, last);
 }
 
+static int vtd_dirty_set(const struct iommufd_hwpt *hwpt, bool enable)
+{
+	iommu_tracking_set(hwpt->did, enable);
+	return 0;
+}
+
 /* What the function needs to be told before it uses the HWPT. */
 static int features_enable(const struct pci_dev *pdev, uint32_t pasid,
 			   const struct iommufd_hwpt *hwpt)
@@ -77,20 +83,9 @@ static int context_set(const struct pci_dev *pdev, uint32_t pasid, const struct 
 				 hwpt ? &hwpt->pt : NULL, hwpt ? hwpt->did : 0);
 }
 
-/* Every function of the group, bound or not: it could be any of them. */
 static int vtd_group_set(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
 {
-	const struct pci_dev *pdev;
-	uint16_t rid = 0;
-	int rc = 0;
-
-	while (!rc && (pdev = pci_dev_next(&rid))) {
-		if (pdev->group == group->number)
-			rc = context_set(pdev, TLP_NO_PASID, hwpt);
-		if (rid++ == UINT16_MAX)
-			break;
-	}
-	return rc;
+	return iommufd_functions_set(group, hwpt, context_set);
 }
 
 static int vtd_pasid_set(const struct iommufd_device *idev, uint32_t pasid,
@@ -103,17 +98,16 @@ static int vtd_hw_info(const struct iommufd_device *idev, struct iommufd_hw_info
 {
 	const struct iommu_hw_info_vtd vtd = { .flags = IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17,
 					       .cap_reg = iommu_cap(), .ecap_reg = iommu_ecap() };
-	const struct function *fn = function_find(idev->pdev->rid);
 
 	if (info->type != IOMMU_HW_INFO_TYPE_DEFAULT && info->type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
 		return -EOPNOTSUPP;
 	info->type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
 	info->len = sizeof(vtd);
 	memcpy(info->data, &vtd, sizeof(vtd));
-	if (!fn || !fn->cap_ats || !(vtd.ecap_reg & ECAP_DT))
-		info->capabilities |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
-	if (fn && fn->cap_pasid && vtd.ecap_reg & ECAP_PASID)
-		info->pasid_log2 = (uint8_t)((vtd.ecap_reg >> ECAP_PSS_SHIFT & ECAP_PSS_MASK) + 1);
+	iommufd_function_info(idev->pdev, vtd.ecap_reg & ECAP_DT,
+			      vtd.ecap_reg & ECAP_PASID ?
+				      (vtd.ecap_reg >> ECAP_PSS_SHIFT & ECAP_PSS_MASK) + 1 : 0,
+			      info);
 	return 0;
 }
 
@@ -248,6 +242,7 @@ const struct iommufd_driver iommufd_driver_vtd = {
 	.group_set = vtd_group_set,
 	.pasid_set = vtd_pasid_set,
 	.hw_info = vtd_hw_info,
+	.dirty_set = vtd_dirty_set,
 	.page_response = vtd_page_response,
 	.nested_init = vtd_nested_init,
 	.nested_free = vtd_nested_free,

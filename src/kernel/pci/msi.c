@@ -59,7 +59,7 @@ static void msix_entry(const struct pci_dev *pdev, unsigned int vector, bool on)
 {
 	uint32_t place = config_read(pdev->rid, pdev->cap_msix + PCI_MSIX_TABLE, 4);
 	const struct function_bar *bar = pci_bar(pdev, place & PCI_MSIX_TABLE_BIR);
-	const uint32_t entry[] = { on ? PCI_MSI_ADDRESS : 0, 0, on ? vector : 0, on ? 0 : 1 };
+	const uint32_t entry[] = { on ? pci_msi_address() : 0, 0, on ? vector : 0, on ? 0 : 1 };
 	uint64_t at = (place & PCI_MSIX_TABLE_OFFSET) + (uint64_t)vector * PCI_MSIX_ENTRY_SIZE;
 
 	if (!bar || at + PCI_MSIX_ENTRY_SIZE > bar->size)
@@ -89,7 +89,7 @@ static void msi_program(const struct pci_dev *pdev)
 
 	while (1u << order < pdev->msi_count)
 		order++;
-	config_write(pdev->rid, cap + PCI_MSI_ADDRESS_LO, 4, PCI_MSI_ADDRESS);
+	config_write(pdev->rid, cap + PCI_MSI_ADDRESS_LO, 4, pci_msi_address());
 	if (flags & PCI_MSI_FLAGS_64BIT)
 		config_write(pdev->rid, cap + PCI_MSI_ADDRESS_HI, 4, 0);
 	config_write(pdev->rid,

@@ -5,6 +5,7 @@
 #define SWTIO_KERNEL_PCI_H
 
 #include "hardware/function.h"
+#include "hardware/platform.h"
 #include "kernel/kernel.h"
 
 struct pci_saved {			/* what a reset takes and the core puts back */
@@ -75,9 +76,12 @@ void pci_ide_disable(const struct pci_dev *pdev, uint8_t stream_id);
 int pci_ide_stream_alloc(const struct pci_dev *pdev);			/* id, or -ENXIO, -EBUSY */
 void pci_ide_stream_free(const struct pci_dev *pdev, uint8_t stream_id);
 
-/* Message interrupts: vector n is a write of n to PCI_MSI_ADDRESS (the remapping is not modelled:
- * the requester's id says whose it is). 0, -EINVAL, -ENOSPC more vectors than the device has. */
-#define PCI_MSI_ADDRESS 0xfee00000u
+/* Message interrupts: vector n is a write of n to the address (the remapping is not modelled: the
+ * requester's id says whose it is). 0, -EINVAL, -ENOSPC more vectors than the device has. */
+static inline uint32_t pci_msi_address(void)
+{
+	return (uint32_t)platform_msi()->first;
+}
 int pci_msi_enable(const struct pci_dev *pdev, enum pci_msi mode, unsigned int count);
 void pci_msi_disable(const struct pci_dev *pdev);
 unsigned int pci_msi_vectors(const struct pci_dev *pdev, enum pci_msi mode);	/* what it has */

@@ -190,8 +190,8 @@ int mock_dirty(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 			return -EFAULT;
 		if (!(map[at] >> bit % 8 & 1))
 			continue;
-		pt_dirty_set((enum pt_format)hwpt->pt.format, hwpt->pt.root, hwpt->pt.levels,
-			     iova + bit * page);
+		pt_mark((enum pt_format)hwpt->pt.format, hwpt->pt.root, hwpt->pt.levels,
+			iova + bit * page, true);
 		count++;
 	}
 	args->dirty.out_nr_dirty = count;

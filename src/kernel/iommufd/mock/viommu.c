@@ -162,26 +162,15 @@ static int cache_forget(const struct iommufd_viommu *viommu,
 	return 0;
 }
 
-/* The entries are all read before the first is carried out. */
-static int entries_readable(const struct iommufd_user_array *array)
-{
-	struct iommu_viommu_invalidate_selftest entry;
-	int rc = 0;
-
-	for (uint32_t i = 0; !rc && i < array->entry_num; i++)
-		rc = copy_struct_from_user(&entry, sizeof(entry),
-					   array->uptr + (uint64_t)array->entry_len * i,
-					   array->entry_len);
-	return rc;
-}
-
 static int viommu_invalidate(const struct iommufd_viommu *viommu, struct iommufd_user_array *array)
 {
-	int rc = 0;
+	const uint32_t type = IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST;
+	int rc;
 
-	if (array->type != IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST)
-		return -EINVAL;
-	rc = entries_readable(array);
+	/* No entries: a question whether the type is known. */
+	if (!array->entry_num)
+		return array->type == type ? 0 : -EINVAL;
+	rc = iommufd_user_array_check(array, sizeof(struct iommu_viommu_invalidate_selftest), type);
 	for (; !rc && array->done < array->entry_num; array->done++) {
 		struct iommu_viommu_invalidate_selftest entry;
 
@@ -232,6 +221,7 @@ const struct iommufd_viommu_ops *mock_viommu_ops(uint32_t type)
 	static const struct iommufd_viommu_ops ops = {
 		.init = viommu_init,
 		.destroy = viommu_destroy,
+		.nested_init = mock_nested_init,
 		.invalidate = viommu_invalidate,
 		.hw_queue_type = IOMMU_HW_QUEUE_TYPE_SELFTEST,
 		.hw_queue_init = hw_queue_init,
