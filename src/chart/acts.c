@@ -8,6 +8,7 @@
 
 #include "chart/rows.h"
 #include "chart/story.h"
+#include "hardware/phys.h"
 
 enum act_id {
 	ACT_SESSION, ACT_KEYS, ACT_SECURE, ACT_OPEN, ACT_VIOMMU, ACT_VDEVICE, ACT_FIRST_RUN,
@@ -101,9 +102,6 @@ static const struct {
 	{ "RMI_GRANULE_RANGE_UNDELEGATE", ACT_DISOWN, NULL, 0, "base" },
 };
 
-/* The model's RAM begins here (hardware/phys.h); what is below is MMIO. */
-#define RAM_BASE (1ull << 40)
-
 const struct act *act_of(const struct trace_event *event)
 {
 	if (event->kind == TRACE_KIND_CALL && chart_failed(event))
@@ -111,7 +109,7 @@ const struct act *act_of(const struct trace_event *event)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strncmp(event->name, names[i].event, TRACE_NAME))
 			continue;
-		if (names[i].mmio && trace_arg_value(event, names[i].mmio, RAM_BASE) >= RAM_BASE)
+		if (names[i].mmio && trace_arg_value(event, names[i].mmio, PHYS_ARENA) >= PHYS_ARENA)
 			continue;
 		if (!names[i].key || trace_arg_value(event, names[i].key, ~0ull) == names[i].value)
 			return &acts[names[i].act];

@@ -28,14 +28,19 @@ static bool changes_state(enum vmm_request op)
 	return op == VMM_REQUEST_START || op == VMM_REQUEST_MESSAGE || op == VMM_REQUEST_STOP;
 }
 
-static bool body_put(uint8_t in[4 + VMM_BODY_MAX], const struct vmm_ask *ask)
+/* The command carries `in` and is answered in a buffer of len bytes; bytes of the answer. */
+static int64_t request_send(const struct vmm_call *call, const struct vmm_ask *ask,
+			    uint8_t in[4 + VMM_BODY_MAX], void *cmd, uint32_t len)
 {
+	long left;
+
 	if (ask->len > VMM_BODY_MAX)
-		return false;
+		return -EMSGSIZE;
 	vmm_put32(in, ask->op);
 	if (ask->len)
 		memcpy(in + 4, ask->body, ask->len);
-	return true;
+	left = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_REQ, cmd);
+	return left < 0 ? left : (int64_t)len - left;
 }
 
 static int64_t request_v5(const struct vmm_call *call, const struct vmm_device *device,
@@ -52,12 +57,8 @@ static int64_t request_v5(const struct vmm_call *call, const struct vmm_device *
 		.req_uptr = (uint64_t)(uintptr_t)in,
 		.resp_uptr = (uint64_t)(uintptr_t)out,
 	};
-	long left;
 
-	if (!body_put(in, ask))
-		return -EMSGSIZE;
-	left = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_REQ, &cmd);
-	return left < 0 ? left : (int64_t)len - left;
+	return request_send(call, ask, in, &cmd, len);
 }
 
 static uint32_t arch_of(const struct vmm *vmm)
@@ -98,12 +99,8 @@ static int64_t request_2026_06(const struct vmm_call *call, const struct vmm_dev
 		.req_uptr = (uint64_t)(uintptr_t)in,
 		.resp_uptr = (uint64_t)(uintptr_t)out,
 	};
-	long left;
 
-	if (!body_put(in, ask))
-		return -EMSGSIZE;
-	left = vmm_ioctl(call, call->vmm->iommu, IOMMU_VDEVICE_TSM_REQ, &cmd);
-	return left < 0 ? left : (int64_t)len - left;
+	return request_send(call, ask, in, &cmd, len);
 }
 
 static const struct vmm_uapi uapis[] = {

@@ -150,6 +150,16 @@ static void area_count(const struct iopt_area *area, int pins)
 	w->accesses += (uint32_t)pins;
 }
 
+/* What no access gets at: 0, -EINVAL no memory of its own, -EPERM. */
+static int area_refuses(const struct iopt_area *area, bool write)
+{
+	if (!area->pages)
+		return -EINVAL;
+	if (!(area->prot & (write ? PT_W : PT_R)))
+		return -EPERM;
+	return area->pages->source == IOPT_DMABUF ? -EINVAL : 0;
+}
+
 int iommufd_access_pin(const struct iommufd_access *access, uint64_t iova, uint64_t len, bool write)
 {
 	struct walk walk;
@@ -158,13 +168,8 @@ int iommufd_access_pin(const struct iommufd_access *access, uint64_t iova, uint6
 	while (!rc && (rc = walk_next(&walk)) == 1) {
 		const struct iopt_pages *pages = walk.area->pages;
 
-		if (!pages || !pages_whole(&walk))
-			rc = -EINVAL;
-		else if (!(walk.area->prot & (write ? PT_W : PT_R)))
-			rc = -EPERM;
-		else if (pages->source == IOPT_DMABUF)
-			rc = -EINVAL;
-		else
+		rc = pages && !pages_whole(&walk) ? -EINVAL : area_refuses(walk.area, write);
+		if (!rc)
 			rc = iopt_pages_pin(image_write(pages));
 		if (!rc)
 			area_count(walk.area, 1);
@@ -205,13 +210,8 @@ int iommufd_access_rw(const struct iommufd_access *access, uint64_t iova, void *
 		const struct iopt_pages *pages = walk.area->pages;
 		uint64_t n = walk.end - walk.at + 1;
 
-		if (!pages)
-			rc = -EINVAL;
-		else if (!(walk.area->prot & (write ? PT_W : PT_R)))
-			rc = -EPERM;
-		else if (pages->source == IOPT_DMABUF)
-			rc = -EINVAL;
-		else
+		rc = area_refuses(walk.area, write);
+		if (!rc)
 			rc = iopt_pages_rw(pages, walk_offset(&walk), at, n, write);
 		at += n;
 	}

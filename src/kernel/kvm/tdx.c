@@ -258,16 +258,22 @@ static long command_end(long rc, uint64_t status, struct kvm_tdx_cmd *cmd, uint6
 	return rc;
 }
 
-static const struct {
+struct command_row {
 	uint32_t id;
-	long (*handle)(const struct kvm *kvm, const struct kvm_tdx_cmd *cmd, uint64_t *status);
-} vm_commands[] = {
-	{ KVM_TDX_CAPABILITIES, capabilities },
-	{ KVM_TDX_INIT_VM, init_vm },
-	{ KVM_TDX_FINALIZE_VM, finalize },
+	/* of the VM, or of one of its vCPUs */
+	long (*vm)(const struct kvm *kvm, const struct kvm_tdx_cmd *cmd, uint64_t *status);
+	long (*vcpu)(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd, uint64_t *status);
+};
+static const struct command_row commands[] = {
+	{ KVM_TDX_CAPABILITIES, capabilities, NULL },
+	{ KVM_TDX_INIT_VM, init_vm, NULL },
+	{ KVM_TDX_FINALIZE_VM, finalize, NULL },
+	{ KVM_TDX_INIT_VCPU, NULL, init_vcpu },
+	{ KVM_TDX_INIT_MEM_REGION, NULL, tdx_init_mem_region },
 };
 
-static long td_vm_op(const struct kvm *kvm, uint64_t arg)
+/* vcpu: NULL for one of the VM's. */
+static long command_run(const struct kvm *kvm, const struct kvm_vcpu *vcpu, uint64_t arg)
 {
 	struct kvm_tdx_cmd cmd;
 	uint64_t status = 0;
@@ -276,34 +282,25 @@ static long td_vm_op(const struct kvm *kvm, uint64_t arg)
 	if (rc)
 		return rc;
 	rc = -EINVAL;
-	for (size_t i = 0; i < sizeof(vm_commands) / sizeof(vm_commands[0]); i++)
-		if (vm_commands[i].id == cmd.id)
-			rc = vm_commands[i].handle(kvm, &cmd, &status);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (commands[i].id != cmd.id)
+			continue;
+		if (vcpu && commands[i].vcpu)
+			rc = commands[i].vcpu(vcpu, &cmd, &status);
+		else if (!vcpu && commands[i].vm)
+			rc = commands[i].vm(kvm, &cmd, &status);
+	}
 	return command_end(rc, status, &cmd, arg);
 }
 
-static const struct {
-	uint32_t id;
-	long (*handle)(const struct kvm_vcpu *vcpu, const struct kvm_tdx_cmd *cmd,
-		       uint64_t *status);
-} vcpu_commands[] = {
-	{ KVM_TDX_INIT_VCPU, init_vcpu },
-	{ KVM_TDX_INIT_MEM_REGION, tdx_init_mem_region },
-};
+static long td_vm_op(const struct kvm *kvm, uint64_t arg)
+{
+	return command_run(kvm, NULL, arg);
+}
 
 static long td_vcpu_op(const struct kvm_vcpu *vcpu, uint64_t arg)
 {
-	struct kvm_tdx_cmd cmd;
-	uint64_t status = 0;
-	long rc = command_read(&cmd, arg);
-
-	if (rc)
-		return rc;
-	rc = -EINVAL;
-	for (size_t i = 0; i < sizeof(vcpu_commands) / sizeof(vcpu_commands[0]); i++)
-		if (vcpu_commands[i].id == cmd.id)
-			rc = vcpu_commands[i].handle(vcpu, &cmd, &status);
-	return command_end(rc, status, &cmd, arg);
+	return command_run(vcpu->kvm, vcpu, arg);
 }
 
 /* -- teardown: every part may have been done by a process that died --------------------------- */
