@@ -99,7 +99,7 @@ static void probe_guest_page(const struct flow_action *action, struct flow_resul
 	struct pt_leaf leaf;
 
 	result->rc = -ENOENT;
-	if (vcpu && !pt_walk_root(PT_EPT, vcpu->tee_root, 4, gpa, &leaf))
+	if (vcpu && !pt_walk_root(PT_X86, vcpu->tee_root, 4, gpa, &leaf))
 		result->rc = (int64_t)(leaf.hpa + (gpa - leaf.address));
 }
 

@@ -24,6 +24,17 @@ int platform_by_name(const char *name)
 	return -EINVAL;
 }
 
+const struct platform_tables *platform_tables(void)
+{
+	static const struct platform_tables tables[PLATFORMS] = {
+		[PLATFORM_TDX] = { PT_EPT, 4, PT_VTD_SS, 5 },
+		[PLATFORM_SEV] = { PT_X86, 4, PT_AMD_V1, 5 },
+		[PLATFORM_CCA] = { PT_ARM_S2, 4, PT_ARM_S2, 4 },
+	};
+
+	return &tables[machine_platform()];
+}
+
 int trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t *owner)
 {
 	static int (*const walks[PLATFORMS])(uint64_t root, uint64_t gpa, struct pt_leaf *leaf,

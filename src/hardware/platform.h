@@ -27,6 +27,11 @@ static inline void machine_platform_set(enum platform platform)
 	*image_counter(IMAGE_COUNTER_PLATFORM) = platform;
 }
 
+/* The formats (hardware/pt.h) of the tables that the host writes for itself: of a VM's memory, and of
+ * a device's address space. */
+struct platform_tables { uint8_t cpu, cpu_levels, iommu, iommu_levels; };
+const struct platform_tables *platform_tables(void);
+
 const char *platform_name(enum platform platform);	/* "tdx", as flows say it */
 int platform_by_name(const char *name);			/* enum platform, or -EINVAL */
 

@@ -7,6 +7,7 @@
 #include "hardware/cpu.h"
 #include "hardware/hardware.h"
 #include "hardware/iommu.h"
+#include "hardware/platform.h"
 #include "hardware/rmp.h"
 #include "image/mutant.h"
 
@@ -258,6 +259,14 @@ static bool entry_is(const struct rmp_entry *entry, uint16_t asid, uint64_t gpa)
 	return entry->assigned && entry->asid == asid && asid && entry->gpa == gpa;
 }
 
+/* The nested tables are the host's; what they say is held against the RMP. */
+static int nested_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf)
+{
+	const struct platform_tables *tables = platform_tables();
+
+	return pt_walk_root((enum pt_format)tables->cpu, root, tables->cpu_levels, gpa, leaf);
+}
+
 int rmp_pvalidate(const struct vcpu_hw *vcpu, uint64_t gpa, unsigned int level, bool validate)
 {
 	uint64_t size = (uint64_t)PHYS_PAGE << (9 * level);
@@ -267,7 +276,7 @@ int rmp_pvalidate(const struct vcpu_hw *vcpu, uint64_t gpa, unsigned int level, 
 
 	if (level > 1 || gpa % size)
 		return -EINVAL;
-	if (pt_walk_root(PT_EPT, vcpu->tee_root, 4, gpa, &leaf))
+	if (nested_walk(vcpu->tee_root, gpa, &leaf))
 		return -EAGAIN;
 	leaf.hpa += gpa - leaf.address;
 	region = region_of(leaf.hpa);
@@ -290,7 +299,7 @@ int rmp_trusted_walk(uint64_t root, uint64_t gpa, struct pt_leaf *leaf, uint32_t
 	struct rmp_entry entry;
 	uint64_t hpa;
 
-	if (gpa >= RMP_VTOM || pt_walk_root(PT_EPT, root, 4, gpa, leaf))
+	if (gpa >= RMP_VTOM || nested_walk(root, gpa, leaf))
 		return -ENOENT;
 	hpa = leaf->hpa + (gpa - leaf->address);
 	hpa &= ~(uint64_t)(PHYS_PAGE - 1);

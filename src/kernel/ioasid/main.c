@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* /dev/ioasid: the file and its table of calls. */
+#include "hardware/platform.h"
 #include "kernel/ioasid/internal.h"
 
 #define ARGS_MAX 64u
@@ -35,7 +36,7 @@ static long get_info(const struct ioasid_ctx *ctx, void *args)
 	if (!space && info->ioasid != IOASID_INVALID)
 		return -ENOENT;
 	*info = (struct ioasid_info){ .ioasid = info->ioasid,
-				      .page_sizes = pt_page_sizes(PT_VTD_SS),
+				      .page_sizes = pt_page_sizes((enum pt_format)platform_tables()->iommu),
 				      .iova_last = (1ull << 57) - 1,
 				      .locked_pages = current_task()->pinned_vm };
 	if (!space)

@@ -5,6 +5,7 @@
  * a v2 unmap that would cut a mapping is EINVAL, a v1 unmap takes the whole of it, or nothing when it
  * begins inside.
  */
+#include "hardware/platform.h"
 #include "kernel/iommufd/private.h"
 #include "swtio/uapi/vfio_type1.h"
 
@@ -71,7 +72,7 @@ static long type1_info(const struct iommufd_ioas *ioas, bool v2, uint64_t arg)
 	fits = argsz >= total;
 	put_le32(&w, fits ? argsz : total);
 	put_le32(&w, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
-	put_le64(&w, ioas->hwpts ? pt_page_sizes(PT_VTD_SS) : ~(uint64_t)(PHYS_PAGE - 1));
+	put_le64(&w, ioas->hwpts ? pt_page_sizes((enum pt_format)platform_tables()->iommu) : ~(uint64_t)(PHYS_PAGE - 1));
 	put_le32(&w, fits ? INFO_BYTES : 0);
 	put_le32(&w, 0);
 	if (fits && copy_to_user(arg + INFO_BYTES, caps, c.at))

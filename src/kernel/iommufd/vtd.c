@@ -2,10 +2,10 @@
 /* The driver of Intel's IOMMU: second-stage tables with a domain id each, for PCI functions. */
 #include <string.h>
 
+#include "hardware/platform.h"
 #include "kernel/iommufd/driver.h"
 
 /* VT-d 11.4.2 and 11.4.3 */
-#define CAP_SAGAW_5_LEVEL (1ull << 11)
 #define ECAP_DT (1ull << 2)		/* device TLBs: ATS */
 #define ECAP_NEST (1ull << 26)
 #define ECAP_PASID (1ull << 40)
@@ -22,6 +22,7 @@ static bool vtd_dirty_capable(const struct iommufd_device *idev)
 static int vtd_hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt *hwpt,
 			 uint32_t flags, const struct iommufd_user_data *data)
 {
+	const struct platform_tables *tables = platform_tables();
 	int did;
 
 	(void)idev;
@@ -37,7 +38,7 @@ static int vtd_hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt 
 	if (did < 0)
 		return did;
 	hwpt->did = (uint16_t)did;
-	return pt_init(&hwpt->pt, PT_VTD_SS, iommu_cap() & CAP_SAGAW_5_LEVEL ? 5 : 4);
+	return pt_init(&hwpt->pt, (enum pt_format)tables->iommu, tables->iommu_levels);
 }
 
 static void vtd_hwpt_free(const struct iommufd_hwpt *hwpt)

@@ -163,6 +163,7 @@ static uint32_t next_number(void)
 static long create_vm(uint64_t type)
 {
 	const struct kvm_platform *platform = platform_of_type(type);
+	const struct platform_tables *tables = platform_tables();
 	const struct file *file;
 	struct kvm *kvm;
 	char name[32];
@@ -177,9 +178,9 @@ static long create_vm(uint64_t type)
 	kvm->number = next_number();
 	if (!kvm->number)
 		return -ENOMEM;
-	rc = pt_init(&kvm->ept, PT_EPT, 4);
+	rc = pt_init(&kvm->ept, (enum pt_format)tables->cpu, tables->cpu_levels);
 	if (!rc && platform->private_memory)
-		rc = pt_init(&kvm->mirror, PT_EPT, 4);
+		rc = pt_init(&kvm->mirror, (enum pt_format)tables->cpu, tables->cpu_levels);
 	if (rc)
 		return rc;
 	if (platform->create) {
