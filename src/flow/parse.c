@@ -291,7 +291,7 @@ static int parse_step(struct line *line)
 
 static int parse_actor(struct line *line, const char *word, struct flow_action *action)
 {
-	for (uint8_t i = 0; i < FLOW_ACTORS; i++) {
+	for (unsigned int i = 0; i < FLOW_ACTORS; i++) {
 		size_t n = strlen(actor_names[i]);
 
 		if (strncmp(word, actor_names[i], n))
@@ -300,7 +300,7 @@ static int parse_actor(struct line *line, const char *word, struct flow_action *
 			action->instance = 1;
 		else if (word[n])
 			continue;
-		action->actor = i;
+		action->actor = (uint8_t)i;
 		return 0;
 	}
 	return fail(line,

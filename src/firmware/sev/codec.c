@@ -153,6 +153,9 @@ bool sev_command_decode(unsigned int command, const uint8_t *buffer, size_t len,
 
 /* -- messages -------------------------------------------------------------------------------- */
 
+#define ALGORITHM_AES_256_GCM 1u
+#define HEADER_VERSION 1u
+
 static void nonce_of(uint64_t sequence, uint8_t iv[SPDM_IV])
 {
 	struct writer w = writer_of(iv, SPDM_IV);
@@ -170,8 +173,8 @@ int sev_message_seal(const uint8_t key[32], uint64_t sequence, uint8_t type, con
 	put_space(&w, 32);
 	put_le64(&w, sequence);
 	put_space(&w, 8);
-	put_u8(&w, 1);
-	put_u8(&w, 1);
+	put_u8(&w, ALGORITHM_AES_256_GCM);
+	put_u8(&w, HEADER_VERSION);
 	put_le16(&w, SEV_MESSAGE_HEADER);
 	put_u8(&w, type);
 	put_u8(&w, 1);
@@ -191,7 +194,7 @@ int sev_message_open(const uint8_t key[32], uint64_t sequence, const uint8_t *me
 		     uint8_t *type, uint8_t *payload, size_t cap)
 {
 	struct reader r = reader_of(message, len);
-	uint8_t iv[SPDM_IV];
+	uint8_t iv[SPDM_IV], algorithm, version;
 	uint64_t said;
 	uint16_t header, size;
 	int rc;
@@ -199,13 +202,15 @@ int sev_message_open(const uint8_t key[32], uint64_t sequence, const uint8_t *me
 	get_bytes(&r, 32);
 	said = get_le64(&r);
 	get_bytes(&r, 8);
-	if (get_u8(&r) != 1 || get_u8(&r) != 1)
-		return -EPROTO;
+	algorithm = get_u8(&r);
+	version = get_u8(&r);
 	header = get_le16(&r);
 	*type = get_u8(&r);
 	get_u8(&r);
 	size = get_le16(&r);
-	if (r.bad || said != sequence || header != SEV_MESSAGE_HEADER || size > cap ||
+	if (r.bad || algorithm != ALGORITHM_AES_256_GCM || version != HEADER_VERSION)
+		return -EPROTO;
+	if (said != sequence || header != SEV_MESSAGE_HEADER || size > cap ||
 	    size > len - SEV_MESSAGE_HEADER)
 		return -EPROTO;
 	nonce_of(sequence, iv);

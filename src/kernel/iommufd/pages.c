@@ -209,7 +209,8 @@ static int extent_append(struct iopt_pages *pages, uint64_t offset, uint64_t hpa
 		pages->more = grown;
 		pages->room = room;
 	}
-	last = image_write(&extents_of(pages)[pages->extents++]);
+	last = image_write(&extents_of(pages)[pages->extents]);
+	pages->extents++;
 	*last = (struct iopt_extent){ offset, hpa, len };
 	return 0;
 }
