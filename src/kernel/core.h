@@ -10,6 +10,9 @@ int kernel_core_power_on(void);
 void task_forget(const struct task *task);		/* all it had is closed */
 /* Releases again what a dead task left half released; `dying` counts as dead too, 0: nobody more. */
 void files_reap(uint32_t dying);
+/* Whether any file's release has begun or was put off; what the current task has put off. */
+bool files_releasing(void);
+void files_put(void);
 
 /* Of the memory of this process, by the drop-in: 0, -EFAULT; -ENOSYS there is none. */
 int user_copy(void *to, const void *from, size_t len);

@@ -17,7 +17,7 @@ struct kernel_root {
 	struct kernel_options options;
 	uint32_t next_generation;
 	uint32_t next_task;
-	uint32_t releasing;		/* files whose release has begun and not ended */
+	uint32_t releasing;		/* files whose release has begun or was put off, and has not ended */
 	const struct file *files[FILES_MAX];
 	const struct task *tasks[TASKS_MAX];
 };
@@ -237,19 +237,27 @@ void file_get(const struct file *file)
 	w->refs++;
 }
 
-static void file_release(const struct file *file)
+static void file_releasing(const struct file *file, bool later)
 {
-	const struct file_ops *ops = file_type_ops[file->type];
-	const struct file **slot;
 	struct file *w = image_write(file);
 	uint32_t *releasing;
 
 	w->releaser = current ? current->id : 0;
-	if (!w->releasing) {
-		w->releasing = true;
-		releasing = image_write(&kernel_root()->releasing);
-		++*releasing;
-	}
+	w->later = later;
+	if (w->releasing)
+		return;
+	w->releasing = true;
+	releasing = image_write(&kernel_root()->releasing);
+	++*releasing;
+}
+
+static void file_release(const struct file *file)
+{
+	const struct file_ops *ops = file_type_ops[file->type];
+	const struct file **slot;
+	uint32_t *releasing;
+
+	file_releasing(file, false);
 	if (ops->release)
 		ops->release(file);
 	slot = image_write(&kernel_root()->files[file->id - 1]);
@@ -264,6 +272,41 @@ void file_put(const struct file *file)
 	struct file *w = image_write(file);
 
 	if (--w->refs == 0)
+		file_release(file);
+}
+
+void file_put_later(const struct file *file)
+{
+	struct file *w = image_write(file);
+
+	if (!current || file->refs > 1) {
+		file_put(file);
+		return;
+	}
+	w->refs = 0;
+	file_releasing(file, true);
+}
+
+bool files_releasing(void)
+{
+	return kernel_root()->releasing;
+}
+
+static const struct file *put_off_next(void)
+{
+	const struct kernel_root *root = kernel_root();
+
+	for (uint32_t i = 0; root->releasing && i < FILES_MAX; i++)
+		if (root->files[i] && root->files[i]->later && root->files[i]->releaser == current->id)
+			return root->files[i];
+	return NULL;
+}
+
+void files_put(void)
+{
+	const struct file *file;
+
+	while ((file = put_off_next()))		/* one's release may put off another */
 		file_release(file);
 }
 

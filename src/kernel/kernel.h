@@ -37,6 +37,7 @@ struct file {
 	uint32_t refs;
 	uint32_t flags;			/* O_ACCMODE, O_NONBLOCK */
 	bool releasing;			/* release has begun */
+	bool later;			/* or will at the end of the call (file_put_later) */
 	bool client;			/* one reference is real descriptors of client processes */
 	uint32_t releaser;		/* task running release, once refs is 0; reaped if that task dies */
 	uint64_t position;
@@ -136,6 +137,9 @@ void file_client_set(const struct file *file);		/* the caller's reference is now
 void file_client_drop(const struct file *file);		/* the last of them is gone */
 void file_get(const struct file *file);
 void file_put(const struct file *file);			/* may run release */
+/* For who is in the middle of a change: release, which may commit, runs when the system call is over,
+ * as Linux's fput() has it. Outside of a call it runs at once. */
+void file_put_later(const struct file *file);
 /* Installs a new descriptor in the current task, taking over the caller's reference. In a client
  * process the shim turns it into a real descriptor when the call returns. fd >= 0 or -EMFILE. */
 int fd_install(const struct file *file, unsigned int flags);

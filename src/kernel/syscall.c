@@ -94,6 +94,13 @@ static long held_call_drop(void *arg)
 	return 0;
 }
 
+static long put_off_run(void *arg)
+{
+	(void)arg;
+	files_put();
+	return 0;
+}
+
 static long call_run(long (*fn)(struct call *call), struct call *call)
 {
 	const struct task *before = current_task();
@@ -108,6 +115,8 @@ static long call_run(long (*fn)(struct call *call), struct call *call)
 	rc = image_call(held_call_run, &held);
 	if (call->file)
 		image_call(held_call_drop, call);
+	if (files_releasing())
+		image_call(put_off_run, NULL);
 	trace_depth_set(depth);
 	current_task_set(before);
 	image_leave();
@@ -633,6 +642,7 @@ static long do_exit_call(struct call *call)
 static long do_exit_last(struct call *call)
 {
 	files_reap(call->task->id);
+	files_put();
 	image_commit();
 	task_forget(call->task);
 	return 0;

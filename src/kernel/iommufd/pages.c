@@ -382,7 +382,7 @@ static void pages_free(const struct iopt_pages *pages)
 		dmabuf_detach(pages->dmabuf, DMABUF_IMPORTER_IOMMUFD, pages);
 	image_free(pages);
 	if (file)
-		file_put(file);
+		file_put_later(file);	/* the tree of areas is being changed */
 }
 
 void iopt_pages_link(struct iopt_pages *pages, struct iopt_area *area)
