@@ -19,7 +19,7 @@ size_t doe_object_give(const struct spdm_wire *out, uint64_t hpa)
 	put_le32(&w, (uint32_t)(words + DOE_OBJECT_HEADER / 4));
 	put_bytes(&w, out->data, out->len);
 	put_space(&w, words * 4 - out->len);
-	return w.bad || phys_write(hpa, object, w.at, 0) ? 0 : w.at;
+	return w.bad || phys_table_write(hpa, object, w.at, 0) ? 0 : w.at;
 }
 
 bool doe_object_take(uint64_t hpa, uint64_t len, struct spdm_wire *in)

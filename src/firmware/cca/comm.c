@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * COMMUNICATE: the host carries the messages, the RMM says what is in them. What an exchange has
- * taught is committed as it goes: a device's answer cannot be refused afterwards.
+ * taught is committed as it goes: a device's answer cannot be refused afterwards. What is written
+ * to the host's pages is undone with a call whose caller dies in it: the same answer is given again
+ * then, and must still be there.
  */
 #include "firmware/cca/internal.h"
 #include "firmware/doe_object.h"
@@ -51,7 +53,7 @@ void comm_end(const struct cca_comm *comm, enum comm_state state)
 
 void talk_cache(struct talk *talk, unsigned int object, bool begins, const void *bytes, size_t len)
 {
-	if (phys_write(talk->rsp, bytes, len, 0))
+	if (phys_table_write(talk->rsp, bytes, len, 0))
 		return;
 	talk->flags |= COMM_CACHE_RSP | (begins ? COMM_RSP_RESET : 0);
 	talk->object = object;
@@ -227,7 +229,7 @@ static uint64_t exit_write(const struct talk *talk, enum talk_end end)
 	put_le64(&w, end == TALK_WAIT ? BUSY_DELAY_US : 0);
 	put_le64(&w, end == TALK_SEND ? talk->reply_len : 0);
 	put_le64(&w, RESPONSE_TIMEOUT_MS);
-	return phys_write(talk->page + COMM_FLAGS, out, w.at, 0) ? RMI_ERROR_INPUT : RMI_SUCCESS;
+	return phys_table_write(talk->page + COMM_FLAGS, out, w.at, 0) ? RMI_ERROR_INPUT : RMI_SUCCESS;
 }
 
 static uint64_t talk_end(struct talk *talk, enum talk_end end)

@@ -30,39 +30,54 @@ static int realm_create(const struct kvm *kvm)
 {
 	struct kvm_cca *realm = image_alloc(sizeof(*realm), IMAGE_TYPE_KVM_TD);
 	struct kvm *w = image_write(kvm);
-	struct writer params;
-	uint64_t result;
 
 	w->platform = realm;
 	if (!realm)
 		return -ENOMEM;
 	realm->params = image_bulk_alloc(PHYS_PAGE, IMAGE_TYPE_CCA_PAGE);
-	realm->rd = cca_granule_alloc(LANE_KVM, PHYS_PAGE);
-	realm->rtt = cca_granule_alloc(LANE_KVM, PHYS_PAGE);
-	if (!realm->params || !realm->rd || !realm->rtt)
-		return -ENOMEM;
-	params = writer_of(image_bulk_write(realm->params, PHYS_PAGE), PHYS_PAGE);
-	put_space(&params, REALM_PARAM_RTT_BASE);
-	put_le64(&params, realm->rtt);
-	result = call(RMI_REALM_CREATE, realm->rd, phys_of(realm->params), 0);
-	return cca_host_errno(result);
+	return realm->params ? 0 : -ENOMEM;
 }
 
 static int vcpu_create(const struct kvm_vcpu *vcpu)
 {
-	const struct kvm_cca *realm = kvm_cca(vcpu->kvm);
 	struct kvm_cca_vcpu *rv = image_alloc(sizeof(*rv), IMAGE_TYPE_KVM_TD);
 	struct kvm_vcpu *w = image_write(vcpu);
-	uint64_t result;
 
+	if (kvm_cca(vcpu->kvm)->active)
+		return -EBUSY;
 	w->platform = rv;
 	if (!rv)
 		return -ENOMEM;
 	rv->run = image_bulk_alloc(PHYS_PAGE, IMAGE_TYPE_CCA_PAGE);
-	rv->rec = cca_granule_alloc(LANE_KVM, PHYS_PAGE);
-	if (!rv->run || !rv->rec)
+	return rv->run ? 0 : -ENOMEM;
+}
+
+/* -- building: all at once, each part unless a process that died has made it ----------------- */
+
+static int realm_build(const struct kvm_cca *realm)
+{
+	struct writer params;
+
+	if (cca_granule_make(LANE_KVM, &realm->rd) || cca_granule_make(LANE_KVM, &realm->rtt))
 		return -ENOMEM;
-	result = call(RMI_REC_CREATE, realm->rd, rv->rec, 0);
+	if (granule_state(realm->rd) == GRANULE_RD)
+		return 0;
+	params = writer_of(image_bulk_write(realm->params, PHYS_PAGE), PHYS_PAGE);
+	put_space(&params, REALM_PARAM_RTT_BASE);
+	put_le64(&params, realm->rtt);
+	return cca_host_errno(call(RMI_REALM_CREATE, realm->rd, phys_of(realm->params), 0));
+}
+
+static int rec_build(const struct kvm_cca *realm, const struct kvm_vcpu *vcpu)
+{
+	const struct kvm_cca_vcpu *rv = vcpu->platform;
+	struct kvm_vcpu *w;
+	uint64_t result = 0;
+
+	if (cca_granule_make(LANE_KVM, &rv->rec))
+		return -ENOMEM;
+	if (granule_state(rv->rec) != GRANULE_REC)
+		result = call(RMI_REC_CREATE, realm->rd, rv->rec, 0);
 	if (result)
 		return cca_host_errno(result);
 	w = image_write(vcpu);
@@ -70,6 +85,24 @@ static int vcpu_create(const struct kvm_vcpu *vcpu)
 	w->hw.tee_owner = GRANULE_DATA;
 	w->hw.tee_root = realm->rtt;
 	w->hw.ept = NULL;		/* the RTT has the unprotected half too */
+	return 0;
+}
+
+static int activate(const struct kvm *kvm)
+{
+	const struct kvm_cca *realm = kvm_cca(kvm);
+	int rc = realm_build(realm);
+	struct kvm_cca *w;
+
+	for (unsigned int i = 0; !rc && i < KVM_VCPUS; i++)
+		if (kvm->vcpus[i])
+			rc = rec_build(realm, kvm->vcpus[i]);
+	if (!rc)
+		rc = cca_host_errno(call(RMI_REALM_ACTIVATE, realm->rd, 0, 0));
+	if (rc)
+		return rc;
+	w = image_write(realm);
+	w->active = true;
 	return 0;
 }
 
@@ -81,19 +114,12 @@ static int run_check(const struct kvm_vcpu *vcpu)
 static long vm_op(const struct kvm *kvm, uint64_t arg)
 {
 	struct kvm_arm_rmi_cmd cmd;
-	struct kvm_cca *w;
-	uint64_t result;
 
 	if (copy_from_user(&cmd, arg, sizeof(cmd)))
 		return -EFAULT;
 	if (cmd.id != KVM_ARM_RMI_REALM_ACTIVATE || cmd.pad || kvm_cca(kvm)->active)
 		return -EINVAL;
-	result = call(RMI_REALM_ACTIVATE, kvm_cca(kvm)->rd, 0, 0);
-	if (result)
-		return cca_host_errno(result);
-	w = image_write(kvm_cca(kvm));
-	w->active = true;
-	return 0;
+	return activate(kvm);
 }
 
 /* -- teardown ---------------------------------------------------------------------------------------- */
@@ -106,7 +132,7 @@ static void recs_destroy(const struct kvm *kvm)
 
 		if (!rv)
 			continue;
-		if (granule_state(rv->rec) == GRANULE_REC)
+		if (rv->rec && granule_state(rv->rec) == GRANULE_REC)
 			call(RMI_REC_DESTROY, rv->rec, 0, 0);
 		cca_granule_free(LANE_KVM, rv->rec, PHYS_PAGE);
 		image_bulk_free(rv->run);
@@ -123,7 +149,8 @@ static void realm_destroy(const struct kvm *kvm)
 
 	if (!realm)
 		return;
-	cca_rtt_reclaim(kvm);
+	if (realm->rd)
+		cca_rtt_reclaim(kvm);
 	recs_destroy(kvm);
 	if (realm->rd && granule_state(realm->rd) == GRANULE_RD)
 		call(RMI_REALM_DESTROY, realm->rd, 0, 0);

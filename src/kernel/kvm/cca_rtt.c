@@ -27,19 +27,13 @@ static uint64_t oaddr(uint64_t hpa, uint64_t size)
 static const struct rtt_table *table_new(const struct kvm_cca *realm, uint64_t ipa, unsigned int level)
 {
 	struct rtt_table *table = image_alloc(sizeof(*table), IMAGE_TYPE_KVM_TD);
-	struct kvm_cca *w;
+	struct kvm_cca *w = image_write(realm);
 
 	if (!table)
 		return NULL;
-	table->granule = cca_granule_alloc(LANE_KVM, PHYS_PAGE);
-	if (!table->granule) {
-		image_free(table);
-		return NULL;
-	}
 	table->ipa = ipa;
 	table->level = (uint8_t)level;
 	table->next = realm->tables;
-	w = image_write(realm);
 	w->tables = table;
 	return table;
 }
@@ -54,7 +48,7 @@ int cca_rtt_deepen(const struct kvm *kvm, uint64_t ipa, unsigned int stopped_at)
 		return -EBUSY;
 	ipa &= ~(level_span(stopped_at) - 1);
 	table = table_new(realm, ipa, stopped_at + 1);
-	if (!table)
+	if (!table || cca_granule_make(LANE_KVM, &table->granule))
 		return -ENOMEM;
 	args = (struct smc_args){ .x = { 0, realm->rd, table->granule, ipa, stopped_at + 1 } };
 	return cca_host_errno(cca_call(RMI_RTT_CREATE, &args, NULL));
@@ -223,7 +217,7 @@ static void table_destroy(const struct kvm_cca *realm, const struct rtt_table *t
 	const struct rtt_table *const *link = &realm->tables;
 	const struct rtt_table **w;
 
-	if (granule_state(table->granule) == GRANULE_RTT)
+	if (table->granule && granule_state(table->granule) == GRANULE_RTT)
 		cca_call(RMI_RTT_DESTROY,
 			 &(struct smc_args){ .x = { 0, realm->rd, table->ipa, table->level } }, NULL);
 	cca_granule_free(LANE_KVM, table->granule, PHYS_PAGE);

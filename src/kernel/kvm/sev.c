@@ -269,7 +269,7 @@ static void snp_destroy(const struct kvm *kvm)
 	const struct sev_command args = { .gctx = sev->gctx };
 	struct kvm_sev *w;
 
-	if (sev->gctx && sev->state >= SNP_LAUNCHED)
+	if (sev->gctx)		/* refused when there is no guest of it yet */
 		sev_host_command(LANE_KVM, SEV_CMD_SNP_DECOMMISSION, &args);
 	if (sev->state != SNP_NONE)
 		sev_rmp_reclaim(kvm);

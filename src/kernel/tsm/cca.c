@@ -58,14 +58,8 @@ static int smmu_make(const struct pci_dev *pdev)
 	struct cca_host *w;
 	uint64_t result;
 
-	if (host_make())
-		return -ENOMEM;
-	w = image_write(cca_host());
-	if (!w->l1)
-		w->l1 = cca_granule_alloc(LANE_TSM, PHYS_PAGE);
-	if (!w->l2[index])
-		w->l2[index] = cca_granule_alloc(LANE_TSM, PHYS_PAGE);
-	if (!w->l1 || !w->l2[index])
+	if (host_make() || cca_granule_make(LANE_TSM, &cca_host()->l1) ||
+	    cca_granule_make(LANE_TSM, &cca_host()->l2[index]))
 		return -ENOMEM;
 	if (!cca_host()->active) {
 		result = call(RMI_PSMMU_ACTIVATE, CCA_SMMU, cca_host()->l1);
@@ -87,13 +81,12 @@ static int pdev_make(const struct pci_dev *pdev, unsigned int end)
 	const struct cca_worker *worker = &link->worker[end];
 	uint8_t *params = cca_params(link);
 	uint16_t rid = end == CCA_EP ? pdev->rid : fn->root_port;
-	struct cca_link *w = image_write(link);
+	struct cca_link *w;
 	uint64_t result;
 
-	if (!w->pdev[end])
-		w->pdev[end] = cca_granule_alloc(LANE_TSM, PHYS_PAGE);
-	if (!w->pdev[end] || cca_worker_make(worker))
+	if (cca_granule_make(LANE_TSM, &link->pdev[end]) || cca_worker_make(worker))
 		return -ENOMEM;
+	w = image_write(link);
 	w->worker[end].pdev = w->pdev[end];
 	cca_param(params, PDEV_PARAM_FLAGS, end == CCA_EP ? PDEV_FLAG_SPDM : 0);
 	cca_param(params, PDEV_PARAM_ID, rid);

@@ -60,16 +60,20 @@ int cca_delegate(enum lane from, uint64_t hpa, uint64_t len)
 	return rc;
 }
 
-uint64_t cca_granule_alloc(enum lane from, uint64_t len)
+int cca_granule_make(enum lane from, const uint64_t *granule)
 {
-	const void *page = image_bulk_alloc(len, IMAGE_TYPE_CCA_PAGE);
+	const void *page;
+	uint64_t *w;
 
-	if (!page)
-		return 0;
-	if (!cca_delegate(from, phys_of(page), len))
-		return phys_of(page);
-	image_bulk_free(page);
-	return 0;
+	if (!*granule) {
+		page = image_bulk_alloc(PHYS_PAGE, IMAGE_TYPE_CCA_PAGE);
+		if (!page)
+			return -ENOMEM;
+		w = image_write(granule);
+		*w = phys_of(page);
+	}
+	return granule_state(*granule) == GRANULE_UNDELEGATED ?
+		       cca_delegate(from, *granule, PHYS_PAGE) : 0;
 }
 
 void cca_granule_free(enum lane from, uint64_t hpa, uint64_t len)

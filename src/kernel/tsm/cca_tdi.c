@@ -115,14 +115,11 @@ static int vdev_make(const struct pci_dev *pdev)
 	const struct cca_tdi *tdi = cca_tdi_of(pdev);
 	const struct cca_link *link = link_of(pdev);
 	uint8_t *params = cca_params(link);
-	struct cca_tdi *w = image_write(tdi);
 	struct cca_worker *worker;
 	struct smc_args args;
 	uint64_t result;
 
-	if (!w->vdev)
-		w->vdev = cca_granule_alloc(LANE_TSM, PHYS_PAGE);
-	if (!w->vdev || cca_worker_make(&tdi->worker))
+	if (cca_granule_make(LANE_TSM, &tdi->vdev) || cca_worker_make(&tdi->worker))
 		return -ENOMEM;
 	worker = image_write(&tdi->worker);
 	worker->is_vdev = true;
@@ -179,6 +176,7 @@ static bool session_alive(const struct pci_dev *pdev)
 static int unlock_step(const struct pci_dev *pdev)
 {
 	struct smc_args args = operands(pdev);
+	bool alive = session_alive(pdev);
 	uint64_t result;
 
 	switch (vdev_state(pdev)) {
@@ -195,7 +193,7 @@ static int unlock_step(const struct pci_dev *pdev)
 		result = cca_host_call(LANE_TSM, RMI_VDEV_UNLOCK, &args);
 		if (result)
 			return cca_host_errno(result);
-		if (session_alive(pdev))
+		if (alive)		/* nothing is asked between: who dies there has asked nothing */
 			cca_worker_run(pdev->tsm, &cca_tdi_of(pdev)->worker);
 		return 1;
 	}
