@@ -9,8 +9,7 @@
 #include "swtio/uapi/tsm.h"
 #include "vmm/internal.h"
 
-#define OBJECT_MAX (64u << 10)
-#define REQUEST_OBJECT 16u		/* of a guest request: what the host keeps (kernel/tsm/tsm.h) */
+#define OBJECT_MAX VMM_ANSWER_MAX
 
 static long realm_finalize(const struct vmm_call *call)
 {
@@ -28,26 +27,16 @@ static const struct vmm_device *device_of(const struct vmm *vmm, uint64_t vbdf)
 	return NULL;
 }
 
-/* An object of the host's cache into `out`; its length, or -errno. */
-static long object_fetch(const struct vmm *vmm, const struct vmm_sys *sys,
-			 const struct vmm_device *device, uint64_t object, uint8_t *out)
+/* An object of the host's cache into `out`, OBJECT_MAX bytes; its length, or -errno. */
+static int64_t object_fetch(struct vmm *vmm, const struct vmm_sys *sys,
+			    const struct vmm_device *device, uint64_t object, uint8_t *out)
 {
-	uint8_t in[8];
-	struct iommu_vdevice_tsm_req cmd = {
-		.size = sizeof(cmd),
-		.vdevice_id = device->vdevice,
-		.scope = IOMMU_VDEVICE_TSM_SCOPE_INFO,
-		.req_len = sizeof(in),
-		.resp_len = OBJECT_MAX - 16,
-		.req_uptr = (uint64_t)(uintptr_t)in,
-		.resp_uptr = (uint64_t)(uintptr_t)out,
-	};
-	long rc;
+	const struct vmm_call call = { .vmm = vmm, .sys = sys };
+	uint8_t body[4];
+	const struct vmm_ask ask = { VMM_REQUEST_OBJECT, body, sizeof(body) };
 
-	vmm_put32(in, REQUEST_OBJECT);
-	vmm_put32(in + 4, (uint32_t)object);
-	rc = sys->ioctl(sys->ctx, vmm->iommu, IOMMU_VDEVICE_TSM_REQ, &cmd);
-	return rc < 0 ? rc : (long)cmd.resp_len - rc;
+	vmm_put32(body, (uint32_t)object);
+	return vmm_uapi(vmm)->request(&call, device, &ask, out, OBJECT_MAX);
 }
 
 static uint64_t object_answer(struct vmm *vmm, const struct vmm_sys *sys, struct kvm_run *run)
@@ -56,7 +45,7 @@ static uint64_t object_answer(struct vmm *vmm, const struct vmm_sys *sys, struct
 	uint64_t object = run->hypercall.args[1], offset = run->hypercall.args[2];
 	uint64_t gpa = run->hypercall.args[3] & ~VMM_SHARED_BIT, len = run->hypercall.args[4];
 	uint8_t *bytes;
-	long size;
+	int64_t size;
 
 	if (!device)
 		return RHI_BAD_VDEV;

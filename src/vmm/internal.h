@@ -65,7 +65,8 @@ enum vmm_request {
 	VMM_REQUEST_START,
 	VMM_REQUEST_STATE,
 	VMM_REQUEST_MESSAGE,		/* to the firmware: what follows the operation */
-	VMM_REQUEST_STOP
+	VMM_REQUEST_STOP,
+	VMM_REQUEST_OBJECT = 16		/* what the host keeps, by the u32 that follows */
 };
 #define VMM_ANSWER_MAX 65520u
 #define VMM_BODY_MAX 4096u

@@ -87,6 +87,7 @@ static int64_t request_2026_06(const struct vmm_call *call, const struct vmm_dev
 		[VMM_REQUEST_STATE] = IOMMU_VDEVICE_TSM_REQ_INFO,
 		[VMM_REQUEST_MESSAGE] = IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO,
 		[VMM_REQUEST_STOP] = IOMMU_VDEVICE_TSM_REQ_SET_STATE,
+		[VMM_REQUEST_OBJECT] = IOMMU_VDEVICE_TSM_REQ_READ,
 	};
 	uint8_t in[4 + VMM_BODY_MAX];
 	struct iommu_vdevice_tsm_req_2026_06 cmd = {
