@@ -3,10 +3,10 @@
  * R3.3: processes killed for real, at random, inside kernel calls. A child plays the VMM's life on the
  * shared image and dies by SIGKILL; the parent takes the lock over, closes what the dead process had,
  * and the image verifies, nothing leaks, the device is unlocked and can be used again.
- * SWTIO_KILLS sets how many die (default 150).
+ * SWTIO_FLOW names the life cycle, SWTIO_KILLS how many die in it (default 100), each
+ * somewhere after a step that is as likely as any other.
  */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,71 +19,67 @@
 
 #include <cmocka.h>
 
-#include "check/check.h"
 #include "device/device.h"
-#include "flow/parse.h"
+#include "hardware/platform.h"
 #include "image/arena.h"
-#include "kernel/pci/pci.h"
-#include "kernel/tsm/tsm.h"
+#include "life.h"
+#include "trace/trace.h"
 
-#define VF 0x101
-#define FIRST_STEP 2u		/* after connect */
-#define BIND_STEP 18u
+static long life_ns;			/* how long a life takes here and now */
 
-static uint64_t killed_at;
-static uint64_t baseline[IMAGE_TYPE_MAX];
-
-static char text[1 << 18];
-
-/* The large transfer and the end of the flow are not what is tested here. */
-static void workload_cut(void)
+static long now_ns(void)
 {
-	char *from = strstr(text, "\nstep 32"), *to = from ? strstr(from + 1, "\nstep ") : NULL;
-	char *end;
+	struct timespec now;
 
-	if (to)
-		memmove(from, to, strlen(to) + 1);
-	end = strstr(text, "\nstep 52");
-	if (end)
-		end[1] = '\0';
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static int setup(void **state)
 {
-	const char *path = getenv("SWTIO_FLOW");
-	FILE *file = path ? fopen(path, "r") : NULL;
-	struct flow_error error;
-
 	(void)state;
-	if (!file || !fread(text, 1, sizeof(text) - 1, file))
+	if (life_start())
 		return -1;
-	fclose(file);
-	workload_cut();
-	if (flow_start(text, NULL, &error) || flow_run_step() != 1)
-		return -1;
-	/* One life makes what stays: the objects of the actors, tables that only grow. */
-	while (flow_run_step() > 0)
+	life_ns = now_ns();
+	while (flow_run_step() > 0 && life_now() != life_first(PHASE_END))
 		;
-	flow_vmm_kill(0);
-	for (unsigned int type = 1; type < IMAGE_TYPE_MAX; type++)
-		baseline[type] = image_live((enum image_type)type);
-	return flow_rewind(FIRST_STEP);
+	life_ns = now_ns() - life_ns;
+	life_rewind();
+	return 0;
 }
 
+/* Lives of VMs, one after another, until the process is killed. */
 static void child_life(void)
 {
 	for (;;) {
-		while (flow_run_step() > 0)
+		while (flow_run_step() > 0 && life_now() != life_first(PHASE_END))
 			;
-		flow_rewind(FIRST_STEP);
+		flow_vmm_kill(0);
+		flow_rewind(life_first(PHASE_SETUP));
 	}
+}
+
+/* Any step of the VMM's life, as likely as any other. */
+static uint32_t step_of_life(unsigned int *seed)
+{
+	uint32_t count, first, end;
+	const struct flow_step *steps = flow_steps(&count);
+
+	for (first = 0; steps[first].phase < PHASE_SETUP; first++)
+		;
+	for (end = first; end < count && steps[end].phase != PHASE_END; end++)
+		;
+	return steps[first + (uint32_t)rand_r(seed) % (end - first)].number;
 }
 
 /* True when it died inside a call. */
 static bool kill_one(unsigned int *seed)
 {
-	struct timespec nap = { .tv_nsec = rand_r(seed) % 9000000 };
-	pid_t child = fork();
+	struct timespec nap = { .tv_nsec = rand_r(seed) % (life_ns / 4) };
+	pid_t child;
+
+	life_play_to(step_of_life(seed));
+	child = fork();
 
 	if (!child) {
 		child_life();
@@ -93,81 +89,39 @@ static bool kill_one(unsigned int *seed)
 	nanosleep(&nap, NULL);
 	assert_int_equal(kill(child, SIGKILL), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	killed_at = trace_next();
 	return journal_dirty();
 }
 
-/* What the process did last, and what its end did about it. */
-static void story_show(void)
+static void print_phases(const unsigned int in_phase[PHASE_MAX])
 {
-	uint64_t seq = killed_at > 12 ? killed_at - 12 : 1;
-	const struct trace_event *event;
-	const struct file *file;
-
-	for (; seq < trace_next(); seq++) {
-		if (seq == killed_at)
-			print_message("-- killed --\n");
-		event = trace_get(seq);
-		if (event)
-			print_message("%s -> %s: %s %s %#llx\n", lane_name(event->from),
-				      lane_name(event->to), event->name, event->text,
-				      (unsigned long long)event->result);
-	}
-	for (uint32_t id = 1; (file = file_next(&id)); id++)
-		print_message("left: %s, %u references\n", file->path, file->refs);
-}
-
-static void assert_clean(unsigned int round)
-{
-	const struct pci_dev *pdev;
-	const char *cause = NULL;
-	struct tdi_view view;
-	char why[200] = "";
-
-	assert_int_equal(image_enter(), 0);
-	if (image_verify(why, sizeof(why)))
-		fail_msg("round %u: %s", round, why);
-	for (unsigned int type = 1; type < IMAGE_TYPE_MAX; type++)
-		if (image_live((enum image_type)type) > baseline[type]) {
-			story_show();
-			fail_msg("round %u: %s: %llu live, %llu before", round,
-				 image_type_name((enum image_type)type),
-				 (unsigned long long)image_live((enum image_type)type),
-				 (unsigned long long)baseline[type]);
-		}
-	pdev = pci_dev_find(VF);
-	assert_non_null(pdev);
-	if (pci_tsm_quarantined(pdev, &cause))
-		fail_msg("round %u: quarantined: %s", round, cause);
-	assert_false(pci_tsm_bound(pdev));
-	assert_int_equal(device_tdi_view(VF, &view), 0);
-	assert_int_equal(view.state, TDISP_UNLOCKED);
-	image_leave();
+	for (uint8_t phase = PHASE_SETUP; phase < PHASE_END; phase++)
+		if (life_first(phase))
+			print_message("  %-14s %u\n", flow_phase_name(phase), in_phase[phase]);
 }
 
 static void test_r3_3_real_kills_leave_nothing(void **state)
 {
 	const char *count = getenv("SWTIO_KILLS");
-	unsigned int kills = count ? (unsigned int)atoi(count) : 150, seed = 7, inside = 0;
-	struct flow_state flow;
+	unsigned int kills = count ? (unsigned int)atoi(count) : 100, seed = 7, inside = 0;
+	unsigned int in_phase[PHASE_MAX] = { 0 };
+	char what[40];
 
 	(void)state;
 	for (unsigned int round = 0; round < kills; round++) {
+		uint64_t killed_at;
+
 		inside += kill_one(&seed);
+		killed_at = trace_next();
+		in_phase[life_phase(life_now())]++;
 		flow_vmm_kill(0);
-		assert_clean(round);
-		assert_int_equal(flow_rewind(FIRST_STEP), 0);
-		if (round % 50 != 49)
-			continue;
-		while (flow_run_step() > 0)
-			;
-		flow_state(&flow);
-		if (flow.failures)
-			fail_msg("round %u: the next VM cannot use the device: %s", round, flow.first.text);
-		flow_vmm_kill(0);
-		assert_int_equal(flow_rewind(FIRST_STEP), 0);
+		snprintf(what, sizeof(what), "round %u", round);
+		life_assert_clean(what, killed_at);
+		if (round % 50 == 49)
+			life_whole();
+		life_rewind();
 	}
-	print_message("%u of %u were killed inside a call\n", inside, kills);
+	print_message("%u killed, %u of them inside a call; none leaked. By phase:\n", kills, inside);
+	print_phases(in_phase);
 	assert_true(inside > 0);
 }
 
@@ -185,15 +139,15 @@ static void die_at_wait(enum image_wait point, void *arg)
 /* A child that dies at the n-th wait for the device in its bind; false: there are not so many. */
 static bool bind_killed(unsigned int nth)
 {
-	const struct flow_action bind = { .actor = FLOW_VMM, .verb = "tsm-bind" };
+	const struct flow_action bind = life_action(FLOW_VMM, "tsm-bind");
 	pid_t child = fork();
 	int status = 0;
 
 	if (!child) {
+		uint32_t step = life_step_of(bind.verb);
 		struct flow_result result = { 0 };
-		struct flow_state flow;
 
-		for (flow_state(&flow); flow.step < BIND_STEP; flow_state(&flow))
+		while (life_now() < step)
 			flow_run_step();
 		waits_left = nth;
 		image_wait_hook(die_at_wait, NULL);
@@ -201,7 +155,6 @@ static bool bind_killed(unsigned int nth)
 		_exit(result.rc < 0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
-	killed_at = trace_next();
 	if (WIFEXITED(status))
 		assert_int_equal(WEXITSTATUS(status), 0);
 	return WIFSIGNALED(status);
@@ -220,35 +173,50 @@ static uint8_t tdi_state(void)
 {
 	struct tdi_view view;
 
-	assert_int_equal(device_tdi_view(VF, &view), 0);
+	assert_int_equal(device_tdi_view(LIFE_VF, &view), 0);
 	return (uint8_t)view.state;
+}
+
+/* It was told LOCK and nobody has heard: take the answer, ask, then STOP. The PSP brings the command it is
+ * in to its end, and is asked after the STOP. */
+static void assert_maybe_done(uint64_t killed_at)
+{
+	static const char *const ask_stop[PLATFORMS][2] = {
+		[PLATFORM_TDX] = { "TDISP GET_DEVICE_INTERFACE_STATE", "TDISP STOP_INTERFACE" },
+		[PLATFORM_SEV] = { "TDISP STOP_INTERFACE", "TDISP GET_DEVICE_INTERFACE_STATE" },
+		[PLATFORM_CCA] = { "TDISP GET_DEVICE_INTERFACE_STATE", "TDISP STOP_INTERFACE" },
+	};
+	const char *const *events = ask_stop[machine_platform()];
+	uint64_t seq = event_after(killed_at, "DOE answer");
+
+	for (unsigned int i = 0; i < 2; i++)
+		seq = event_after(seq, events[i]);
+	assert_true(seq);
 }
 
 static void test_r3_3_killed_between_lock_and_its_answer(void **state)
 {
-	unsigned int nth = 1, locked_at = 0;
-	uint64_t seq;
+	unsigned int nth = 1, locked = 0;
+	char what[40];
 
 	(void)state;
 	for (; bind_killed(nth); nth++) {
-		bool locked = tdi_state() == TDISP_LOCKED;
+		uint64_t killed_at = trace_next();
+		bool first = tdi_state() == TDISP_LOCKED && !locked;
 
 		flow_vmm_kill(0);
-		if (locked && !locked_at) {
-			/* It was told LOCK and nobody has heard: take the answer, ask, then STOP. */
-			locked_at = nth;
-			seq = event_after(killed_at, "DOE answer");
-			seq = event_after(seq, "TDISP GET_DEVICE_INTERFACE_STATE");
-			seq = event_after(seq, "TDISP STOP_INTERFACE");
-			assert_true(seq);
-		}
-		assert_clean(nth);
-		assert_int_equal(flow_rewind(FIRST_STEP), 0);
+		if (first)
+			assert_maybe_done(killed_at);
+		locked += first;
+		snprintf(what, sizeof(what), "wait %u of a bind", nth);
+		life_assert_clean(what, killed_at);
+		life_rewind();
 	}
-	assert_true(locked_at);
+	print_message("%u killed, one at each wait of a bind; none leaked\n", nth - 1);
+	assert_true(locked);
 	flow_vmm_kill(0);
-	assert_clean(nth);
-	assert_int_equal(flow_rewind(FIRST_STEP), 0);
+	life_assert_clean("no wait of a bind", trace_next());
+	life_rewind();
 }
 
 int main(void)

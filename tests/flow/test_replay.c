@@ -20,13 +20,12 @@
 #include "chart/chart.h"
 #include "flow/flow.h"
 #include "image/arena.h"
+#include "life.h"
 
-#define SAVE_STEP 25u
 #define STEPS_MAX 128u
 
 struct story { char *text; size_t len; };
 
-static char flow_text[1 << 18];
 static struct story uninterrupted;
 static const char *swtio;
 
@@ -52,7 +51,7 @@ static void flow_up(void)
 {
 	struct flow_error error;
 
-	assert_int_equal(flow_start(flow_text, getenv("SWTIO_FLOW"), &error), 0);
+	assert_int_equal(flow_start(life_text(), getenv("SWTIO_FLOW"), &error), 0);
 }
 
 /* Up to and with that step; 0: all. */
@@ -65,16 +64,18 @@ static void play_to(uint32_t last)
 	assert_int_equal(state.failures, 0);
 }
 
+/* To where the device is locked and looked at, and nothing is accepted yet. */
+static void play_half(void)
+{
+	play_to(life_first(PHASE_ATTEST));
+}
+
 static int setup(void **state)
 {
-	const char *path = getenv("SWTIO_FLOW");
-	FILE *file = path ? fopen(path, "r") : NULL;
-
 	(void)state;
 	swtio = getenv("SWTIO_BIN");
-	if (!swtio || !file || !fread(flow_text, 1, sizeof(flow_text) - 1, file))
+	if (!swtio || !life_text())
 		return -1;
-	fclose(file);
 	flow_up();
 	play_to(0);
 	uninterrupted = story_now();
@@ -144,7 +145,7 @@ static void save_half_way(void)
 	assert_true(fd >= 0);
 	close(fd);
 	flow_up();
-	play_to(SAVE_STEP);
+	play_half();
 	assert_int_equal(image_save(saved), 0);
 	image_detach();
 }
@@ -203,7 +204,7 @@ static void test_r7_3_a_second_process_inspects_a_live_host(void **state)
 	(void)state;
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	flow_up();
-	play_to(SAVE_STEP);
+	play_half();
 	hash = image_hash();
 	assert_int_equal(swtio_run(args, &story), 0);
 	story.text[story.len] = '\0';
