@@ -95,8 +95,8 @@ static void nested_up(void)
 	image_commit();
 }
 
-/* Random addresses among `spread` pages, a power of two; each call of a client translates as many as
- * a DMA of 1 MiB takes. The numbers come from a generator, since a list would stand in the caches. */
+/* Random addresses among `spread` pages, a power of two; each call of a client translates as many
+ * as a DMA of 1 MiB takes. The numbers come from a generator: a list would stand in the caches. */
 static double nested_batch(unsigned int spread, unsigned int rounds)
 {
 	struct tlp tlp = { .type = TLP_MEM_READ, .rid = RID, .pasid = TLP_NO_PASID, .len = 8 };

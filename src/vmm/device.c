@@ -55,33 +55,49 @@ static int64_t bind_iommufd(const struct vmm_call *call)
 	return rc;
 }
 
+/* attach [pt=] [pasid=] [dev=] */
 static int64_t attach(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
 	struct vfio_device_attach_iommufd_pt cmd = {
 		.argsz = offsetof(struct vfio_device_attach_iommufd_pt, pasid)
 	};
+	uint64_t pasid;
+	bool of_pasid = vmm_arg(call, "pasid", &pasid);
 	long rc;
 
 	if (!device)
 		return -EDOM;
 	cmd.pt_id = (uint32_t)vmm_arg_or(call, "pt", device->hwpt ? device->hwpt : call->vmm->ioas);
+	if (of_pasid) {
+		cmd.argsz = sizeof(cmd);
+		cmd.flags = VFIO_DEVICE_ATTACH_PASID;
+		cmd.pasid = (uint32_t)pasid;
+	}
 	rc = vmm_ioctl(call, device->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
-	if (!rc)
+	if (!rc && !of_pasid)
 		device->attached = cmd.pt_id;
 	return rc;
 }
 
+/* detach [pasid=] [dev=] */
 static int64_t detach(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
 	struct vfio_device_detach_iommufd_pt cmd = {
 		.argsz = offsetof(struct vfio_device_detach_iommufd_pt, pasid)
 	};
+	uint64_t pasid;
 
 	if (!device)
 		return -EDOM;
-	device->attached = 0;
+	if (vmm_arg(call, "pasid", &pasid)) {
+		cmd.argsz = sizeof(cmd);
+		cmd.flags = VFIO_DEVICE_DETACH_PASID;
+		cmd.pasid = (uint32_t)pasid;
+	} else {
+		device->attached = 0;
+	}
 	return vmm_ioctl(call, device->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
 }
 

@@ -27,6 +27,7 @@ struct vmm_bar *vmm_bar_of(const struct vmm_call *call);	/* bar= of dev= */
 
 static inline long vmm_ioctl(const struct vmm_call *call, int fd, unsigned int cmd, void *arg)
 {
+	call->vmm->calls++;
 	return call->sys->ioctl(call->sys->ctx, fd, cmd, arg);
 }
 

@@ -234,6 +234,15 @@ static int64_t engine_step(const struct vmm_call *call)
 	return n < 0 ? n : 0;
 }
 
+/* calls: ioctls since the last time, to compare ways by. */
+static int64_t calls(const struct vmm_call *call)
+{
+	uint32_t made = call->vmm->calls;
+
+	call->vmm->calls = 0;
+	return made;
+}
+
 /* -- faults ------------------------------------------------------------------------------------ */
 
 static int64_t fault_setup(const struct vmm_call *call)
@@ -312,6 +321,7 @@ const struct vmm_verb vmm_ioasid_verbs[] = {
 	{ "peek", peek },
 	{ "engine", engine },
 	{ "engine-step", engine_step },
+	{ "calls", calls },
 	{ "fault-setup", fault_setup },
 	{ "fault", fault },
 	{ "fault-take", fault_take },

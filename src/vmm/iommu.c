@@ -100,7 +100,8 @@ static int64_t hwpt_alloc(const struct vmm_call *call)
 	return rc ? rc : cmd.out_hwpt_id;
 }
 
-/* nested-alloc parent= addr= dev= [flags=]: a guest's page table, VT-d first stage of 4 levels. */
+/* nested-alloc parent= addr= dev= [flags=] [fault=QUEUE] [type=]: a guest's page table, VT-d first
+ * stage of 4 levels, whatever type says. */
 static int64_t nested_alloc(const struct vmm_call *call)
 {
 	struct vmm_device *device = vmm_device_of(call);
@@ -110,14 +111,17 @@ static int64_t nested_alloc(const struct vmm_call *call)
 		.size = sizeof(cmd),
 		.flags = (uint32_t)vmm_arg_or(call, "flags", 0),
 		.pt_id = (uint32_t)vmm_arg_or(call, "parent", call->vmm->parent_hwpt),
-		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_type = (uint32_t)vmm_arg_or(call, "type", IOMMU_HWPT_DATA_VTD_S1),
 		.data_len = sizeof(s1),
 		.data_uptr = (uint64_t)(uintptr_t)&s1,
+		.fault_id = (uint32_t)vmm_arg_or(call, "fault", 0),
 	};
 	long rc;
 
 	if (!device)
 		return -EDOM;
+	if (cmd.fault_id)
+		cmd.flags |= IOMMU_HWPT_FAULT_ID_VALID;
 	cmd.dev_id = device->devid;
 	rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_HWPT_ALLOC, &cmd);
 	return rc ? rc : cmd.out_hwpt_id;
@@ -139,6 +143,64 @@ static int64_t nested_invalidate(const struct vmm_call *call)
 
 	return vmm_ioctl(call, call->vmm->iommu, IOMMU_HWPT_INVALIDATE, &cmd);
 }
+
+/* -- page requests ----------------------------------------------------------------------------- */
+
+static int64_t fault_queue(const struct vmm_call *call)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	long rc = vmm_ioctl(call, call->vmm->iommu, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	if (rc)
+		return rc;
+	call->vmm->fault_queue = (int)cmd.out_fault_fd;
+	return cmd.out_fault_id;
+}
+
+/* queue-read: takes a page request: its cookie, or ENODATA. */
+static int64_t queue_read(const struct vmm_call *call)
+{
+	struct iommu_hwpt_pgfault request = { 0 };
+	ssize_t n = call->sys->pread(call->sys->ctx, call->vmm->fault_queue, &request,
+				     sizeof(request), 0);
+
+	if (n <= 0)
+		return n ? n : -ENODATA;
+	call->vmm->request_dev = request.dev_id;
+	call->vmm->request_pasid = request.pasid;
+	call->vmm->request_addr = request.addr;
+	return request.cookie;
+}
+
+/* queue-last what=dev, pasid or addr: of what was taken last. */
+static int64_t queue_last(const struct vmm_call *call)
+{
+	const struct vmm *vmm = call->vmm;
+	const struct { const char *name; uint64_t value; } fields[] = {
+		{ "dev", vmm->request_dev },
+		{ "pasid", vmm->request_pasid },
+		{ "addr", vmm->request_addr } };
+	const char *what = vmm_text(call, "what");
+
+	for (size_t i = 0; what && i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (!strcmp(fields[i].name, what))
+			return (int64_t)fields[i].value;
+	return -EDOM;
+}
+
+/* queue-respond cookie= code= */
+static int64_t queue_respond(const struct vmm_call *call)
+{
+	const struct iommu_hwpt_page_response response = {
+		.cookie = (uint32_t)vmm_arg_or(call, "cookie", 0),
+		.code = (uint32_t)vmm_arg_or(call, "code", 0) };
+	ssize_t n = call->sys->pwrite(call->sys->ctx, call->vmm->fault_queue, &response,
+				      sizeof(response), 0);
+
+	return n < 0 ? n : 0;
+}
+
+/* -- the virtual IOMMU ------------------------------------------------------------------------- */
 
 static int64_t viommu_alloc(const struct vmm_call *call)
 {
@@ -209,6 +271,10 @@ const struct vmm_verb vmm_iommu_verbs[] = {
 	{ "hwpt-alloc", hwpt_alloc },
 	{ "nested-alloc", nested_alloc },
 	{ "nested-invalidate", nested_invalidate },
+	{ "fault-queue", fault_queue },
+	{ "queue-read", queue_read },
+	{ "queue-last", queue_last },
+	{ "queue-respond", queue_respond },
 	{ "viommu-alloc", viommu_alloc },
 	{ "vdevice-alloc", vdevice_alloc },
 	{ "destroy", destroy },

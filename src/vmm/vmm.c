@@ -51,7 +51,7 @@ int64_t vmm_verb(
 void vmm_init(struct vmm *vmm)
 {
 	memset(vmm, 0, sizeof(*vmm));
-	vmm->ioasid = -1;
+	vmm->ioasid = vmm->fault_queue = -1;
 	vmm->iommu = vmm->kvm = vmm->vm = vmm->vcpu = vmm->vfio_dev = vmm->ram = vmm->guest_memfd =
 		-1;
 	for (unsigned int i = 0; i < VMM_DEVICES; i++) {

@@ -41,11 +41,14 @@ struct vmm_device {
 };
 
 struct vmm {
-	int iommu, ioasid, kvm, vm, vcpu, vfio_dev;	/* descriptors; -1: not open */
+	int iommu, ioasid, fault_queue, kvm, vm, vcpu, vfio_dev;	/* descriptors; -1: not open */
 	int ram, guest_memfd;
 	uint64_t ram_size, ram_private;	/* bytes; the first ram_private of them are the guest's alone */
 	uint64_t ram_address, run_address, ring_address;
 	uint32_t ioas, parent_hwpt;
+	uint32_t request_dev, request_pasid;	/* the page request that was read last */
+	uint64_t request_addr;
+	uint32_t calls;			/* ioctls since this was asked */
 	uint32_t vm_type;		/* KVM_CREATE_VM's; 0: an ordinary VM */
 	uint32_t uapi;			/* vmm_uapi_find()'s */
 	struct vmm_slot slot[VMM_SLOTS];
