@@ -4,8 +4,10 @@
 
 #include "swtio/uapi/vfio_type1.h"
 
+static int ioasid_fd, gpa_ioasid, device_fd, label1, device2_fd, label2;
+
 /* The older way to a device, through its group, which is given the descriptor. */
-static int device_of_group(int ioasid_fd)
+static int device_of_group(void)
 {
 	char target[128], path[160];
 	ssize_t n = readlink("/sys/bus/pci/devices/0000:01:00.1/iommu_group", target,
@@ -23,16 +25,8 @@ static int device_of_group(int ioasid_fd)
 	return device;
 }
 
-int main(void)
+static void one_device(void)
 {
-	int label1, label2, device_fd, device2_fd, gpa_ioasid;
-	int ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
-	struct ioasid_info info;
-
-	MUST(ioasid_fd >= 0);
-	MUST(ioctl(ioasid_fd, IOASID_CHECK_EXTENSION, IOASID_EXT_API) == IOASID_API_VERSION);
-	guest_memory();
-
 	/* Bind device to IOASID fd */
 	device_fd = device_bind(DEV1, ioasid_fd, &label1);
 	/* Attach device to IOASID */
@@ -44,8 +38,13 @@ int main(void)
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, 0, HVA, GUEST_SIZE, 0));
 	dma_proves(device_fd, NO_PASID, 0x5000, gpa_to_hva(0x5000), 0x9000, gpa_to_hva(0x9000));
 	SAY("one device: bytes at GPA 0x9000 are those of GPA 0x5000");
+}
 
-	/* The reviewer's question: the second device shares the space. Right. */
+/* The reviewer's question: the second device shares the space. Right. */
+static void two_devices(void)
+{
+	struct ioasid_info info;
+
 	device2_fd = device_bind(DEV2, ioasid_fd, &label2);
 	MUST(label1 != label2);
 	MUST(!ioasid_attach(device2_fd, gpa_ioasid));
@@ -54,8 +53,10 @@ int main(void)
 	MUST(!ioctl(ioasid_fd, IOASID_GET_INFO, &info));
 	MUST(info.kind == IOASID_KIND_DMA && info.attached == 2 && !info.children);
 	SAY("two devices on one space, labels %d and %d", label1, label2);
+}
 
-	/* What is refused */
+static void what_is_refused(void)
+{
 	REFUSED(ENOENT, ioasid_attach(device_fd, 999));
 	REFUSED(ENOENT, dma_map(ioasid_fd, 999, 0, HVA, PAGE, 0));
 	REFUSED(EEXIST, dma_map(ioasid_fd, gpa_ioasid, 0x3000, HVA, PAGE, 0));
@@ -66,16 +67,22 @@ int main(void)
 	REFUSED(EINVAL, ioctl(device_fd, VFIO_BIND_IOASID_FD, ioasid_fd));
 	REFUSED(ENOENT, dma_unmap(ioasid_fd, gpa_ioasid, 0x1000, PAGE));
 	REFUSED(ENOTTY, ioctl(ioasid_fd, _IO(IOASID_TYPE, 99)));
+}
 
-	/* A device that is closed is nobody's: its space can be freed once the other has left. */
+/* A device that is closed is nobody's: its space can be freed once the other has left. */
+static void closed_devices(void)
+{
 	close(device2_fd);
 	REFUSED(EBADF, ioasid_attach(device2_fd, gpa_ioasid));
 	MUST(!ioasid_detach(device_fd, gpa_ioasid));
 	REFUSED(ENOENT, ioasid_detach(device_fd, gpa_ioasid));
 	dma_faults(device_fd, NO_PASID, 0x5000, 0x9000);
+}
 
-	/* The same device by its group: bound when it was opened, and with a label of its own. */
-	device2_fd = device_of_group(ioasid_fd);
+/* The same device by its group: bound when it was opened, and with a label of its own. */
+static void by_its_group(void)
+{
+	device2_fd = device_of_group();
 	bus_master(device2_fd);
 	label2 = ioctl(device2_fd, VFIO_BIND_IOASID_FD, ioasid_fd);
 	MUST(label2 > 0);
@@ -84,6 +91,19 @@ int main(void)
 	dma_proves(device2_fd, NO_PASID, 0x6000, gpa_to_hva(0x6000), 0xa000, gpa_to_hva(0xa000));
 	SAY("by its group, label %d", label2);
 	close(device2_fd);
+}
+
+int main(void)
+{
+	ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
+	MUST(ioasid_fd >= 0);
+	MUST(ioctl(ioasid_fd, IOASID_CHECK_EXTENSION, IOASID_EXT_API) == IOASID_API_VERSION);
+	guest_memory();
+	one_device();
+	two_devices();
+	what_is_refused();
+	closed_devices();
+	by_its_group();
 	MUST(!ioctl(ioasid_fd, IOASID_FREE, gpa_ioasid));
 	return 0;
 }

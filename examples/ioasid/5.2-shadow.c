@@ -5,7 +5,7 @@
  */
 #include "tables.h"
 
-static int ioasid_fd, giova_ioasid;
+static int ioasid_fd, gpa_ioasid, giova_ioasid, device_fd1, device_fd2;
 static const struct guest_format *const format = &guest_formats[0];
 
 /* The vIOMMU: the guest said that this page of its table has changed. */
@@ -19,31 +19,19 @@ static void viommu_invalidation(uint64_t root, uint64_t giova)
 			      HVA + (e & 0x000ffffffffff000ull), PAGE, 0));
 }
 
-int main(void)
+static void before_boot(void)
 {
-	int label, device_fd1, device_fd2, gpa_ioasid;
-	struct ioasid_memory mem_info = { .vaddr = HVA, .size = GUEST_SIZE };
-	uint64_t root, locked;
-
-	ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
-	MUST(ioasid_fd >= 0);
-	guest_memory();
-	device_fd1 = device_bind(DEV1, ioasid_fd, &label);
-	device_fd2 = device_bind(DEV2, ioasid_fd, &label);
-
-	/* pre-register the virtual address range for accounting */
-	locked = locked_pages(ioasid_fd);
-	MUST(!ioctl(ioasid_fd, IOASID_REGISTER_MEMORY, &mem_info));
-	MUST(locked_pages(ioasid_fd) == locked + GUEST_SIZE / PAGE);
-
 	/* Attach dev1 and dev2 to gpa_ioasid */
 	gpa_ioasid = ioctl(ioasid_fd, IOASID_ALLOC);
 	MUST(!ioasid_attach(device_fd1, gpa_ioasid));
 	MUST(!ioasid_attach(device_fd2, gpa_ioasid));
 	/* Setup GPA mapping */
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, 0, HVA, GUEST_SIZE, 0));
+}
 
-	/* After boot, guest enables an GIOVA space for dev2 */
+/* After boot, guest enables an GIOVA space for dev2 */
+static void after_boot(void)
+{
 	giova_ioasid = ioctl(ioasid_fd, IOASID_ALLOC);
 	/* First detach dev2 from previous address space */
 	MUST(!ioasid_detach(device_fd2, gpa_ioasid));
@@ -51,9 +39,13 @@ int main(void)
 	/* Then attach dev2 to the new address space */
 	MUST(!ioasid_attach(device_fd2, giova_ioasid));
 	dma_faults(device_fd2, NO_PASID, 0x2000, 0x3000);
+}
+
+static void shadow(void)
+{
+	uint64_t root = table_new();
 
 	/* GIOVA (0x2000) -> GPA (0x1000) -> HVA (0x40001000), and another for the other end */
-	root = table_new();
 	table_map(format, root, 0x2000, 0x1000);
 	viommu_invalidation(root, 0x2000);
 	table_map(format, root, 0x7000, 0x4000);
@@ -70,11 +62,11 @@ int main(void)
 	*table_entry(format, root, 0x7000) = 0;
 	viommu_invalidation(root, 0x7000);
 	dma_faults(device_fd2, NO_PASID, 0x2000, 0x7000);
+}
 
-	/* Registered once, mapped in two spaces, counted once. What was not registered counts
-	 * again. */
-	MUST(locked_pages(ioasid_fd) == locked + GUEST_SIZE / PAGE);
-	MUST(!ioctl(ioasid_fd, IOASID_GET_INFO, &(struct ioasid_info){ .ioasid = giova_ioasid }));
+static void what_is_refused(void)
+{
+	struct ioasid_memory mem_info = { .vaddr = HVA, .size = GUEST_SIZE };
 
 	REFUSED(EEXIST, ioctl(ioasid_fd, IOASID_REGISTER_MEMORY, &mem_info));
 	REFUSED(EBUSY, ioctl(ioasid_fd, IOASID_UNREGISTER_MEMORY, &mem_info));
@@ -85,10 +77,32 @@ int main(void)
 	REFUSED(ENOENT, ioasid_detach(device_fd2, gpa_ioasid));
 	REFUSED(EEXIST, dma_map(ioasid_fd, giova_ioasid, 0x2000, HVA, PAGE, 0));
 	REFUSED(EINVAL, invalidate(ioasid_fd, giova_ioasid, 0, 0));	/* it has no guest table */
+}
+
+int main(void)
+{
+	struct ioasid_memory mem_info = { .vaddr = HVA, .size = GUEST_SIZE };
+	uint64_t locked;
+	int label;
+
+	ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
+	MUST(ioasid_fd >= 0);
+	guest_memory();
+	device_fd1 = device_bind(DEV1, ioasid_fd, &label);
+	device_fd2 = device_bind(DEV2, ioasid_fd, &label);
+	/* pre-register the virtual address range for accounting */
+	locked = locked_pages(ioasid_fd);
+	MUST(!ioctl(ioasid_fd, IOASID_REGISTER_MEMORY, &mem_info));
+	MUST(locked_pages(ioasid_fd) == locked + GUEST_SIZE / PAGE);
+	before_boot();
+	after_boot();
+	shadow();
+	/* Registered once, mapped in two spaces, counted once. */
+	MUST(locked_pages(ioasid_fd) == locked + GUEST_SIZE / PAGE);
+	what_is_refused();
 
 	MUST(!dma_unmap(ioasid_fd, giova_ioasid, 0x2000, PAGE));
 	MUST(!dma_unmap(ioasid_fd, gpa_ioasid, 0, GUEST_SIZE));
-	mem_info = (struct ioasid_memory){ .vaddr = HVA, .size = GUEST_SIZE };
 	MUST(!ioctl(ioasid_fd, IOASID_UNREGISTER_MEMORY, &mem_info));
 	MUST(locked_pages(ioasid_fd) == locked);
 	return 0;

@@ -5,27 +5,22 @@
  */
 #include "example.h"
 
-int main(void)
-{
-	int ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
-	int label, device_fd1, device_fd2, gpa_ioasid, giova_ioasid, other;
-	uint64_t locked;
-	uint8_t *view;
-	int memory;
+static int ioasid_fd, gpa_ioasid, giova_ioasid, device_fd1, device_fd2;
 
-	MUST(ioasid_fd >= 0);
-	memory = guest_memory();
-	device_fd1 = device_bind(DEV1, ioasid_fd, &label);
-	device_fd2 = device_bind(DEV2, ioasid_fd, &label);
+static void before_boot(void)
+{
 	gpa_ioasid = ioctl(ioasid_fd, IOASID_ALLOC);
 	MUST(!ioasid_attach(device_fd1, gpa_ioasid));
 	MUST(!ioasid_attach(device_fd2, gpa_ioasid));
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, 0, HVA, GUEST_SIZE / 2, 0));
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, GUEST_SIZE / 2, HVA + GUEST_SIZE / 2, GUEST_SIZE / 2,
 		      0));
-	locked = locked_pages(ioasid_fd);
+}
 
-	/* After boots */
+static void after_boots(void)
+{
+	uint64_t locked = locked_pages(ioasid_fd);
+
 	/* Make GIOVA space nested on GPA space */
 	giova_ioasid = ioctl(ioasid_fd, IOASID_CREATE_NESTING, gpa_ioasid);
 	MUST(giova_ioasid > 0);
@@ -40,9 +35,12 @@ int main(void)
 	dma_proves(device_fd1, NO_PASID, 0x1000, gpa_to_hva(0x1000), 0x4000, gpa_to_hva(0x4000));
 	MUST(locked_pages(ioasid_fd) == locked);
 	SAY("merged: GIOVA 0x2000 is GPA 0x1000; the child has locked nothing");
+}
 
-	/* No address of this process is involved: its view of the memory may move, and go. */
-	view = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+/* No address of this process is involved: its view of the memory may move, and go. */
+static void without_a_view(int memory)
+{
+	uint8_t *view = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	MUST(view != MAP_FAILED && !munmap(gpa_to_hva(0), GUEST_SIZE));
 	dma_proves(device_fd2, NO_PASID, 0x2000, view + 0x1000, 0x7000, view + 0x4000);
 	MUST(!munmap(view, GUEST_SIZE));
@@ -50,8 +48,11 @@ int main(void)
 	MUST(mmap((void *)HVA, GUEST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
 		  memory, 0) == (void *)HVA);
 	SAY("it survives the VMM moving its own view, and having none");
+}
 
-	/* The parent changes under the child: unmapped, mapped to elsewhere, made read-only. */
+/* The parent changes under the child: unmapped, mapped to elsewhere, made read-only. */
+static void parent_changes(void)
+{
 	MUST(!dma_unmap(ioasid_fd, gpa_ioasid, 0, GUEST_SIZE / 2));
 	dma_faults(device_fd2, NO_PASID, 0x2000, 0x7000);
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, 0, HVA + 0x100000, GUEST_SIZE / 4, 0));
@@ -65,8 +66,10 @@ int main(void)
 	dma_proves(device_fd2, NO_PASID, 0x7000, gpa_to_hva(0x104000), 0x9000,
 		   gpa_to_hva(0x102000));
 	SAY("the merge follows the parent: unmap, remap, permission");
+}
 
-	/* What is refused */
+static void what_is_refused(void)
+{
 	REFUSED(ENOENT, ioctl(ioasid_fd, IOASID_CREATE_NESTING, 999));
 	/* not nested twice */
 	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_CREATE_NESTING, giova_ioasid));
@@ -75,14 +78,34 @@ int main(void)
 	REFUSED(EOVERFLOW, dma_map(ioasid_fd, giova_ioasid, 0x20000, -PAGE, 2 * PAGE, 0));
 	REFUSED(EBUSY, ioctl(ioasid_fd, IOASID_FREE, gpa_ioasid));	/* it has a child */
 	REFUSED(EBUSY, ioctl(ioasid_fd, IOASID_FREE, giova_ioasid));	/* a device is attached */
+}
 
-	/* A mapping to a GPA that is not there yet becomes one when it is. */
-	other = ioctl(ioasid_fd, IOASID_ALLOC_IOASID_NESTED, gpa_ioasid);
+/* A mapping to a GPA that is not there yet becomes one when it is. */
+static void child_first(void)
+{
+	int other = ioctl(ioasid_fd, IOASID_ALLOC_IOASID_NESTED, gpa_ioasid);
 	MUST(!dma_map(ioasid_fd, other, 0, 0x300000, 2 * PAGE, 0));
 	MUST(!ioasid_attach(device_fd2, other));
 	dma_faults(device_fd2, NO_PASID, 0, PAGE);
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, 0x300000, HVA + 0x200000, 2 * PAGE, 0));
 	dma_proves(device_fd2, NO_PASID, 0, gpa_to_hva(0x200000), PAGE, gpa_to_hva(0x201000));
+}
+
+int main(void)
+{
+	int memory, label;
+
+	ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
+	MUST(ioasid_fd >= 0);
+	memory = guest_memory();
+	device_fd1 = device_bind(DEV1, ioasid_fd, &label);
+	device_fd2 = device_bind(DEV2, ioasid_fd, &label);
+	before_boot();
+	after_boots();
+	without_a_view(memory);
+	parent_changes();
+	what_is_refused();
+	child_first();
 	MUST(!ioctl(ioasid_fd, IOASID_FREE, giova_ioasid));
 	return 0;
 }

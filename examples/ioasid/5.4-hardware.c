@@ -8,13 +8,12 @@
 
 static int ioasid_fd, device_fd1, device_fd2, gpa_ioasid;
 
-static void bind_and_use(const struct guest_format *f)
+/* As the proposal has it, in its order. */
+static int bind_pgtable(const struct guest_format *f, uint64_t giova_pgtable)
 {
-	uint64_t giova_pgtable = table_new();
 	struct ioasid_table bind_data = { .addr = giova_pgtable, .format = f->format };
-	int giova_ioasid, at_once;
+	int giova_ioasid;
 
-	/* After boots */
 	/* Make GIOVA space nested on GPA space */
 	giova_ioasid = ioctl(ioasid_fd, IOASID_CREATE_NESTING, gpa_ioasid);
 	MUST(giova_ioasid > 0);
@@ -29,8 +28,15 @@ static void bind_and_use(const struct guest_format *f)
 	dma_proves(device_fd2, NO_PASID, 0x2000, gpa_to_hva(0x1000), 0x7000, gpa_to_hva(0x4000));
 	dma_proves(device_fd1, NO_PASID, 0x1000, gpa_to_hva(0x1000), 0x4000, gpa_to_hva(0x4000));
 	SAY("%s: walked in the guest's memory", f->name);
+	REFUSED(EBUSY, ioctl(ioasid_fd, IOASID_BIND_PGTABLE, &bind_data));
+	bind_data.ioasid = gpa_ioasid;
+	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_BIND_PGTABLE, &bind_data)); /* not nested */
+	return giova_ioasid;
+}
 
-	/* The guest changes its table, and only then says so. */
+/* The guest changes its table, and only then says so. */
+static void invalidations(const struct guest_format *f, int giova_ioasid, uint64_t giova_pgtable)
+{
 	table_map(f, giova_pgtable, 0x7000, 0x5000);
 	dma_proves(device_fd2, NO_PASID, 0x2000, gpa_to_hva(0x1000), 0x7000, gpa_to_hva(0x4000));
 	MUST(!invalidate(ioasid_fd, giova_ioasid, 0x7000, PAGE));
@@ -41,22 +47,22 @@ static void bind_and_use(const struct guest_format *f)
 	/* A table that leads out of the guest leads nowhere. */
 	table_map(f, giova_pgtable, 0x7000, GUEST_SIZE);
 	dma_faults(device_fd2, NO_PASID, 0x2000, 0x7000);
-
-	/* What is refused */
-	REFUSED(EBUSY, ioctl(ioasid_fd, IOASID_BIND_PGTABLE, &bind_data));
 	REFUSED(EINVAL, dma_map(ioasid_fd, giova_ioasid, 0x9000, 0, PAGE, 0));
 	REFUSED(EINVAL, invalidate(ioasid_fd, giova_ioasid, -PAGE, 2 * PAGE));
-	bind_data.ioasid = gpa_ioasid;
-	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_BIND_PGTABLE, &bind_data)); /* not nested */
+}
 
-	/* As the reviewer asks: format and table at allocation, in one call. */
+/* As the reviewer asks: format and table at allocation, in one call. */
+static int alloc_with_pgtable(const struct guest_format *f, uint64_t giova_pgtable)
+{
+	struct ioasid_table bind_data = { .ioasid = gpa_ioasid, .addr = giova_pgtable,
+					  .format = f->format };
+	int at_once;
+
 	table_map(f, giova_pgtable, 0x7000, 0x6000);
 	at_once = ioctl(ioasid_fd, IOASID_ALLOC_IOASID_PGTABLE, &bind_data);
 	MUST(at_once > 0);
 	MUST(!ioasid_attach(device_fd2, at_once));
 	dma_proves(device_fd2, NO_PASID, 0x2000, gpa_to_hva(0x1000), 0x7000, gpa_to_hva(0x6000));
-	MUST(!ioctl(ioasid_fd, IOASID_FREE, giova_ioasid));
-
 	bind_data.format = 77;
 	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_ALLOC_IOASID_PGTABLE, &bind_data));
 	bind_data.format = f->format;
@@ -67,6 +73,18 @@ static void bind_and_use(const struct guest_format *f)
 	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_ALLOC_IOASID_PGTABLE, &bind_data));
 	bind_data.ioasid = 999;
 	REFUSED(ENOENT, ioctl(ioasid_fd, IOASID_ALLOC_IOASID_PGTABLE, &bind_data));
+	return at_once;
+}
+
+static void both_ways(const struct guest_format *f)
+{
+	uint64_t giova_pgtable = table_new();
+	int giova_ioasid, at_once;
+
+	giova_ioasid = bind_pgtable(f, giova_pgtable);
+	invalidations(f, giova_ioasid, giova_pgtable);
+	at_once = alloc_with_pgtable(f, giova_pgtable);
+	MUST(!ioctl(ioasid_fd, IOASID_FREE, giova_ioasid));
 	MUST(!ioasid_attach(device_fd2, gpa_ioasid));
 	MUST(!ioctl(ioasid_fd, IOASID_FREE, at_once));
 }
@@ -87,7 +105,7 @@ int main(void)
 	formats = ioctl(ioasid_fd, IOASID_CHECK_EXTENSION, IOASID_EXT_NESTING_HARDWARE);
 	for (size_t i = 0; i < sizeof(guest_formats) / sizeof(guest_formats[0]); i++) {
 		MUST(formats & 1 << guest_formats[i].format);
-		bind_and_use(&guest_formats[i]);
+		both_ways(&guest_formats[i]);
 	}
 	return 0;
 }

@@ -10,19 +10,20 @@
 #define GPASID2 78u
 
 static const struct guest_format *const format = &guest_formats[0];
+static int ioasid_fd, device_fd1, device_fd2, gpa_ioasid, giova_ioasid, gva_ioasid;
+static uint64_t gva_pgtable1;
 
-int main(void)
+static int detach_pasid(int device, uint32_t ioasid, uint32_t pasid)
 {
-	int ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
-	int label, device_fd1, device_fd2, gpa_ioasid, giova_ioasid, gva_ioasid, other;
-	struct ioasid_table bind_data = { .format = IOASID_FORMAT_VTD };
-	struct vfio_ioasid_attach detach;
-	uint64_t gva_pgtable1;
+	struct vfio_ioasid_attach at_data = { .ioasid = ioasid, .flag = IOASID_ATTACH_USER_PASID,
+					      .user_pasid = pasid };
 
-	MUST(ioasid_fd >= 0);
-	guest_memory();
-	device_fd1 = device_bind(DEV1, ioasid_fd, &label);
-	device_fd2 = device_bind(DEV2, ioasid_fd, &label);
+	return ioctl(device, VFIO_DETACH_IOASID, &at_data);
+}
+
+/* Dev1 in gpa, dev2 in giova. */
+static void before(void)
+{
 	gpa_ioasid = ioctl(ioasid_fd, IOASID_ALLOC);
 	MUST(!ioasid_attach(device_fd1, gpa_ioasid));
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, 0, HVA, GUEST_SIZE, 0));
@@ -30,8 +31,12 @@ int main(void)
 	MUST(!dma_map(ioasid_fd, giova_ioasid, 0x2000, 0x1000, PAGE, 0));
 	MUST(!dma_map(ioasid_fd, giova_ioasid, 0x7000, 0x4000, PAGE, 0));
 	MUST(!ioasid_attach(device_fd2, giova_ioasid));
+}
 
-	/* After boots */
+static void after_boots(void)
+{
+	struct ioasid_table bind_data = { .format = IOASID_FORMAT_VTD };
+
 	/* Make GVA space nested on GPA space */
 	gva_ioasid = ioctl(ioasid_fd, IOASID_CREATE_NESTING, gpa_ioasid);
 	/* Attach dev1 to the new address space and specify vPASID */
@@ -54,8 +59,11 @@ int main(void)
 	dma_proves(device_fd2, NO_PASID, 0x2000, gpa_to_hva(0x1000), 0x7000, gpa_to_hva(0x4000));
 	dma_faults(device_fd1, GPASID2, 0x7f0000002000, 0x7f0000007000);
 	dma_faults(device_fd1, NO_PASID, 0x7f0000002000, 0x7f0000007000);
+}
 
-	/* The reviewer's question: different vPASIDs for the same IOASID. */
+/* The reviewer's question: different vPASIDs for the same IOASID. */
+static void another_pasid(void)
+{
 	MUST(!ioasid_attach_pasid(device_fd2, gva_ioasid, GPASID2));
 	dma_proves(device_fd2, GPASID2, 0x7f0000002000, gpa_to_hva(0x8000), 0x7f0000007000,
 		   gpa_to_hva(0x9000));
@@ -68,28 +76,45 @@ int main(void)
 		   gpa_to_hva(0xa000));
 	dma_proves(device_fd2, GPASID2, 0x7f0000002000, gpa_to_hva(0x8000), 0x7f0000007000,
 		   gpa_to_hva(0xa000));
+}
 
-	/* What is refused */
+static void what_is_refused(void)
+{
+	struct vfio_ioasid_attach detach = { .ioasid = gva_ioasid, .flag = 2 };
+
 	REFUSED(EINVAL, ioasid_attach_pasid(device_fd1, gva_ioasid, 1 << 20));
 	REFUSED(ENOENT, ioasid_attach_pasid(device_fd1, 999, GPASID1));
 	REFUSED(EBUSY, ioctl(ioasid_fd, IOASID_FREE, gva_ioasid));
-	detach = (struct vfio_ioasid_attach){ .ioasid = gva_ioasid, .flag = 2 };
 	REFUSED(EINVAL, ioctl(device_fd1, VFIO_DETACH_IOASID, &detach));
-	detach.flag = IOASID_ATTACH_USER_PASID;
-	detach.user_pasid = GPASID2;	/* dev2's */
-	REFUSED(ENOENT, ioctl(device_fd1, VFIO_DETACH_IOASID, &detach));
-	detach.user_pasid = GPASID1;
-	detach.ioasid = giova_ioasid;	/* attached elsewhere */
-	REFUSED(ENOENT, ioctl(device_fd1, VFIO_DETACH_IOASID, &detach));
+	REFUSED(ENOENT, detach_pasid(device_fd1, gva_ioasid, GPASID2));		/* dev2's */
+	REFUSED(ENOENT, detach_pasid(device_fd1, giova_ioasid, GPASID1));	/* elsewhere */
+}
 
-	/* A PASID moves to another space with nothing in between, and leaves by a detach. */
-	other = ioctl(ioasid_fd, IOASID_CREATE_NESTING, gpa_ioasid);
+/* A PASID moves to another space with nothing in between, and leaves by a detach. */
+static void pasid_moves(void)
+{
+	int other = ioctl(ioasid_fd, IOASID_CREATE_NESTING, gpa_ioasid);
 	MUST(!dma_map(ioasid_fd, other, 0, 0xb000, 2 * PAGE, 0));
 	MUST(!ioasid_attach_pasid(device_fd1, other, GPASID1));
 	dma_proves(device_fd1, GPASID1, 0, gpa_to_hva(0xb000), PAGE, gpa_to_hva(0xc000));
-	detach.ioasid = other;
-	MUST(!ioctl(device_fd1, VFIO_DETACH_IOASID, &detach));
+	MUST(!detach_pasid(device_fd1, other, GPASID1));
 	dma_faults(device_fd1, GPASID1, 0, PAGE);
 	dma_proves(device_fd1, NO_PASID, 0x1000, gpa_to_hva(0x1000), 0x4000, gpa_to_hva(0x4000));
+}
+
+int main(void)
+{
+	int label;
+
+	ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
+	MUST(ioasid_fd >= 0);
+	guest_memory();
+	device_fd1 = device_bind(DEV1, ioasid_fd, &label);
+	device_fd2 = device_bind(DEV2, ioasid_fd, &label);
+	before();
+	after_boots();
+	another_pasid();
+	what_is_refused();
+	pasid_moves();
 	return 0;
 }

@@ -8,7 +8,8 @@
 #include "tables.h"
 
 static const struct guest_format *const format = &guest_formats[0];
-static int ioasid_fd, event;
+static int ioasid_fd, event, gpa_ioasid, gva_ioasid, device_fd1, device_fd2, label1, label2;
+static uint64_t pgtable;
 static struct ioasid_fault_ring *ring;
 
 static struct ioasid_fault fault_next(void)
@@ -38,29 +39,33 @@ static int respond(const struct ioasid_fault *fault, uint32_t code)
 	return ioctl(ioasid_fd, IOASID_FAULT_RESPOND, &response);
 }
 
-int main(void)
+/* All that wait on the space: how many were answered. */
+static int respond_all(uint32_t ioasid)
 {
-	int label1, label2, device_fd1, device_fd2, gpa_ioasid, gva_ioasid;
-	struct ioasid_table table = { .format = IOASID_FORMAT_VTD };
-	struct ioasid_fault_setup setup = { .entries = 3 };
-	struct ioasid_fault_response all = { .flags = IOASID_RESPOND_ALL };
-	struct ioasid_fault one, two, again;
+	struct ioasid_fault_response response = { .ioasid = ioasid, .flags = IOASID_RESPOND_ALL };
 
-	ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
-	MUST(ioasid_fd >= 0);
-	guest_memory();
-	device_fd1 = device_bind(DEV1, ioasid_fd, &label1);
-	device_fd2 = device_bind(DEV2, ioasid_fd, &label2);
-	gpa_ioasid = ioctl(ioasid_fd, IOASID_ALLOC);
+	return ioctl(ioasid_fd, IOASID_FAULT_RESPOND, &response);
+}
+
+/* Two devices on one guest page table, by the names that the reviewer asked for. */
+static void two_devices(void)
+{
+	struct ioasid_table table = { .format = IOASID_FORMAT_VTD };
+
+	gpa_ioasid = ioctl(ioasid_fd, IOASID_ALLOC_IOASID);
 	MUST(!dma_map(ioasid_fd, gpa_ioasid, 0, HVA, GUEST_SIZE, 0));
 	table.ioasid = gpa_ioasid;
-	table.addr = table_new();
+	table.addr = pgtable = table_new();
 	gva_ioasid = ioctl(ioasid_fd, IOASID_ALLOC_IOASID_PGTABLE, &table);
 	MUST(!ioasid_attach(device_fd1, gva_ioasid));
 	MUST(!ioasid_attach(device_fd2, gva_ioasid));
-
 	/* Without a ring nobody could answer: the device is told at once. */
 	dma_faults(device_fd1, NO_PASID, 0x2000, 0x7000);
+}
+
+static void ring_setup(void)
+{
+	struct ioasid_fault_setup setup = { .entries = 3 };
 
 	event = setup.eventfd = eventfd(0, EFD_NONBLOCK);
 	REFUSED(EINVAL, ioctl(ioasid_fd, IOASID_FAULT_SETUP, &setup));	/* no power of two */
@@ -69,9 +74,14 @@ int main(void)
 	REFUSED(EBUSY, ioctl(ioasid_fd, IOASID_FAULT_SETUP, &setup));
 	ring = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ioasid_fd, 0);
 	MUST(ring != MAP_FAILED && ring->entries == 1);
+}
 
-	/* Both devices wait for a page. The ring has one place: the second request stays
-	 * outside. */
+/* Both devices wait for a page. The ring has one place: the second request stays outside. Answers
+ * the first. */
+static struct ioasid_fault both_wait(void)
+{
+	struct ioasid_fault one;
+
 	fill(gpa_to_hva(0x1000), PAGE, 5);
 	MUST(dma_copy(device_fd1, NO_PASID, 0x2000, 0x7000, PAGE) == STATUS_BUSY);
 	MUST(dma_copy(device_fd2, NO_PASID, 0x2000, 0x8000, PAGE) == STATUS_BUSY);
@@ -81,23 +91,32 @@ int main(void)
 	MUST(one.addr == 0x2000 && one.perm == IOASID_DMA_READ);
 	MUST(!(one.flags & IOASID_FAULT_PASID));
 	SAY("fault of label %u at 0x%llx", one.label, (unsigned long long)one.addr);
+	return one;
+}
 
-	/* The guest maps the page that the first wants, and the first alone is resumed; it wants
-	 * its next page then. The second is still waiting, though its page is there. */
-	table_map(format, table.addr, 0x2000, 0x1000);
+/* The guest maps the page that the first wants, and the first alone is resumed; it wants its next
+ * page then. The second is still waiting, though its page is there. Answers the second's. */
+static struct ioasid_fault one_resumes_one(struct ioasid_fault one)
+{
+	struct ioasid_fault two, again;
+
+	table_map(format, pgtable, 0x2000, 0x1000);
 	MUST(!respond(&one, IOASID_RESPONSE_SUCCESS));
 	two = fault_next();
 	MUST(two.label == (uint32_t)label2 && two.addr == 0x2000);
 	MUST(reg_get(device_fd2, STATUS) == STATUS_BUSY);
 	MUST(ring->overflows == 2 && ring->head == ring->tail);
-	all.ioasid = gpa_ioasid;	/* an answer to nobody, but a call: what waits comes in */
-	MUST(ioctl(ioasid_fd, IOASID_FAULT_RESPOND, &all) == 0);
+	MUST(respond_all(gpa_ioasid) == 0);	/* to nobody, but a call: what waits comes in */
 	again = fault_next();
 	MUST(again.label == (uint32_t)label1 && again.addr == 0x7000);
 	MUST(again.perm == IOASID_DMA_WRITE);
 	MUST(again.cookie != one.cookie);
+	return two;
+}
 
-	/* Late, double, wrong */
+/* Late, double, wrong */
+static void what_is_refused(struct ioasid_fault one, struct ioasid_fault two)
+{
 	REFUSED(ENOENT, respond(&one, IOASID_RESPONSE_SUCCESS));
 	one.cookie = 12345;
 	REFUSED(ENOENT, respond(&one, IOASID_RESPONSE_SUCCESS));
@@ -105,18 +124,24 @@ int main(void)
 	one = two;
 	one.ioasid = gpa_ioasid;
 	REFUSED(EINVAL, respond(&one, IOASID_RESPONSE_SUCCESS));	/* not of that space */
-	all.ioasid = 999;
-	REFUSED(ENOENT, ioctl(ioasid_fd, IOASID_FAULT_RESPOND, &all));
+	REFUSED(ENOENT, respond_all(999));
+}
 
-	/* Only the explicit flag answers all that wait on the space. */
-	table_map(format, table.addr, 0x7000, 0x4000);
-	table_map(format, table.addr, 0x8000, 0x5000);
-	all.ioasid = gva_ioasid;
-	MUST(ioctl(ioasid_fd, IOASID_FAULT_RESPOND, &all) == 2);
+/* Only the explicit flag answers all that wait on the space. */
+static void all_resume(void)
+{
+	table_map(format, pgtable, 0x7000, 0x4000);
+	table_map(format, pgtable, 0x8000, 0x5000);
+	MUST(respond_all(gva_ioasid) == 2);
 	MUST(reg_get(device_fd1, STATUS) == 0 && reg_get(device_fd2, STATUS) == 0);
 	MUST(!memcmp(gpa_to_hva(0x1000), gpa_to_hva(0x4000), PAGE));
 	MUST(!memcmp(gpa_to_hva(0x1000), gpa_to_hva(0x5000), PAGE));
-	MUST(ioctl(ioasid_fd, IOASID_FAULT_RESPOND, &all) == 0);
+	MUST(respond_all(gva_ioasid) == 0);
+}
+
+static void pages_that_never_come(void)
+{
+	struct ioasid_fault one;
 
 	/* A guest that cannot have the page: the job fails, its device does not hang. */
 	MUST(dma_copy(device_fd1, NO_PASID, 0x2000, 0x9000, PAGE) == STATUS_BUSY);
@@ -136,9 +161,26 @@ int main(void)
 	MUST(dma_copy(device_fd1, NO_PASID, 0x2000, 0x9000, PAGE) == STATUS_BUSY);
 	MUST(ring->overflows > 2);
 	ring->tail = ring->head;
-	all.ioasid = gva_ioasid;
-	MUST(ioctl(ioasid_fd, IOASID_FAULT_RESPOND, &all) == 0);	/* it comes in now */
+	MUST(respond_all(gva_ioasid) == 0);	/* it comes in now */
 	one = fault_next();
 	MUST(!respond(&one, IOASID_RESPONSE_INVALID));
+}
+
+int main(void)
+{
+	struct ioasid_fault one, two;
+
+	ioasid_fd = open("/dev/ioasid", O_RDWR | O_CLOEXEC);
+	MUST(ioasid_fd >= 0);
+	guest_memory();
+	device_fd1 = device_bind(DEV1, ioasid_fd, &label1);
+	device_fd2 = device_bind(DEV2, ioasid_fd, &label2);
+	two_devices();
+	ring_setup();
+	one = both_wait();
+	two = one_resumes_one(one);
+	what_is_refused(one, two);
+	all_resume();
+	pages_that_never_come();
 	return 0;
 }
