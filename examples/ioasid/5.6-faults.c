@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * R5.6: I/O page faults. Two devices share one guest page table; each asks for pages, each request
+ * R5.6, R5.8: I/O page faults. Two devices share one guest page table; each asks for pages, each request
  * carries its device's label, and each is answered on its own: the others go on waiting.
  */
 #include <sys/eventfd.h>

@@ -67,6 +67,24 @@ static int64_t ioas_map(const struct vmm_call *call)
 	return map_piece(call, &ram);
 }
 
+/* ioas-copy from= iova= to=IOVA [length=]: what the IOAS `from` has at iova, into the one that was
+ * allocated last: the pages are shared. */
+static int64_t ioas_copy(const struct vmm_call *call)
+{
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |
+			 IOMMU_IOAS_MAP_READABLE,
+		.dst_ioas_id = call->vmm->ioas,
+		.src_ioas_id = (uint32_t)vmm_arg_or(call, "from", 0),
+		.length = vmm_arg_or(call, "length", 4096),
+		.dst_iova = vmm_arg_or(call, "to", 0),
+		.src_iova = vmm_arg_or(call, "iova", 0),
+	};
+
+	return vmm_ioctl(call, call->vmm->iommu, IOMMU_IOAS_COPY, &cmd);
+}
+
 static int64_t ioas_unmap(const struct vmm_call *call)
 {
 	struct iommu_ioas_unmap cmd = {
@@ -267,6 +285,7 @@ const struct vmm_verb vmm_iommu_verbs[] = {
 	{ "close-iommu", close_iommu },
 	{ "ioas-alloc", ioas_alloc },
 	{ "ioas-map", ioas_map },
+	{ "ioas-copy", ioas_copy },
 	{ "ioas-unmap", ioas_unmap },
 	{ "hwpt-alloc", hwpt_alloc },
 	{ "nested-alloc", nested_alloc },
