@@ -44,7 +44,7 @@ const struct file_ops *const file_type_ops[FILE_TYPE_MAX] = {
 	[FILE_FAULT] = &fault_file_ops,
 };
 
-static const struct task *current;		/* process-local: who is in the kernel */
+static _Thread_local const struct task *current;	/* who is in the kernel, on this stack */
 static const struct task_hooks *hooks;		/* process-local: set by the drop-in */
 
 static const struct kernel_root *kernel_root(void)

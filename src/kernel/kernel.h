@@ -123,7 +123,7 @@ int kernel_power_on(void);		/* all rooms, in order */
 
 /* -- tasks -- */
 const struct task *current_task(void);
-void current_task_set(const struct task *task);		/* process-local */
+void current_task_set(const struct task *task);		/* of this thread */
 const struct task *task_create(const char *name, int pid);	/* NULL: no memory */
 const struct task *task_find(uint32_t id);
 const struct task *task_next(uint32_t *index);		/* iterates; *index from 0 */

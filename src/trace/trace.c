@@ -15,7 +15,7 @@ struct trace_root {
 	const struct trace_event *ring;
 };
 
-static uint8_t depth;			/* process-local: nesting of the calls on this stack */
+static _Thread_local uint8_t depth;	/* nesting of the calls on this stack */
 static bool disabled;
 
 static const char *const lane_names[LANE_MAX] = {
