@@ -77,6 +77,10 @@ enum device_fault {
 	DEVICE_FAULT_NEW_NONCE,		/* the lock's nonce is another one now: a START finds it stale */
 	DEVICE_FAULT_SPDM_BUSY,		/* next SPDM requests get ERROR Busy */
 	DEVICE_FAULT_SPDM_NOT_READY,	/* next SPDM requests get ResponseNotReady */
+	DEVICE_FAULT_LIE_PAGES,		/* next reports: a range reaches behind its BAR, */
+	DEVICE_FAULT_LIE_ID,		/* is of a BAR that cannot be, */
+	DEVICE_FAULT_LIE_OVERLAP,	/* or begins where another does; */
+	DEVICE_FAULT_LIE_RANGES,	/* or there is a range more than there is room for */
 	DEVICE_FAULT_MAX
 };
 int device_inject(uint16_t rid, enum device_fault fault, unsigned int count);

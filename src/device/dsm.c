@@ -204,6 +204,8 @@ static int wire_in(const uint8_t *req, size_t len, struct spdm_wire *in)
 	get_u8(&r);
 	get_le32(&r);
 	in->len = reader_left(&r);
+	if (in->doe_type == DOE_TYPE_CMA && in->len > sizeof(in->data))
+		in->len = sizeof(in->data); /* enough to be told that it is too large */
 	if (r.bad || vendor != DOE_VENDOR_PCISIG || in->len > sizeof(in->data))
 		return -ENOMSG;
 	if (in->doe_type != DOE_TYPE_CMA && in->doe_type != DOE_TYPE_SECURED)

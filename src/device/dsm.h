@@ -184,7 +184,8 @@ bool lock_configuration_ok(const struct function *fn);
 /* -- report.c --------------------------------------------------------------------------------- */
 struct mmio_range { uint8_t bar; uint16_t attributes; uint32_t first, pages; };
 int report_make(const struct tdi *tdi, const struct function *fn, uint8_t *out, size_t cap);
-void report_disorder(uint8_t *report, size_t len);	/* a lie: the first two ranges swapped */
+/* Tells the lie of a fault; false: it is none that lies. */
+bool report_lie(uint8_t *report, size_t len, enum device_fault fault);
 /* TDISP_RANGE_* of a BAR page under lock flags, -ENOENT: in no range. */
 int report_attributes(const struct tdi *tdi, uint16_t lock_flags, unsigned int bar, uint64_t page);
 enum tdisp_error report_set_attribute(const struct tdi *tdi, uint64_t first, uint32_t pages,

@@ -69,6 +69,10 @@ static const struct {
 	[DEVICE_FAULT_NEW_NONCE] = { "new-nonce", false, inject_nonce },
 	[DEVICE_FAULT_SPDM_BUSY] = { "spdm-busy", true, NULL },
 	[DEVICE_FAULT_SPDM_NOT_READY] = { "spdm-not-ready", true, NULL },
+	[DEVICE_FAULT_LIE_PAGES] = { "lie-pages", true, NULL },
+	[DEVICE_FAULT_LIE_ID] = { "lie-id", true, NULL },
+	[DEVICE_FAULT_LIE_OVERLAP] = { "lie-overlap", true, NULL },
+	[DEVICE_FAULT_LIE_RANGES] = { "lie-ranges", true, NULL },
 };
 
 static const struct { const char *name; enum device_quirk bit; } quirks[] = {

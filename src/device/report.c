@@ -12,6 +12,8 @@
 
 #define REPORT_HEAD 16u		/* up to the first range */
 #define REPORT_RANGE 16u
+#define RANGE_PAGES 8u		/* in a range */
+#define RANGE_ID 14u
 
 enum {
 	INFO_NO_FW_UPDATE = 1,
@@ -125,15 +127,65 @@ int report_make(const struct tdi *tdi, const struct function *fn, uint8_t *out, 
 	return w.bad ? -ENOSPC : (int)w.at;
 }
 
-void report_disorder(uint8_t *report, size_t len)
-{
-	uint8_t first[REPORT_RANGE], *range = report + REPORT_HEAD;
+/* -- lies --------------------------------------------------------------------------------------- */
 
-	if (len < REPORT_HEAD + 2 * REPORT_RANGE)
-		return;
-	memcpy(first, range, REPORT_RANGE);
-	memmove(range, range + REPORT_RANGE, REPORT_RANGE);
-	memcpy(range + REPORT_RANGE, first, REPORT_RANGE);
+static void lie_order(uint8_t *ranges, uint32_t count)
+{
+	uint8_t first[REPORT_RANGE];
+
+	(void)count;
+	memcpy(first, ranges, REPORT_RANGE);
+	memmove(ranges, ranges + REPORT_RANGE, REPORT_RANGE);
+	memcpy(ranges + REPORT_RANGE, first, REPORT_RANGE);
+}
+
+static void number_put(uint8_t *at, uint32_t value, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		at[i] = (uint8_t)(value >> 8 * i);
+}
+
+/* The last range reaches behind its BAR. */
+static void lie_more_pages(uint8_t *ranges, uint32_t count)
+{
+	number_put(ranges + (count - 1) * REPORT_RANGE + RANGE_PAGES, 1u << 20, 4);
+}
+
+static void lie_id(uint8_t *ranges, uint32_t count)
+{
+	number_put(ranges + (count - 1) * REPORT_RANGE + RANGE_ID, 9, 2);
+}
+
+/* The second range begins where the first does. */
+static void lie_overlap(uint8_t *ranges, uint32_t count)
+{
+	(void)count;
+	memcpy(ranges + REPORT_RANGE, ranges, RANGE_PAGES);
+}
+
+/* A range more than there are. */
+static void lie_more_ranges(uint8_t *ranges, uint32_t count)
+{
+	number_put(ranges - 4, count + 1, 4);
+}
+
+bool report_lie(uint8_t *report, size_t len, enum device_fault fault)
+{
+	static void (*const lies[DEVICE_FAULT_MAX])(uint8_t *ranges, uint32_t count) = {
+		[DEVICE_FAULT_LIE_REPORT] = lie_order,
+		[DEVICE_FAULT_LIE_PAGES] = lie_more_pages,
+		[DEVICE_FAULT_LIE_ID] = lie_id,
+		[DEVICE_FAULT_LIE_OVERLAP] = lie_overlap,
+		[DEVICE_FAULT_LIE_RANGES] = lie_more_ranges,
+	};
+	struct reader r = reader_of(report + REPORT_HEAD - 4, 4);
+	uint32_t count = get_le32(&r);
+
+	if (!lies[fault])
+		return false;
+	if (count >= 2 && count <= (len - REPORT_HEAD) / REPORT_RANGE)
+		lies[fault](report + REPORT_HEAD, count);
+	return true;
 }
 
 int report_attributes(const struct tdi *tdi, uint16_t lock_flags, unsigned int bar, uint64_t page)

@@ -94,11 +94,11 @@ static enum tdisp_error handle_report(struct request *rq)
 	if (length > room)
 		length = room;
 	memcpy(report, tdi->report, tdi->report_len);
-	if (tdi->faults[DEVICE_FAULT_LIE_REPORT]) {
-		report_disorder(report, tdi->report_len);
-		if (length == left)	/* the lie is the same in every portion of one report */
-			tdi_fault_take(tdi, DEVICE_FAULT_LIE_REPORT);
-	}
+	/* The lie is the same in every portion of one report. */
+	for (int fault = 0; fault < DEVICE_FAULT_MAX; fault++)
+		if (tdi->faults[fault] && report_lie(report, tdi->report_len, fault) &&
+			length == left)
+			tdi_fault_take(tdi, fault);
 	put_le16(&rq->reply, (uint16_t)length);
 	put_le16(&rq->reply, (uint16_t)(left - length));
 	put_bytes(&rq->reply, report + offset, length);

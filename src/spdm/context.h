@@ -141,8 +141,11 @@ struct spdm_requester {
 	struct spdm_transcript transcript;
 };
 
-enum spdm_connection { SPDM_AT_START, SPDM_AT_VERSION, SPDM_AT_CAPABILITIES, SPDM_AT_ALGORITHMS,
-	SPDM_CONNECTIONS };
+/* LOST: there was one, and a reset took it. */
+enum spdm_connection {
+	SPDM_AT_START, SPDM_AT_LOST, SPDM_AT_VERSION, SPDM_AT_CAPABILITIES, SPDM_AT_ALGORITHMS,
+	SPDM_CONNECTIONS
+};
 
 struct spdm_responder {
 	uint8_t connection;		/* enum spdm_connection: the last message of VCA answered */

@@ -85,7 +85,11 @@ void rsp_connection_reset(
 void spdm_responder_reset(
 	struct spdm_responder *ctx, const struct spdm_responder_ops *ops, void *owner)
 {
+	bool lost = ctx->connection != SPDM_AT_START;
+
 	rsp_connection_reset(ctx, ops, owner);
+	if (lost)
+		ctx->connection = SPDM_AT_LOST;
 }
 
 uint32_t spdm_responder_session_id(const struct spdm_responder *ctx)
@@ -141,6 +145,8 @@ static int request_admit(const struct rsp_call *call, const struct rsp_row *row,
 	const struct spdm_session *s = &call->ctx->session;
 	uint8_t here = RSP_CLEAR;
 
+	if (call->ctx->connection == SPDM_AT_LOST && row->code != SPDM_GET_VERSION)
+		return SPDM_ERROR_REQUEST_RESYNCH;
 	if (!version_fits(call->ctx, row->code, version))
 		return SPDM_ERROR_VERSION_MISMATCH;
 	if (call->secured)
@@ -241,6 +247,8 @@ static int request_handle(struct rsp_call *call)
 			return request_handle(call);
 	} else if (call->r.bad)
 		rc = SPDM_ERROR_INVALID_REQUEST;
+	else if (call->r.len > SPDM_MAX_MESSAGE + SPDM_PADDING)
+		rc = SPDM_ERROR_REQUEST_TOO_LARGE;
 	else if (!row)
 		rc = SPDM_ERROR_UNSUPPORTED_REQUEST;
 	else

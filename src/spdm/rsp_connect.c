@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #define SLOTS 1u /* slot 0 is the only one */
+#define SLOT_MASK 0x0fu
 #define SLOT_SIZE_REQUESTED 1u
 
 int rsp_version(struct rsp_call *call)
@@ -230,7 +231,7 @@ int rsp_digests(struct rsp_call *call)
 	const struct spdm_suite *suite = &call->ctx->transcript.suite;
 	uint8_t digest[SPDM_HASH];
 
-	if (!rsp_call_end(call) || call->param1 || call->param2)
+	if (!rsp_call_end(call))
 		return SPDM_ERROR_INVALID_REQUEST;
 	if (rsp_chain_hash(call, digest))
 		return SPDM_ERROR_UNSPECIFIED;
@@ -250,9 +251,8 @@ int rsp_certificate(struct rsp_call *call)
 	uint8_t blob[SPDM_CHAIN_MAX];
 	bool size_asked;
 
-	size_asked = suite->version >= SPDM_V13 && call->param2 == SLOT_SIZE_REQUESTED;
-	if (!rsp_call_end(call) || call->param1 || (call->param2 && !size_asked) ||
-		(!length && !size_asked))
+	size_asked = suite->version >= SPDM_V13 && (call->param2 & SLOT_SIZE_REQUESTED);
+	if (!rsp_call_end(call) || (call->param1 & SLOT_MASK) || (!length && !size_asked))
 		return SPDM_ERROR_INVALID_REQUEST;
 	total = rsp_chain_blob(suite, call->identity, blob);
 	if (!total)

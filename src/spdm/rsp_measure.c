@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#define MEASURE_RAW 2 /* request attribute: raw values if there are any */
 #define MEASURE_SLOT_MASK 0x0f
 #define SLOT_0 1
 
@@ -115,8 +114,8 @@ static int measurements_answer(struct rsp_call *call)
 		slot = get_u8(&call->r);
 	}
 	context = get_bytes(&call->r, context_len);
-	if (!rsp_call_end(call) || (call->param1 & ~(SPDM_MEASURE_SIGN | MEASURE_RAW)) ||
-		(slot & MEASURE_SLOT_MASK) || !call->ctx->can_measure ||
+	/* The other attributes need no heed: raw values go as they are, and all is measured anew. */
+	if (!rsp_call_end(call) || (slot & MEASURE_SLOT_MASK) || !call->ctx->can_measure ||
 		!blocks_put(call, &w, &count))
 		return SPDM_ERROR_INVALID_REQUEST;
 	if (w.bad)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #define HEARTBEAT_PERIOD 0 /* never ends a session for want of heartbeats */
+#define FINISH_SIGNED 1	   /* request attribute: of mutual authentication, which we do not ask for */
 
 struct exchange {
 	uint16_t session;
@@ -25,15 +26,19 @@ static int exchange_parse(struct rsp_call *call, struct exchange *x)
 	struct spdm_responder *ctx = call->ctx;
 	const uint8_t *opaque;
 	size_t opaque_len;
+	uint8_t policy;
 
 	x->session = get_le16(&call->r);
-	get_le16(&call->r); /* policy, reserved */
+	policy = get_u8(&call->r);
+	get_u8(&call->r);
 	get_bytes(&call->r, SPDM_NONCE);
 	x->peer = get_bytes(&call->r, spdm_suite_exchange(&ctx->transcript.suite));
 	opaque_len = get_le16(&call->r);
 	opaque = get_bytes(&call->r, opaque_len);
 	if (!rsp_call_end(call) || opaque_len > SPDM_OPAQUE_MAX || call->param2)
 		return SPDM_ERROR_INVALID_REQUEST;
+	if (ctx->transcript.suite.version >= SPDM_V13 && (policy & SPDM_POLICY_EVENT_ALL))
+		return SPDM_ERROR_INVALID_REQUEST; /* there are no events */
 	if (!ctx->can_exchange)
 		return SPDM_ERROR_UNEXPECTED_REQUEST;
 	if (handshake_under_way(ctx) ||
@@ -130,7 +135,7 @@ static int finish_check(struct rsp_call *call)
 	size_t hash = spdm_suite_hash(&t->suite);
 	const uint8_t *verify = get_bytes(&call->r, hash);
 
-	if (!rsp_call_end(call) || call->param1 || call->param2)
+	if (!rsp_call_end(call) || (call->param1 & FINISH_SIGNED))
 		return SPDM_ERROR_INVALID_REQUEST;
 	spdm_transcript_add(t, SPDM_PART_KEYS, call->r.p, header);
 	if (spdm_session_finished(&ctx->session, t, SPDM_SIDE_REQUESTER, expected))

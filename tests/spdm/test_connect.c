@@ -221,7 +221,8 @@ static void order_of_requests(void **state)
 			if (i == stage)
 				continue;
 			assert_int_equal(pair_answer(pair, &pair->log[i], &out), 0);
-			assert_spdm_error(&out, SPDM_ERROR_UNEXPECTED_REQUEST);
+			assert_spdm_error(&out, stage ? SPDM_ERROR_UNEXPECTED_REQUEST
+						      : SPDM_ERROR_REQUEST_RESYNCH);
 		}
 		assert_int_equal(pair_answer(pair, &pair->log[stage], &out), 0);
 		assert_int_equal(out.data[1], pair->log[stage + 1].data[1]);

@@ -56,10 +56,14 @@ static int go_on(
 }
 
 /* GET_CERTIFICATE's length is advice that no signature covers: what is asked for in other portions
- * is the same chain, checked by its hash. */
+ * is the same chain, checked by its hash. Nor are reserved bits of it and of GET_DIGESTS covered,
+ * which are not looked at. */
 static bool is_advice(const struct spdm_wire *wire, size_t at)
 {
-	return wire->data[1] == SPDM_GET_CERTIFICATE && (at == 6 || at == 7);
+	if (wire->data[1] == SPDM_GET_DIGESTS)
+		return at == 2 || at == 3;
+	return wire->data[1] == SPDM_GET_CERTIFICATE &&
+	       (at == 2 || at == 3 || at == 6 || at == 7);
 }
 
 /* Flips one bit of every byte of one message, from the same state each time. */

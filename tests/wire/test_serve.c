@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Devices behind sockets: the framing, many connections, peers that stall, flood and lie. The server
- * is a process of its own, as `swtio device` is. */
+/* Devices behind sockets: the framing, many connections, peers that stall, flood and lie. The
+ * server is a process of its own, as `swtio device` is. */
 #include "peer.h"
+
+#include <fcntl.h>
+#include <limits.h>
+
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* valgrind makes curves thirty times slower: there, a sample. */
+#define STALL_STRIDE (RUNNING_ON_VALGRIND ? 17 : 1)
+#define STALL_MS 60 /* how long an answer is waited for */
 
 static const uint8_t discovery[12] = {1, 0, 0, 0, 3, 0, 0, 0, 0};
 static const uint8_t discovered[12] = {1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 1};
@@ -192,17 +206,22 @@ static void state_in_the_clear(void **state)
 	close(fd);
 }
 
-/* So many answers of a device, and then silence. */
+/* So many answers of a device, and then silence. When the requester goes before that, how many there
+ * were is the exit status. */
 static void relay(int from, int to, unsigned int answers)
 {
-	for (unsigned int i = 0; i < answers; i++) {
+	unsigned int i;
+
+	for (i = 0; i < answers; i++) {
 		uint8_t payload[8192], frame[WIRE_HEADER + 8192];
 		size_t len = 0;
 		uint32_t command = frame_receive(from, payload, &len);
 
+		if (!command)
+			_exit((int)i);
 		frame_send(to, command, WIRE_TRANSPORT_DOE, payload, len);
 		frame_receive(to, frame + WIRE_HEADER, &len);
-		wire_frame_write(frame, WIRE_NORMAL, (uint32_t)len);
+		wire_frame_write(frame, command, (uint32_t)len);
 		if (send(from, frame, WIRE_HEADER + len, MSG_NOSIGNAL) < 0)
 			break;
 	}
@@ -210,41 +229,86 @@ static void relay(int from, int to, unsigned int answers)
 	_exit(0);
 }
 
-/* A responder that stops answering, at each object in turn: the TSM gives up in its time. */
+/* A TSM through such a relay; what the relay's exit status was, if it ended by itself. */
+static int play_through(
+	struct rig *rig, int listener, unsigned int answers, int wait_ms, struct tsm_result *result)
+{
+	struct spdm_requester *requester = calloc(1, spdm_requester_size());
+	const struct tsm_options options = {.function_id = PF, .last = TSM_START};
+	struct sockaddr_in at;
+	socklen_t at_len = sizeof(at);
+	struct wire_link link;
+	pid_t proxy = fork();
+	int rc, status;
+
+	if (!proxy)
+		relay(accept(listener, NULL, NULL), dial(rig->port), answers);
+	getsockname(listener, (struct sockaddr *)&at, &at_len);
+	spdm_requester_init(requester, NULL, 0);
+	spdm_requester_trust_own_root(requester, true);
+	assert_int_equal(wire_link_open(&link, "127.0.0.1", ntohs(at.sin_port), wait_ms), 0);
+	rc = tsm_run(&link, requester, &options, result);
+	close(link.fd);
+	if (rc)
+		kill(proxy, SIGKILL);
+	waitpid(proxy, &status, 0);
+	free(requester);
+	return rc ? rc : WEXITSTATUS(status);
+}
+
+/* A responder that stops answering, at each object of the whole way in turn: the TSM gives up in its
+ * time. To the device it was a requester that left at each message in turn: it serves the next. */
 static void stalling_responder(void **state)
 {
 	struct tsm_result *result = calloc(1, sizeof(*result));
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), all;
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t at_len = sizeof(at);
 	struct rig *rig = *state;
 
 	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(listener, 1), 0);
-	getsockname(listener, (struct sockaddr *)&at, &at_len);
-	for (unsigned int answers = 0; answers < 12; answers++) {
-		struct spdm_requester *requester = calloc(1, spdm_requester_size());
-		const struct tsm_options options = {.function_id = PF, .last = TSM_START};
-		struct wire_link link;
-		pid_t proxy = fork();
-		int rc;
+	all = play_through(rig, listener, UINT_MAX, WAIT_MS, result);
+	assert_in_range(all, 40, 99);
+	for (int answers = 0; answers < all; answers += STALL_STRIDE) {
+		int rc = play_through(rig, listener, (unsigned int)answers, STALL_MS, result);
 
-		if (!proxy)
-			relay(accept(listener, NULL, NULL), dial(rig->port), answers);
-		spdm_requester_init(requester, NULL, 0);
-		spdm_requester_trust_own_root(requester, true);
-		assert_int_equal(
-			wire_link_open(&link, "127.0.0.1", ntohs(at.sin_port), 150), 0);
-		rc = tsm_run(&link, requester, &options, result);
 		assert_int_equal(rc, -ETIMEDOUT);
 		assert_non_null(strstr(result->why, "no answer in time"));
-		close(link.fd);
-		kill(proxy, SIGKILL);
-		waitpid(proxy, NULL, 0);
-		free(requester);
+		assert_int_equal(play(rig->port, PF, TSM_LOCK, result), 0);
 	}
 	close(listener);
 	free(result);
+}
+
+/* One that sends and never reads is not read from either, once its answers pile up; others are
+ * served, and it costs no more than its two buffers. */
+static void flood(void **state)
+{
+	struct rig *rig = *state;
+	static uint8_t frame[WIRE_HEADER + sizeof(discovery)];
+	int fd = dial(rig->port), other;
+	size_t sent = 0;
+
+	wire_frame_write(frame, WIRE_NORMAL, sizeof(discovery));
+	memcpy(frame + WIRE_HEADER, discovery, sizeof(discovery));
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	for (int full = 0; full < 20;) {
+		ssize_t n = send(fd, frame + sent % sizeof(frame),
+			sizeof(frame) - sent % sizeof(frame), MSG_NOSIGNAL);
+
+		if (n > 0) {
+			sent += (size_t)n;
+			full = 0;
+		} else {
+			assert_int_equal(errno, EAGAIN);
+			full++;
+			poll(NULL, 0, 5);
+		}
+	}
+	other = dial(rig->port);
+	assert_discovery(other);
+	close(other);
+	close(fd);
 }
 
 #define TEST(name, fn)                                                                             \
@@ -261,6 +325,7 @@ int main(void)
 		TEST("one after the other and at once", many),
 		TEST("the TDISP state in the clear", state_in_the_clear),
 		TEST("a responder that stalls at each message", stalling_responder),
+		TEST("a flood that nobody reads the answers of", flood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

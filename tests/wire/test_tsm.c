@@ -92,6 +92,10 @@ static void device_refuses(void **state)
 		{DEVICE_FAULT_NO_ENTROPY, -EREMOTEIO, TSM_LOCK, "0x103"},
 		{DEVICE_FAULT_TDISP_BUSY, -EREMOTEIO, TSM_LOCK, "0x003"},
 		{DEVICE_FAULT_LIE_REPORT, -EBADMSG, TSM_REPORT, "not in the order of their BARs"},
+		{DEVICE_FAULT_LIE_PAGES, -EBADMSG, TSM_REPORT, "overlap"},
+		{DEVICE_FAULT_LIE_ID, -EBADMSG, TSM_REPORT, "BAR that cannot be"},
+		{DEVICE_FAULT_LIE_OVERLAP, -EBADMSG, TSM_REPORT, "overlap"},
+		{DEVICE_FAULT_LIE_RANGES, -EBADMSG, TSM_REPORT, "end of the address space"},
 	};
 	struct rig *rig = *state;
 
