@@ -70,7 +70,8 @@ static void machine(uint64_t seed)
 
 /* The second chain, as a blob with its root's hash. */
 static uint8_t chain[4096], key[512], anchor[2048], blob[SPDM_MAX_MESSAGE];
-static size_t chain_len = sizeof(chain), key_len = sizeof(key), anchor_len = sizeof(anchor), blob_len;
+static size_t chain_len = sizeof(chain), key_len = sizeof(key), anchor_len = sizeof(anchor);
+static size_t blob_len;
 
 static void second_make(void)
 {

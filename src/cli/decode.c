@@ -13,7 +13,7 @@
 
 #define CAPTURE_MAX (1u << 28)
 
-/* -- as text: a line a layer -------------------------------------------------------------------- */
+/* -- as text: a line a layer ----------------------------------------------------------------- */
 
 struct text { unsigned int depth; uint64_t start; };
 
@@ -51,7 +51,7 @@ static void text_end(void *arg)
 	putchar('\n');
 }
 
-/* -- as JSON: an object a packet ----------------------------------------------------------------- */
+/* -- as JSON: an object a packet ------------------------------------------------------------- */
 
 struct json { cJSON *packet, *layers, *layer; };
 
@@ -96,7 +96,7 @@ static void json_end(void *arg)
 	cJSON_Delete(json->packet);
 }
 
-/* -- the command ----------------------------------------------------------------------------------- */
+/* -- the command ----------------------------------------------------------------------------- */
 
 static int keylog_read(struct decode *decode, const char *path)
 {
@@ -136,7 +136,8 @@ static void summary(const struct decode *decode, bool json)
 	struct decode_stats stats;
 
 	decode_stats(decode, &stats);
-	fprintf(json ? stderr : stdout, "%u objects: %u records, %u of them opened; %u IDE_KM and %u TDISP requests; "
+	fprintf(json ? stderr : stdout,
+		"%u objects: %u records, %u of them opened; %u IDE_KM and %u TDISP requests; "
 		"%u malformed\n", stats.packets, stats.secured, stats.opened, stats.ide_km, stats.tdisp,
 		stats.malformed);
 }
@@ -167,7 +168,9 @@ static int play(const char *path, const char *keylog, const struct decode_sink *
 static int decode(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "keylog", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 },
+		{ "keylog", required_argument, NULL, 'k' },
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
 	};
 	struct text text = { 0 };
 	struct json json = { 0 };

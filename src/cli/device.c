@@ -147,7 +147,8 @@ static int fault_set(uint16_t rid, const char *text)
 	snprintf(name, sizeof(name), "%.*s", colon ? (int)(colon - text) : (int)strlen(text), text);
 	fault = device_fault_by_name(name);
 	return fault < 0 ? fault :
-		device_inject(rid, (enum device_fault)fault, colon ? (unsigned int)strtoul(colon + 1, NULL, 0) : 1);
+		device_inject(rid, (enum device_fault)fault,
+			colon ? (unsigned int)strtoul(colon + 1, NULL, 0) : 1);
 }
 
 static int identity_set(const struct device_options *o, uint16_t rid)
@@ -158,8 +159,10 @@ static int identity_set(const struct device_options *o, uint16_t rid)
 
 	if (!o->identity && !o->chain)
 		return CLI_OK;
-	snprintf(chain, sizeof(chain), "%s%s", o->identity ? o->identity : o->chain, o->identity ? "/" SETUP_CHAIN : "");
-	snprintf(key, sizeof(key), "%s%s", o->identity ? o->identity : o->key, o->identity ? "/" SETUP_KEY : "");
+	snprintf(chain, sizeof(chain), "%s%s", o->identity ? o->identity : o->chain,
+		o->identity ? "/" SETUP_CHAIN : "");
+	snprintf(key, sizeof(key), "%s%s", o->identity ? o->identity : o->key,
+		o->identity ? "/" SETUP_KEY : "");
 	rc = cli_identity_load(chain, key, &bytes);
 	if (!rc && device_identity_set(rid, bytes.chain, bytes.chain_len, bytes.key, bytes.key_len))
 		rc = cli_cannot("%s: longer than a device keeps", chain);

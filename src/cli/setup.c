@@ -27,7 +27,8 @@ struct setup_options {
 	bool force;
 };
 
-static int file_write(const char *dir, const char *name, const void *bytes, size_t len, mode_t mode, bool force)
+static int file_write(const char *dir, const char *name, const void *bytes, size_t len, mode_t mode,
+	bool force)
 {
 	char path[4096];
 	int fd, rc = 0;
@@ -68,7 +69,8 @@ static char *manifest_text(const struct setup_options *options)
 		char what[128], hex[2 * DIGEST + 1];
 		int len = snprintf(what, sizeof(what), "%s %s %s", options->name, measured[i], version);
 
-		spdm_requester_digest((const uint8_t *)what, (size_t)len < sizeof(what) ? (size_t)len : sizeof(what) - 1, digest);
+		spdm_requester_digest((const uint8_t *)what,
+			(size_t)len < sizeof(what) ? (size_t)len : sizeof(what) - 1, digest);
 		hex_write(digest, sizeof(digest), hex);
 		cJSON_AddNumberToObject(one, "index", i + 1);
 		cJSON_AddStringToObject(one, "what", measured[i]);
@@ -87,8 +89,8 @@ static int identity_write(const struct setup_options *options)
 	uint8_t chain[4096], key[512], anchor[2048];
 	size_t chain_len = sizeof(chain), key_len = sizeof(key), anchor_len = sizeof(anchor);
 	char *manifest = manifest_text(options);
-	int rc = spdm_make_identity(options->name, options->curve, chain, &chain_len, key, &key_len, anchor,
-				    &anchor_len);
+	int rc = spdm_make_identity(options->name, options->curve, chain, &chain_len, key,
+		&key_len, anchor, &anchor_len);
 
 	if (rc || !manifest || spdm_key_pem(key, key_len, pem, sizeof(pem))) {
 		free(manifest);
@@ -107,7 +109,7 @@ static int identity_write(const struct setup_options *options)
 	return rc;
 }
 
-/* -- what was set up, read again ---------------------------------------------------------------- */
+/* -- what was set up, read again ------------------------------------------------------------- */
 
 static bool digest_read(const cJSON *item, uint8_t digest[DIGEST])
 {
@@ -162,7 +164,7 @@ int setup_measurements_load(const char *dir, uint16_t rid)
 	return wrong ? cli_cannot("%s: %s", path, wrong) : CLI_OK;
 }
 
-/* -- the command --------------------------------------------------------------------------------- */
+/* -- the command ----------------------------------------------------------------------------- */
 
 static int setup_options_parse(int argc, char **argv, struct setup_options *options)
 {

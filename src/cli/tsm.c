@@ -59,7 +59,8 @@ static int option_take(int c, struct tsm_cli *o)
 			cli_usage(&cli_tsm_command, "'%s' is no BB:DD.F", optarg) : CLI_OK;
 	case 'u':
 		return step_parse(optarg, &o->tsm.last) ?
-			cli_usage(&cli_tsm_command, "steps are discover, connect, attest, keys, lock, report, start") : CLI_OK;
+			cli_usage(&cli_tsm_command, "steps are discover, connect, attest, "
+				"keys, lock, report, start") : CLI_OK;
 	default:
 		return CLI_USAGE;
 	}

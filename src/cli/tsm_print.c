@@ -58,8 +58,8 @@ static const char *attributes_text(uint16_t bits, char out[64])
 	return at ? out : "TEE";
 }
 
-static unsigned int certificates(const struct spdm_requester *requester, const struct tsm_result *result,
-	struct spdm_certificate_info info[CERTIFICATES])
+static unsigned int certificates(const struct spdm_requester *requester,
+	const struct tsm_result *result, struct spdm_certificate_info info[CERTIFICATES])
 {
 	size_t len, head = 4 + hash_sizes[result->agreed.hash];
 	const uint8_t *chain = spdm_requester_chain(requester, &len);
@@ -92,7 +92,8 @@ static void print_measurements(const struct spdm_requester *requester)
 	printf("measurements    %u, signed\n", spdm_requester_measurement_count(requester));
 	while (reader_left(&r) && block_next(&r, &block)) {
 		hex_text(block.value, block.len > 64 ? 64 : block.len, hex, sizeof(hex));
-		printf("  %u  %s%s  %s%s\n", block.index, (block.type & 0x7f) < 8 ? types[block.type & 0x7f] : "?",
+		printf("  %u  %s%s  %s%s\n", block.index,
+		       (block.type & 0x7f) < 8 ? types[block.type & 0x7f] : "?",
 		       block.type & 0x80 ? ", raw" : "", hex, block.len > 64 ? "..." : "");
 	}
 }
@@ -112,13 +113,15 @@ static void print_interface(const struct tsm_result *result)
 		printf("  device info  %u bytes\n", in->device_info_len);
 }
 
-void tsm_print(const struct tsm_result *result, const struct spdm_requester *requester, const char *anchor)
+void tsm_print(const struct tsm_result *result, const struct spdm_requester *requester,
+	const char *anchor)
 {
 	const struct spdm_agreement *agreed = &result->agreed;
 
 	if (agreed->peer_flags) {
-		printf("SPDM            %s, %s, %s, %s, AES-256-GCM; capabilities 0x%x\n", versions[agreed->version],
-		       hashes[agreed->hash], signatures[agreed->asym], exchanges[agreed->dhe], agreed->peer_flags);
+		printf("SPDM            %s, %s, %s, %s, AES-256-GCM; capabilities 0x%x\n",
+		       versions[agreed->version], hashes[agreed->hash], signatures[agreed->asym],
+		       exchanges[agreed->dhe], agreed->peer_flags);
 		print_chain(result, requester, anchor);
 	}
 	if (result->session)
@@ -126,8 +129,8 @@ void tsm_print(const struct tsm_result *result, const struct spdm_requester *req
 	if (result->done >> TSM_ATTEST & 1)
 		print_measurements(requester);
 	if (result->done >> TSM_KEYS & 1)
-		printf("IDE             %02x:%02x.%x, port %u of %u, capability 0x%08x, %u register DWs\n", result->bus,
-		       result->device_function >> 3, result->device_function & 7, 0u, result->max_port,
+		printf("IDE             %02x:%02x.%x, port %u of %u, capability 0x%08x, %u register DWs\n",
+		       result->bus, result->device_function >> 3, result->device_function & 7, 0u, result->max_port,
 		       result->ide_capability, result->ide_dwords);
 	if (result->done >> TSM_LOCK & 1)
 		printf("TDISP           1.0, lock flags 0x%x, %u address bits\n", result->lock_flags_supported,
@@ -144,7 +147,7 @@ void tsm_print(const struct tsm_result *result, const struct spdm_requester *req
 		fprintf(stderr, "swtio tsm: %s: %s\n", tsm_step_name((enum tsm_step)result->failed), result->why);
 }
 
-/* -- JSON ----------------------------------------------------------------------------------------- */
+/* -- JSON ------------------------------------------------------------------------------------ */
 
 static void json_hex(cJSON *to, const char *name, const uint8_t *bytes, size_t len)
 {
@@ -158,8 +161,8 @@ static void json_hex(cJSON *to, const char *name, const uint8_t *bytes, size_t l
 	free(hex);
 }
 
-static void json_chain(cJSON *json, const struct tsm_result *result, const struct spdm_requester *requester,
-	const char *anchor)
+static void json_chain(cJSON *json, const struct tsm_result *result,
+	const struct spdm_requester *requester, const char *anchor)
 {
 	struct spdm_certificate_info info[CERTIFICATES];
 	unsigned int n = certificates(requester, result, info);

@@ -59,7 +59,8 @@ void spdm_cleanse(void *p, size_t len);
 
 /* -- elliptic curves (curve.c) --------------------------------------------------------------- */
 int spdm_ecdh_make(unsigned int curve, uint8_t scalar[SPDM_SCALAR], uint8_t point[SPDM_DHE]);
-int spdm_ecdh_derive(unsigned int curve, const uint8_t scalar[SPDM_SCALAR], const uint8_t point[SPDM_DHE],
+int spdm_ecdh_derive(unsigned int curve, const uint8_t scalar[SPDM_SCALAR],
+		     const uint8_t point[SPDM_DHE],
 		     const uint8_t peer[SPDM_DHE], uint8_t secret[SPDM_SCALAR]);
 
 /* A public key from X || Y, or NULL; and X || Y of a key: their length, or -EIO. */
@@ -78,8 +79,9 @@ int spdm_verify(const struct spdm_suite *suite, EVP_PKEY *key, enum spdm_purpose
 		const uint8_t hash[SPDM_HASH], const uint8_t signature[SPDM_SIG]);
 
 /* -- certificates (x509.c) ------------------------------------------------------------------- */
-/* Checks an SPDM chain blob up to the anchor and gives the leaf's key, which is of the suite's curve
- * and which the caller frees. The clock of the simulated host starts anywhere, so that validity times are not looked at. */
+/* Checks an SPDM chain blob up to the anchor and gives the leaf's key, which is of the suite's
+ * curve and which the caller frees. The clock of the simulated host starts anywhere, so that
+ * validity times are not looked at. */
 int spdm_chain_verify(const struct spdm_suite *suite, const uint8_t *anchor, size_t anchor_len,
 		      const uint8_t *blob, size_t len, EVP_PKEY **leaf);
 

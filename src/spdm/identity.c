@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes a device's certificates, as its vendor would: root, intermediate, leaf, all on one curve, with
- * the extensions SPDM asks of a leaf (DSP0274 1.2, certificate requirements).
+ * Makes a device's certificates, as its vendor would: root, intermediate, leaf, all on one curve,
+ * with the extensions SPDM asks of a leaf (DSP0274 1.2, certificate requirements).
  */
 #include "spdm/crypto.h"
 

@@ -170,7 +170,7 @@ static uint8_t error_version(const struct rsp_call *call, uint8_t version, uint8
 	return spdm_version_of(version, call->ctx->offer.versions) >= 0 ? version : SPDM_VERSION_10;
 }
 
-/* -- answers that take their time --------------------------------------------------------------- */
+/* -- answers that take their time ------------------------------------------------------------ */
 
 void spdm_responder_put_off(struct spdm_responder *ctx, uint8_t busy, uint8_t not_ready)
 {

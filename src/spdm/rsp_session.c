@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #define HEARTBEAT_PERIOD 0 /* never ends a session for want of heartbeats */
-#define FINISH_SIGNED 1	   /* request attribute: of mutual authentication, which we do not ask for */
+#define FINISH_SIGNED 1	   /* request attribute, of mutual authentication: we ask for none */
 
 struct exchange {
 	uint16_t session;
@@ -56,7 +56,8 @@ static int exchange_put(struct rsp_call *call, struct exchange *x)
 	struct writer o = writer_of(opaque, sizeof(opaque));
 	int rc;
 
-	if (spdm_random(random, sizeof(random)) || spdm_ecdh_make(ctx->transcript.suite.dhe, x->scalar, x->point))
+	if (spdm_random(random, sizeof(random)) ||
+		spdm_ecdh_make(ctx->transcript.suite.dhe, x->scalar, x->point))
 		return SPDM_ERROR_UNSPECIFIED;
 	if (!++ctx->next_session)
 		ctx->next_session = 1;

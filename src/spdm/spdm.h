@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SPDM 1.2 and 1.3 (DSP0274), secured messages (DSP0277) over DOE: both ends. A context is plain bytes that
- * its owner keeps in the image (no pointer, no libcrypto object inside); libcrypto is used through
+ * SPDM 1.2 and 1.3 (DSP0274), secured messages (DSP0277) over DOE: both ends. A context is plain
+ * bytes that its owner keeps in the image (no pointer, no libcrypto object inside); libcrypto is used through
  * a library context of our own whose random numbers come from image_random().
  *
  * Used by firmware (requester) and device (responder); this room knows neither.
@@ -61,7 +61,8 @@ void spdm_requester_init(struct spdm_requester *ctx, const uint8_t *trust_anchor
  * judges the chain himself, as a TD judges what the TDX module passes on. */
 void spdm_requester_trust_own_root(struct spdm_requester *ctx, bool trust);
 /* The key, X || Y, by which signatures are verified from now on, whatever the chain says. For a
- * requester whose user has verified the chain (chain.h). 0, or -EINVAL: it does not fit what was agreed on. */
+ * requester whose user has verified the chain (chain.h). 0, or -EINVAL: it does not fit what was
+ * agreed on. */
 int spdm_requester_peer_key(struct spdm_requester *ctx, const uint8_t *point, size_t len);
 /* Both ends' choice to offer HANDSHAKE_IN_THE_CLEAR: FINISH travels unencrypted when both do. Off
  * after init. */
@@ -128,8 +129,8 @@ void spdm_responder_init(struct spdm_responder *ctx);
 void spdm_responder_allow_clear_handshake(struct spdm_responder *ctx, bool allow);
 /* From the next GET_VERSION on. The signature algorithm is the one of the identity's key. */
 void spdm_responder_offer(struct spdm_responder *ctx, const struct spdm_offer *offer);
-/* Puts requests off: the next `busy` get ERROR Busy, then the next `not_ready` ResponseNotReady, to be
- * asked for with RESPOND_IF_READY. Those of the negotiation are answered at once. */
+/* Puts requests off: the next `busy` get ERROR Busy, then the next `not_ready` ResponseNotReady, to
+ * be asked for with RESPOND_IF_READY. Those of the negotiation are answered at once. */
 void spdm_responder_put_off(struct spdm_responder *ctx, uint8_t busy, uint8_t not_ready);
 /* One request in, one answer out. 0, or -ENOMSG: answer nothing. Never fails on hostile input;
  * -ENODEV without an image, -EUCLEAN for a damaged context. A record in the session that is not

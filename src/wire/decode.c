@@ -291,7 +291,8 @@ static bool record_open(struct decode *decode, const struct spdm_wire *wire, uin
 	return false;
 }
 
-static void secured_decode(struct decode *decode, struct reader *r, enum capture_direction direction)
+static void secured_decode(
+	struct decode *decode, struct reader *r, enum capture_direction direction)
 {
 	struct spdm_wire wire = {.doe_type = 2, .len = reader_left(r)};
 	struct reader head;

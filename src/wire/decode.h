@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * DOE objects taken apart, layer by layer: DOE, SPDM, secured messages (with the keys of a key log),
- * PCI-SIG's vendor-defined IDE_KM and TDISP. Follows the connection: sizes depend on what was
+ * DOE objects taken apart, layer by layer: DOE, SPDM, secured messages (with the keys of a key
+ * log), PCI-SIG's vendor-defined IDE_KM and TDISP. Follows the connection: sizes depend on what was
  * negotiated before.
  */
 #ifndef SWTIO_WIRE_DECODE_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Certificate chains: as a peer's blob, as the files of an identity. A chain that is not the one made
- * here is not verified: nobody else has the root's key. */
+/* Certificate chains: as a peer's blob, as the files of an identity. A chain that is not the one
+ * made here is not verified: nobody else has the root's key. */
 #include "fuzz.h"
 
 static uint8_t chain[4096], key[512], anchor[2048], blob[SPDM_CHAIN_MAX];
-static size_t chain_len = sizeof(chain), key_len = sizeof(key), anchor_len = sizeof(anchor), blob_len;
+static size_t chain_len = sizeof(chain), key_len = sizeof(key), anchor_len = sizeof(anchor);
+static size_t blob_len;
 static const struct spdm_suite suite;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

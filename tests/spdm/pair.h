@@ -77,8 +77,9 @@ static inline void pair_setup_with(struct pair *pair, uint64_t seed, enum spdm_c
 	pair->chain_len = sizeof(pair->chain);
 	pair->key_len = sizeof(pair->key);
 	pair->anchor_len = sizeof(pair->anchor);
-	assert_int_equal(spdm_make_identity("test device", pair->curve, pair->chain, &pair->chain_len, pair->key,
-				 &pair->key_len, pair->anchor, &pair->anchor_len),
+	assert_int_equal(spdm_make_identity("test device", pair->curve, pair->chain,
+				 &pair->chain_len, pair->key, &pair->key_len, pair->anchor,
+				 &pair->anchor_len),
 		0);
 	for (unsigned int i = 0; i < 3; i++) {
 		memset(pair->values[i], (int)i + 1, SPDM_HASH);

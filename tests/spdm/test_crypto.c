@@ -192,7 +192,9 @@ static void signature_covers_prefix_and_hash(void **state)
 	pair_setup(pair, 3);
 	p = pair->key;
 	memset(hash, 0x77, sizeof(hash));
-	assert_int_equal(spdm_sign(&suite_12, pair->key, pair->key_len, SPDM_SIGN_KEY_EXCHANGE, hash, sig), 0);
+	assert_int_equal(spdm_sign(&suite_12, pair->key, pair->key_len, SPDM_SIGN_KEY_EXCHANGE,
+				 hash, sig),
+		0);
 	for (int i = 0; i < 4; i++)
 		memcpy(message + 16 * i, "dmtf-spdm-v1.2.*", 16);
 	memcpy(message + 100 - strlen(context), context, strlen(context));

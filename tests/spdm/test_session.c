@@ -560,8 +560,8 @@ static void assert_signed(const struct pair *pair, const struct run *run, enum s
 	EVP_PKEY *leaf;
 	uint8_t hash[SPDM_HASH];
 
-	assert_int_equal(spdm_chain_verify(&pair->q.transcript.suite, pair->anchor, pair->anchor_len, pair->q.chain,
-				 pair->q.chain_len, &leaf),
+	assert_int_equal(spdm_chain_verify(&pair->q.transcript.suite, pair->anchor,
+				 pair->anchor_len, pair->q.chain, pair->q.chain_len, &leaf),
 		0);
 	spdm_requester_digest(run->bytes, run->len, hash);
 	assert_int_equal(spdm_verify(&pair->q.transcript.suite, leaf, purpose, hash, signature), 0);

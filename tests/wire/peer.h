@@ -77,7 +77,8 @@ static inline int dial(uint16_t port)
 	return fd;
 }
 
-static inline void frame_send(int fd, uint32_t command, uint32_t transport, const void *payload, size_t len)
+static inline void frame_send(
+	int fd, uint32_t command, uint32_t transport, const void *payload, size_t len)
 {
 	const uint32_t head[3] = {htonl(command), htonl(transport), htonl((uint32_t)len)};
 	uint8_t frame[WIRE_HEADER + WIRE_PAYLOAD_MAX];
