@@ -130,8 +130,8 @@ void tsm_print(const struct tsm_result *result, const struct spdm_requester *req
 		print_measurements(requester);
 	if (result->done >> TSM_KEYS & 1)
 		printf("IDE             %02x:%02x.%x, port %u of %u, capability 0x%08x, %u register DWs\n",
-		       result->bus, result->device_function >> 3, result->device_function & 7, 0u, result->max_port,
-		       result->ide_capability, result->ide_dwords);
+		       result->bus, result->device_function >> 3, result->device_function & 7, 0u,
+		       result->max_port, result->ide_capability, result->ide_dwords);
 	if (result->done >> TSM_LOCK & 1)
 		printf("TDISP           1.0, lock flags 0x%x, %u address bits\n", result->lock_flags_supported,
 		       result->address_width);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SPDM 1.2 and 1.3 (DSP0274), secured messages (DSP0277) over DOE: both ends. A context is plain
- * bytes that its owner keeps in the image (no pointer, no libcrypto object inside); libcrypto is used through
- * a library context of our own whose random numbers come from image_random().
+ * bytes that its owner keeps in the image (no pointer, no libcrypto object inside); libcrypto is
+ * used through a library context of our own whose random numbers come from image_random().
  *
  * Used by firmware (requester) and device (responder); this room knows neither.
  */

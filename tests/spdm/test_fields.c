@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Message by message: every length but the right one is refused, at both ends, in the clear and in a
- * session; reserved bits are ignored, as DSP0274 asks of a reader; each code of ERROR is given where
- * it belongs.
+ * Message by message: every length but the right one is refused, at both ends, in the clear and in
+ * a session; reserved bits are ignored, as DSP0274 asks of a reader; each code of ERROR is given
+ * where it belongs.
  */
 #include "pair.h"
 
@@ -289,7 +289,7 @@ static void unsigned_answers_are_looked_at(void **state)
 	}
 }
 
-/* -- codes of ERROR (DSP0274, table of error codes) that have no place elsewhere in these tests --- */
+/* -- codes of ERROR that have no place elsewhere in these tests ----------------------------------- */
 
 static uint8_t error_of(struct pair *pair, const void *bytes, size_t len)
 {

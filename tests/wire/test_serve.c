@@ -206,8 +206,8 @@ static void state_in_the_clear(void **state)
 	close(fd);
 }
 
-/* So many answers of a device, and then silence. When the requester goes before that, how many there
- * were is the exit status. */
+/* So many answers of a device, and then silence. When the requester goes before that, how many
+ * there were is the exit status. */
 static void relay(int from, int to, unsigned int answers)
 {
 	unsigned int i;
@@ -256,8 +256,8 @@ static int play_through(
 	return rc ? rc : WEXITSTATUS(status);
 }
 
-/* A responder that stops answering, at each object of the whole way in turn: the TSM gives up in its
- * time. To the device it was a requester that left at each message in turn: it serves the next. */
+/* A responder that stops answering, at each object of the whole way in turn: the TSM gives up in
+ * its time. To the device it was a requester that left at each message: it serves the next. */
 static void stalling_responder(void **state)
 {
 	struct tsm_result *result = calloc(1, sizeof(*result));
