@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stories side by side. Each is reduced to its acts, phase by phase; the acts of a phase are laid
- * into rows that keep every story's own order, with like acts in one row wherever the orders allow
- * it. What does not fit into one row is what the platforms disagree on.
+ * Stories side by side. Each is cut into runs of steps of one phase, and each run reduced to its acts.
+ * Runs are laid into sections, and the acts of a section into rows, both by one rule: every story's own
+ * order is kept, with like things beside each other wherever the orders allow it. What does not fit is
+ * what the platforms disagree on.
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -15,17 +16,17 @@
 #define LABEL 26u			/* columns of an act's name */
 #define ACTS_MAX 512u			/* of one story */
 
-struct step_act {
+struct step_act {			/* or a run of steps */
 	const char *name;
 	struct compare_cell cell;
 	uint8_t phase;
-	const char *phase_name;
+	uint32_t step, last;		/* the first of them and the last */
 };
 
-struct line {				/* one story as acts */
+struct line {				/* one story as acts, or as runs */
 	struct step_act act[ACTS_MAX];
 	unsigned int n;
-	unsigned int at, end;		/* of the phase that is laid out */
+	unsigned int at, end;		/* what of it is laid out */
 };
 
 static bool seen(const struct line *line, const char *name)
@@ -76,7 +77,7 @@ static void line_add(struct line *line, const struct trace_event *event,
 		row->cell.count++;
 	else if (*name && !(once && seen(line, name)) && line->n < ACTS_MAX)
 		line->act[line->n++] = (struct step_act){ name, { event, 1 }, step->phase,
-			step->phase_name };
+							  step->number, step->number };
 }
 
 static void line_fill(struct line *line, const struct story *story, enum compare_view view)
@@ -90,7 +91,22 @@ static void line_fill(struct line *line, const struct story *story, enum compare
 	}
 }
 
-/* Whether this act is still to come in the phase, after the line's head. */
+static void line_runs(struct line *line, const struct story *story)
+{
+	for (unsigned int i = 0; i < story->step_count; i++) {
+		const struct story_step *step = &story->steps[i];
+		struct step_act *last = line->n ? &line->act[line->n - 1] : NULL;
+
+		if (last && last->phase == step->phase)
+			last->last = step->number;
+		else if (line->n < ACTS_MAX)
+			line->act[line->n++] = (struct step_act){
+				step->phase_name ? step->phase_name : "", { NULL, 0 },
+				step->phase, step->number, step->number };
+	}
+}
+
+/* Whether this is still to come, after the line's head. */
 static bool comes_later(const struct line *line, const char *name)
 {
 	for (unsigned int i = line->at + 1; i < line->end; i++)
@@ -99,27 +115,33 @@ static bool comes_later(const struct line *line, const char *name)
 	return false;
 }
 
-/* What stands at the head of what is still to lay down, "" at the end of the phase. */
+/* What stands at the head of what is still to lay down, NULL at its end. */
 static const char *head_name(const struct line *line)
 {
-	return line->at < line->end ? line->act[line->at].name : "";
+	return line->at < line->end ? line->act[line->at].name : NULL;
 }
 
-/* The head to lay down next: one that most lines have at their head and none has to come. */
-static const char *choose_act(const struct line *lines, unsigned int count)
+static bool head_is(const struct line *line, const char *name)
+{
+	return head_name(line) && !strcmp(head_name(line), name);
+}
+
+/* The head to lay down next: one that the fewest lines have still to come, so that they can share it
+ * then; and of those the one that most lines have at their head. */
+static const char *choose(const struct line *lines, unsigned int count)
 {
 	const char *best = NULL;
-	int most = -1;
+	int most = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
 		const char *name = head_name(&lines[i]);
 		int score = 0;
 
-		for (unsigned int j = 0; *name && j < count; j++)
-			score += !strcmp(head_name(&lines[j]), name)   ? 4
-				 : comes_later(&lines[j], name) ? -2
+		for (unsigned int j = 0; name && j < count; j++)
+			score += head_is(&lines[j], name)	? 1
+				 : comes_later(&lines[j], name) ? -(int)COMPARE_MAX
 								: 0;
-		if (*name && (score > most || !best)) {
+		if (name && (score > most || !best)) {
 			most = score;
 			best = name;
 		}
@@ -127,33 +149,67 @@ static const char *choose_act(const struct line *lines, unsigned int count)
 	return best;
 }
 
-static unsigned int lay_phase(
-	struct line *lines, unsigned int count, uint8_t phase, struct compare_row *rows)
+static int compare_sections(const struct story *stories, unsigned int count,
+			    struct compare_section **sections)
+{
+	struct line *lines = calloc(count, sizeof(*lines));
+	const char *name;
+	int n = 0;
+
+	*sections = calloc(COMPARE_MAX * ACTS_MAX, sizeof(**sections));
+	if (!lines || !*sections || count > COMPARE_MAX) {
+		free(lines);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		line_runs(&lines[i], &stories[i]);
+		lines[i].end = lines[i].n;
+	}
+	while ((name = choose(lines, count)) != NULL) {
+		struct compare_section *section = &(*sections)[n++];
+
+		section->name = name;
+		section->all = true;
+		for (unsigned int i = 0; i < count; i++) {
+			const struct step_act *head = &lines[i].act[lines[i].at];
+
+			if (!head_is(&lines[i], name)) {
+				section->all = false;
+				continue;
+			}
+			section->phase = head->phase;
+			section->first[i] = head->step;
+			section->last[i] = head->last;
+			lines[i].at++;
+		}
+	}
+	free(lines);
+	return n;
+}
+
+static void section_open(struct line *line, uint32_t first, uint32_t last)
+{
+	for (line->at = 0; line->at < line->n && line->act[line->at].step < first;)
+		line->at++;
+	for (line->end = line->at; first && line->end < line->n && line->act[line->end].step <= last;)
+		line->end++;
+}
+
+static unsigned int lay_section(struct line *lines, unsigned int count,
+				const struct compare_section *section, struct compare_row *rows)
 {
 	unsigned int n = 0;
 	const char *name;
 
-	for (unsigned int i = 0; i < count; i++) {
-		for (lines[i].at = 0; lines[i].at < lines[i].n; lines[i].at++)
-			if (lines[i].act[lines[i].at].phase == phase)
-				break;
-		for (lines[i].end = lines[i].at; lines[i].end < lines[i].n; lines[i].end++)
-			if (lines[i].act[lines[i].end].phase != phase)
-				break;
-	}
-	while ((name = choose_act(lines, count)) != NULL) {
+	for (unsigned int i = 0; i < count; i++)
+		section_open(&lines[i], section->first[i], section->last[i]);
+	while ((name = choose(lines, count)) != NULL) {
 		struct compare_row *row = &rows[n++];
 
-		*row = (struct compare_row){ .phase = phase, .name = name };
-		for (unsigned int i = 0; i < count; i++) {
-			const struct step_act *head = &lines[i].act[lines[i].at];
-
-			if (strcmp(head_name(&lines[i]), name))
-				continue;
-			row->cell[i] = head->cell;
-			row->phase_name = head->phase_name;
-			lines[i].at++;
-		}
+		*row = (struct compare_row){ .section = section, .name = name };
+		for (unsigned int i = 0; i < count; i++)
+			if (head_is(&lines[i], name))
+				row->cell[i] = lines[i].act[lines[i].at++].cell;
 	}
 	return n;
 }
@@ -172,29 +228,61 @@ static void mark_row(const struct line *lines, unsigned int count, struct compar
 	}
 }
 
-int compare_rows(const struct story *stories, unsigned int count, enum compare_view view,
-		 struct compare_row **rows)
+static int compare_rows(const struct story *stories, unsigned int count, enum compare_view view,
+			const struct compare_section *sections, unsigned int section_count,
+			struct compare_row **rows)
 {
 	struct line *lines = calloc(count, sizeof(*lines));
-	unsigned int n = 0, phases = 0;
+	unsigned int n = 0;
 
 	*rows = calloc(COMPARE_MAX * ACTS_MAX, sizeof(**rows));
 	if (!lines || !*rows || count > COMPARE_MAX) {
 		free(lines);
 		return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < count; i++)
 		line_fill(&lines[i], &stories[i], view);
-		for (unsigned int j = 0; j < stories[i].step_count; j++)
-			if (stories[i].steps[j].phase >= phases)
-				phases = stories[i].steps[j].phase + 1u;
-	}
-	for (unsigned int phase = 1; phase < phases; phase++)
-		n += lay_phase(lines, count, (uint8_t)phase, *rows + n);
+	for (unsigned int i = 0; i < section_count; i++)
+		if (sections[i].phase)
+			n += lay_section(lines, count, &sections[i], *rows + n);
 	for (unsigned int i = 0; i < n; i++)
 		mark_row(lines, count, *rows + i);
 	free(lines);
 	return (int)n;
+}
+
+int compare_stories(const struct story *stories, unsigned int count, enum compare_view view,
+		    struct comparison *comparison)
+{
+	int n = compare_sections(stories, count, &comparison->sections);
+
+	comparison->rows = NULL;
+	comparison->section_count = n < 0 ? 0 : (unsigned int)n;
+	if (n >= 0)
+		n = compare_rows(stories, count, view, comparison->sections,
+				 comparison->section_count, &comparison->rows);
+	comparison->row_count = n < 0 ? 0 : (unsigned int)n;
+	if (n < 0)
+		comparison_free(comparison);
+	return n < 0 ? n : 0;
+}
+
+void comparison_free(struct comparison *comparison)
+{
+	free(comparison->sections);
+	free(comparison->rows);
+	*comparison = (struct comparison){ 0 };
+}
+
+void compare_section_title(const struct compare_section *section, const struct story *stories,
+			   unsigned int count, char *title, size_t room)
+{
+	int n = snprintf(title, room, "%s", section->name);
+
+	for (unsigned int i = 0; !section->all && i < count; i++)
+		if (section->first[i] && n > 0 && (size_t)n < room)
+			n += snprintf(title + n, room - (size_t)n, "%s%s",
+				      strchr(title, ':') ? ", " : ": ", stories[i].label);
 }
 
 /* -- as text ------------------------------------------------------------------------------------ */
@@ -244,36 +332,42 @@ static void print_ends(FILE *out, const struct story *stories, unsigned int coun
 	}
 }
 
+static void print_section(FILE *out, const struct compare_section *section,
+			  const struct story *stories, unsigned int count)
+{
+	char title[128];
+
+	compare_section_title(section, stories, count, title, sizeof(title));
+	fprintf(out, "%s%s\n", title, section->all ? "" : "   (at another place than elsewhere)");
+}
+
 int compare_text(FILE *out, const struct story *stories, unsigned int count,
 		 enum compare_view view, unsigned int columns, bool colour)
 {
-	struct compare_row *rows;
-	int n = compare_rows(stories, count, view, &rows);
+	struct comparison all;
+	int rc = compare_stories(stories, count, view, &all);
 	unsigned int width = columns > LABEL + 2 + count * 12 ? (columns - LABEL - 2) / count - 1
 							       : 11;
-	uint8_t phase = 0;
 
-	if (n < 0) {
-		free(rows);
-		return n;
-	}
+	if (rc)
+		return rc;
 	print_heading(out, stories, count, width);
-	for (int i = 0; i < n; i++) {
-		const char *on = colour && rows[i].mark != COMPARE_SAME ? "\033[33m" : "";
+	for (unsigned int i = 0; i < all.row_count; i++) {
+		const struct compare_row *row = &all.rows[i];
+		const char *on = colour && row->mark != COMPARE_SAME ? "\033[33m" : "";
 
-		if (rows[i].phase != phase)
-			fprintf(out, "%s\n", rows[i].phase_name);
-		phase = rows[i].phase;
-		fprintf(out, "%s%s %-*.*s", on, mark_text[rows[i].mark], (int)LABEL, (int)LABEL,
-			rows[i].name);
+		if (!i || row->section != all.rows[i - 1].section)
+			print_section(out, row->section, stories, count);
+		fprintf(out, "%s%s %-*.*s", on, mark_text[row->mark], (int)LABEL, (int)LABEL,
+			row->name);
 		for (unsigned int j = 0; j < count; j++)
-			print_cell(out, &rows[i].cell[j], view, width);
+			print_cell(out, &row->cell[j], view, width);
 		fprintf(out, "%s\n", *on ? "\033[0m" : "");
 	}
 	fputs("\n~ all have it, in another order   - not every platform has it   "
 	      "a cell: the step, and what it is called there\n\n", out);
 	print_ends(out, stories, count);
-	free(rows);
+	comparison_free(&all);
 	return ferror(out) ? -EIO : 0;
 }
 
@@ -283,7 +377,7 @@ static cJSON *row_json(const struct compare_row *row, const struct story *storie
 	static const char *const marks[] = { "same", "order", "missing" };
 	cJSON *json = cJSON_CreateObject(), *cells;
 
-	cJSON_AddStringToObject(json, "phase", row->phase_name);
+	cJSON_AddStringToObject(json, "phase", row->section->name);
 	cJSON_AddStringToObject(json, "act", row->name);
 	cJSON_AddStringToObject(json, "mark", marks[row->mark]);
 	cells = cJSON_AddObjectToObject(json, "calls");
@@ -304,18 +398,21 @@ static cJSON *row_json(const struct compare_row *row, const struct story *storie
 int compare_json(FILE *out, const struct story *stories, unsigned int count,
 		 enum compare_view view)
 {
-	struct compare_row *rows;
-	int n = compare_rows(stories, count, view, &rows);
-	cJSON *list = cJSON_CreateArray();
+	struct comparison all;
+	int rc = compare_stories(stories, count, view, &all);
+	cJSON *list = rc ? NULL : cJSON_CreateArray();
 	char *text;
 
-	for (int i = 0; i < n; i++)
-		cJSON_AddItemToArray(list, row_json(&rows[i], stories, count));
-	text = n < 0 ? NULL : cJSON_Print(list);
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < all.row_count; i++)
+		cJSON_AddItemToArray(list, row_json(&all.rows[i], stories, count));
+	text = cJSON_Print(list);
 	if (text)
 		fprintf(out, "%s\n", text);
+	rc = !text || ferror(out) ? -EIO : 0;
 	free(text);
 	cJSON_Delete(list);
-	free(rows);
-	return n < 0 ? n : !text || ferror(out) ? -EIO : 0;
+	comparison_free(&all);
+	return rc;
 }

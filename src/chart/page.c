@@ -17,7 +17,7 @@ static const char head[] =
 	"<meta name=\"viewport\" content=\"width=device-width\">\n<title>";
 static const char style[] =
 	"</title>\n<style>\n"
-	":root{--ink:#1c2430;--soft:#66707f;--line:#cfd5dd;--bar:#eef2f7;--no:#b3261e;--up:#7a4bb5;"
+	":root{--ink:#1c2430;--soft:#4d5766;--line:#cfd5dd;--bar:#eef2f7;--no:#b3261e;--up:#7a4bb5;"
 	"--state:#0a7a4b;--hover:#fff3c9;--mark:#fde8c8;--miss:#e4ecf7}\n"
 	"body{font:14px/1.45 system-ui,sans-serif;color:var(--ink);margin:24px;padding-bottom:11em}\n"
 	"h1{font-size:20px;margin:0 0 4px}h2{font-size:15px;margin:20px 0 4px}"
@@ -26,6 +26,9 @@ static const char style[] =
 	"border-bottom:1px solid var(--line);vertical-align:top}\n"
 	"tr.phase th{background:var(--bar)}tr.order td{background:var(--mark)}"
 	"tr.missing td{background:var(--miss)}td small{color:var(--soft)}\n"
+	".key{padding:1px 6px;color:var(--ink)}.key.order{background:var(--mark)}"
+	".key.missing{background:var(--miss)}tr.apart th{font-style:italic}\n"
+	".wide,.row,.legend{overflow-x:auto}"
 	".row{display:flex;gap:28px}.row>div{flex:none}h3{font-size:13px;margin:6px 0 0}\n"
 	"svg{display:block;font:11px ui-monospace,monospace;overflow:visible}"
 	"svg text{fill:var(--ink)}\n"
@@ -33,7 +36,8 @@ static const char style[] =
 	"svg text.lane{font-weight:600;text-anchor:middle;font-size:10px}"
 	"svg text.again{fill:var(--soft);font-style:italic}\n"
 	".s rect{fill:var(--bar)}.s text{font-weight:600}.s.bad rect{fill:#f9d5d2}\n"
-	".e rect{fill:transparent}.e:hover rect,.e:focus rect{fill:var(--hover)}.e:focus{outline:none}\n"
+	".e rect{fill:transparent}.e:hover rect,.e:focus rect{fill:var(--hover)}.e:focus{outline:none}"
+	".e:focus rect{stroke:#31506f}\n"
 	".e circle{fill:var(--state)}.e.note circle{fill:#fff;stroke:var(--soft)}"
 	".e.event path{stroke:var(--up);stroke-dasharray:4 3}\n"
 	".e.no path{stroke:var(--no)}.e.no text{fill:var(--no)}\n"
@@ -41,7 +45,9 @@ static const char style[] =
 	"padding:8px 24px;background:#fffdf4;border-top:1px solid var(--line);white-space:pre-wrap;"
 	"font:12px ui-monospace,monospace;columns:3}\n"
 	".bad{color:var(--no)}.legend{white-space:pre-wrap;font:12px ui-monospace,monospace}\n"
-	"@media print{#facts{display:none}body{margin:0;padding:0;font-size:10px}"
+	"@media(max-width:800px){body{margin:10px}#facts{columns:1;padding:8px 10px}}\n"
+	"@page{size:landscape;margin:10mm}@media print{#facts{display:none}"
+	"body{margin:0;padding:0;font-size:10px}.wide,.row,.legend{overflow:visible}"
 	".row{break-inside:auto}h2{break-after:avoid}.row>div{zoom:.5}tr{break-inside:avoid}"
 	"*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n"
 	"</style></head><body>\n"
@@ -102,73 +108,70 @@ static void page_row(FILE *out, const struct compare_row *row, unsigned int coun
 	fputs("</td></tr>\n", out);
 }
 
-static int page_table(FILE *out, const struct story *stories, unsigned int count,
-		      enum compare_view view)
+static void page_table(FILE *out, const struct story *stories, unsigned int count,
+		       const struct comparison *all)
 {
-	struct compare_row *rows;
-	int n = compare_rows(stories, count, view, &rows);
-	uint8_t phase = 0;
+	char title[128];
 
 	fputs("<h2>What they share and where they differ</h2>\n"
-	      "<p>A cell: the step, and what the call is named there. Amber: all have it, but in "
-	      "another order. Blue: not all have it.</p>\n<table><tr><th></th>", out);
+	      "<p>A cell: the step, and what the call is named there. "
+	      "<span class=\"key order\">all have it, but in another order</span> "
+	      "<span class=\"key missing\">not all have it</span></p>\n"
+	      "<div class=\"wide\"><table><thead><tr><th></th>", out);
 	for (unsigned int i = 0; i < count; i++) {
-		fputs("<th>", out);
+		fputs("<th scope=\"col\">", out);
 		story_escape(out, stories[i].label);
 		fputs("</th>", out);
 	}
-	fputs("</tr>\n", out);
-	for (int i = 0; i < n; i++) {
-		if (rows[i].phase != phase)
-			fprintf(out, "<tr class=\"phase\"><th colspan=\"%u\">%s</th></tr>\n",
-				count + 1, rows[i].phase_name);
-		phase = rows[i].phase;
-		page_row(out, &rows[i], count);
+	fputs("</tr></thead>\n", out);
+	for (unsigned int i = 0; i < all->row_count; i++) {
+		const struct compare_section *section = all->rows[i].section;
+
+		if (!i || section != all->rows[i - 1].section) {
+			compare_section_title(section, stories, count, title, sizeof(title));
+			fprintf(out, "<tr class=\"phase%s\"><th colspan=\"%u\">",
+				section->all ? "" : " apart", count + 1);
+			story_escape(out, title);
+			fputs("</th></tr>\n", out);
+		}
+		page_row(out, &all->rows[i], count);
 	}
-	fputs("</table>\n", out);
-	free(rows);
-	return n < 0 ? n : 0;
+	fputs("</table></div>\n", out);
 }
 
-static const char *phase_name(const struct story *stories, unsigned int count, unsigned int phase)
-{
-	for (unsigned int i = 0; i < count; i++)
-		for (unsigned int j = 0; j < stories[i].step_count; j++)
-			if (stories[i].steps[j].phase == phase)
-				return stories[i].steps[j].phase_name;
-	return NULL;
-}
-
-static int page_charts(FILE *out, const struct story *stories, unsigned int count)
+/* A story without the phase has its lanes all the same: the others stay in their columns. */
+static int page_section(FILE *out, const struct story *stories, unsigned int count,
+			const struct compare_section *section)
 {
 	unsigned int pitch = count > 1 ? PITCH_MANY : PITCH_ONE;
+	char title[128];
 	int rc = 0;
 
-	for (unsigned int phase = 0; phase < 256 && !rc; phase++) {
-		const char *name = phase_name(stories, count, phase);
-
-		if (!name)
-			continue;
-		fprintf(out, "<h2>%s</h2>\n<div class=\"row\">", name);
-		for (unsigned int i = 0; i < count && !rc; i++) {
-			fputs("<div>", out);
-			if (count > 1) {
-				fputs("<h3>", out);
-				story_escape(out, stories[i].label);
-				fputs("</h3>", out);
-			}
-			rc = story_svg(out, &stories[i], (uint8_t)phase, pitch);
-			fputs("</div>", out);
+	compare_section_title(section, stories, count, title, sizeof(title));
+	fputs("<h2>", out);
+	story_escape(out, title);
+	fputs("</h2>\n<div class=\"row\">", out);
+	for (unsigned int i = 0; i < count && !rc; i++) {
+		fputs("<div>", out);
+		if (count > 1) {
+			fputs("<h3>", out);
+			story_escape(out, stories[i].label);
+			fputs("</h3>", out);
 		}
-		fputs("</div>\n", out);
+		rc = story_svg(out, &stories[i], section->first[i], section->last[i], pitch);
+		fputs("</div>", out);
 	}
+	fputs("</div>\n", out);
 	return rc;
 }
 
 int story_page(FILE *out, const struct story *stories, unsigned int count, enum compare_view view)
 {
-	int rc = 0;
+	struct comparison all;
+	int rc = compare_stories(stories, count, view, &all);
 
+	if (rc)
+		return rc;
 	fputs(head, out);
 	story_escape(out, count == 1 ? stories[0].title : "swtio: side by side");
 	fputs(style, out);
@@ -184,9 +187,10 @@ int story_page(FILE *out, const struct story *stories, unsigned int count, enum 
 	}
 	fputs("</p>\n", out);
 	if (count > 1)
-		rc = page_table(out, stories, count, view);
-	if (!rc)
-		rc = page_charts(out, stories, count);
+		page_table(out, stories, count, &all);
+	for (unsigned int i = 0; i < all.section_count && !rc; i++)
+		rc = page_section(out, stories, count, &all.sections[i]);
+	comparison_free(&all);
 	fputs(script, out);
 	return rc ? rc : ferror(out) ? -EIO : 0;
 }

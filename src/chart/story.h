@@ -67,25 +67,41 @@ enum compare_mark {
 	COMPARE_ORDER,			/* all have it, but not at the same place */
 	COMPARE_MISSING			/* some do without */
 };
-struct compare_row {
+/* What stands beside each other: of each story the steps of one run of the phase. */
+struct compare_section {
 	uint8_t phase;
-	const char *phase_name;
+	const char *name;		/* the phase's */
+	uint32_t first[COMPARE_MAX], last[COMPARE_MAX];	/* steps, inclusive; 0: not in it */
+	bool all;			/* every story is */
+};
+struct compare_row {
+	const struct compare_section *section;
 	const char *name;		/* the act's, or the call's; as long-lived as the stories */
 	uint8_t mark;			/* enum compare_mark */
 	struct compare_cell cell[COMPARE_MAX];
 };
-/* Rows in an order that keeps each story's own; *rows is the caller's to free. The count, or
- * -ENOMEM. */
-int compare_rows(const struct story *stories, unsigned int count, enum compare_view view,
-		 struct compare_row **rows);
+struct comparison {
+	struct compare_section *sections;
+	struct compare_row *rows;
+	unsigned int section_count, row_count;
+};
+/* Sections and rows in an order that keeps each story's own. 0, or -ENOMEM; comparison_free()
+ * afterwards. */
+int compare_stories(const struct story *stories, unsigned int count, enum compare_view view,
+		    struct comparison *comparison);
+void comparison_free(struct comparison *comparison);
+/* The phase's name, and whose it is when it is not all stories'. */
+void compare_section_title(const struct compare_section *section, const struct story *stories,
+			   unsigned int count, char *title, size_t room);
 int compare_text(FILE *out, const struct story *stories, unsigned int count,
 		 enum compare_view view, unsigned int columns, bool colour);
 int compare_json(FILE *out, const struct story *stories, unsigned int count,
 		 enum compare_view view);
 
 /* -- drawn (svg.c, page.c) ---------------------------------------------------------------------- */
-/* One phase of a story as an <svg>; 0: all of it. */
-int story_svg(FILE *out, const struct story *story, uint8_t phase, unsigned int pitch);
+/* Steps [first, last] of a story as an <svg>. */
+int story_svg(FILE *out, const struct story *story, uint32_t first, uint32_t last,
+	      unsigned int pitch);
 /* One self-contained page; several stories side by side. 0, or -EIO, -ENOMEM. */
 int story_page(FILE *out, const struct story *stories, unsigned int count, enum compare_view view);
 /* Text for HTML or SVG, markup escaped. */

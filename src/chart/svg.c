@@ -15,14 +15,17 @@
 #define LABEL_CHARS 52u
 #define MARGIN 10u
 
-static const enum lane lanes[] = { LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO, LANE_IOMMUFD,
-	LANE_TSM, LANE_KVM, LANE_FIRMWARE, LANE_HARDWARE, LANE_DEVICE };
+static const enum lane lanes[] = { LANE_GUEST, LANE_GUEST_TSM, LANE_VMM, LANE_VFIO, LANE_IOASID,
+	LANE_IOMMUFD,	LANE_TSM, LANE_KVM, LANE_FIRMWARE, LANE_HARDWARE, LANE_DEVICE };
 #define LANES (sizeof(lanes) / sizeof(lanes[0]))
 
 struct drawing {
 	FILE *out;
 	const struct story *story;
+	enum lane lane[LANES];
+	unsigned int lane_count;
 	unsigned int pitch, y;
+	uint32_t first, last;		/* steps */
 	uint32_t step;			/* whose title was drawn last */
 };
 
@@ -40,14 +43,14 @@ void story_escape(FILE *out, const char *text)
 
 static unsigned int lanes_width(const struct drawing *drawing)
 {
-	return MARGIN * 2 + (unsigned int)LANES * drawing->pitch;
+	return MARGIN * 2 + drawing->lane_count * drawing->pitch;
 }
 
 /* Admin and adversary come in from the left edge. */
 static unsigned int lane_x(const struct drawing *drawing, uint8_t lane)
 {
-	for (unsigned int i = 0; i < LANES; i++)
-		if (lanes[i] == lane)
+	for (unsigned int i = 0; i < drawing->lane_count; i++)
+		if (drawing->lane[i] == lane)
 			return MARGIN + i * drawing->pitch + drawing->pitch / 2;
 	return 2;
 }
@@ -67,8 +70,13 @@ static void draw_step(struct drawing *drawing, const struct story_step *step)
 	drawing->y += ROW;
 }
 
-/* Titles up to this step's, of the phases drawn: a step without an arrow has one too. */
-static void draw_steps(struct drawing *drawing, uint8_t phase, uint32_t through)
+static bool step_drawn(const struct drawing *drawing, uint32_t step)
+{
+	return step >= drawing->first && step <= drawing->last;
+}
+
+/* Titles up to this step's: a step without an arrow has one too. */
+static void draw_steps(struct drawing *drawing, uint32_t through)
 {
 	const struct story *story = drawing->story;
 
@@ -76,7 +84,7 @@ static void draw_steps(struct drawing *drawing, uint8_t phase, uint32_t through)
 		const struct story_step *step = &story->steps[i];
 
 		if (step->number <= drawing->step || step->number > through ||
-		    (phase && step->phase != phase))
+		    !step_drawn(drawing, step->number))
 			continue;
 		draw_step(drawing, step);
 		drawing->step = step->number;
@@ -162,13 +170,13 @@ static void draw_event(
 	drawing->y += ROW;
 }
 
-static void draw_rows(struct drawing *drawing, uint8_t phase, const struct chart_rows *rows)
+static void draw_rows(struct drawing *drawing, const struct chart_rows *rows)
 {
 	for (unsigned int at = 0; at < rows->n;) {
 		unsigned int repeats, period = chart_fold(rows, at, &repeats);
 
 		for (unsigned int i = 0; i < period; i++) {
-			draw_steps(drawing, phase, rows->event[at + i]->step);
+			draw_steps(drawing, rows->event[at + i]->step);
 			draw_event(drawing, rows->event[at + i], period == 1 ? repeats : 1);
 		}
 		if (period > 1) {
@@ -179,20 +187,33 @@ static void draw_rows(struct drawing *drawing, uint8_t phase, const struct chart
 		}
 		at += period * repeats;
 	}
-	draw_steps(drawing, phase, UINT32_MAX);
+	draw_steps(drawing, UINT32_MAX);
 }
 
 static void draw_lanes(const struct drawing *drawing)
 {
-	for (unsigned int i = 0; i < LANES; i++)
+	for (unsigned int i = 0; i < drawing->lane_count; i++)
 		fprintf(drawing->out,
 			"<text class=\"lane\" x=\"%u\" y=\"12\">%s</text>"
 			"<path class=\"lane\" d=\"M%u 16V%u\"/>\n",
-			lane_x(drawing, (uint8_t)lanes[i]), chart_lane_name(lanes[i]),
-			lane_x(drawing, (uint8_t)lanes[i]), drawing->y);
+			lane_x(drawing, (uint8_t)drawing->lane[i]), chart_lane_name(drawing->lane[i]),
+			lane_x(drawing, (uint8_t)drawing->lane[i]), drawing->y);
 }
 
-static int draw(struct drawing *drawing, uint8_t phase, struct chart_rows *rows)
+/* /dev/ioasid is an extension: its lane is there when somebody called it. */
+static void lanes_choose(struct drawing *drawing)
+{
+	bool ioasid = false;
+
+	for (unsigned int i = 0; i < drawing->story->event_count; i++)
+		ioasid |= drawing->story->events[i].to == LANE_IOASID ||
+			  drawing->story->events[i].from == LANE_IOASID;
+	for (unsigned int i = 0; i < LANES; i++)
+		if (lanes[i] != LANE_IOASID || ioasid)
+			drawing->lane[drawing->lane_count++] = lanes[i];
+}
+
+static int draw(struct drawing *drawing, struct chart_rows *rows)
 {
 	const struct story *story = drawing->story;
 	char *body = NULL;
@@ -200,16 +221,16 @@ static int draw(struct drawing *drawing, uint8_t phase, struct chart_rows *rows)
 	FILE *out = drawing->out;
 
 	for (unsigned int i = 0; i < story->event_count; i++) {
-		const struct story_step *step = story_step_find(story, story->events[i].step);
+		uint32_t step = story->events[i].step;
 
-		if (step && (!phase || step->phase == phase))
+		if (step_drawn(drawing, step) && story_step_find(story, step))
 			rows->event[rows->n++] = &story->events[i];
 	}
 	/* the height is known only when all is drawn */
 	drawing->out = open_memstream(&body, &len);
 	if (!drawing->out)
 		return -ENOMEM;
-	draw_rows(drawing, phase, rows);
+	draw_rows(drawing, rows);
 	fclose(drawing->out);
 	drawing->out = out;
 	fprintf(out, "<svg width=\"%u\" height=\"%u\" role=\"img\">\n",
@@ -221,12 +242,17 @@ static int draw(struct drawing *drawing, uint8_t phase, struct chart_rows *rows)
 	return ferror(out) ? -EIO : 0;
 }
 
-int story_svg(FILE *out, const struct story *story, uint8_t phase, unsigned int pitch)
+int story_svg(FILE *out, const struct story *story, uint32_t first, uint32_t last,
+	      unsigned int pitch)
 {
-	struct drawing drawing = { .out = out, .story = story, .pitch = pitch, .y = ROW };
+	struct drawing drawing = { .out = out, .story = story, .pitch = pitch, .y = ROW,
+				   .first = first, .last = last };
 	struct chart_rows rows = { .event = calloc(story->event_count + 1, sizeof(*rows.event)) };
-	int rc = rows.event ? draw(&drawing, phase, &rows) : -ENOMEM;
+	int rc = -ENOMEM;
 
+	lanes_choose(&drawing);
+	if (rows.event)
+		rc = draw(&drawing, &rows);
 	free(rows.event);
 	return rc;
 }
