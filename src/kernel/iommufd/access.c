@@ -200,7 +200,7 @@ uint64_t iommufd_access_hpa(const struct iommufd_access *access, uint64_t iova, 
 /* -- reading and writing ----------------------------------------------------------------------- */
 
 int iommufd_access_rw(const struct iommufd_access *access, uint64_t iova, void *data, uint64_t len,
-		      bool write)
+		      unsigned int how)
 {
 	struct walk walk;
 	uint8_t *at = data;
@@ -210,9 +210,9 @@ int iommufd_access_rw(const struct iommufd_access *access, uint64_t iova, void *
 		const struct iopt_pages *pages = walk.area->pages;
 		uint64_t n = walk.end - walk.at + 1;
 
-		rc = area_refuses(walk.area, write);
+		rc = area_refuses(walk.area, how & IOPT_WRITE);
 		if (!rc)
-			rc = iopt_pages_rw(pages, walk_offset(&walk), at, n, write);
+			rc = iopt_pages_rw(pages, walk_offset(&walk), at, n, how);
 		at += n;
 	}
 	return rc;

@@ -41,9 +41,9 @@ int iommufd_access_pin(const struct iommufd_access *access, uint64_t iova, uint6
 void iommufd_access_unpin(const struct iommufd_access *access, uint64_t iova, uint64_t len);
 /* Of what is pinned: the page at an IOVA, *run physically contiguous bytes from there. */
 uint64_t iommufd_access_hpa(const struct iommufd_access *access, uint64_t iova, uint64_t *run);
-/* Copies between the IOAS and data. Errors as iommufd_access_pin(). */
+/* Copies between the IOAS and data; how: IOPT_WRITE, IOPT_WHOLE. Errors as iommufd_access_pin(). */
 int iommufd_access_rw(const struct iommufd_access *access, uint64_t iova, void *data, uint64_t len,
-		      bool write);
+		      unsigned int how);
 /* Tells every access of the IOAS that [iova, last] goes. */
 void iommufd_access_notify(const struct iommufd_ioas *ioas, uint64_t iova, uint64_t last);
 

@@ -230,6 +230,25 @@ static int copy_check(const struct iommufd_ioas *source, uint64_t first, uint64_
 	}
 }
 
+/* Does each part begin in its page as the other space's alignment wants it? Asked before the first
+ * of them is mapped, as what mapping says comes after it. */
+static bool copy_aligned(const struct iopt_map *to, const struct iommufd_ioas *source,
+			 uint64_t first, uint64_t last)
+{
+	struct itree_span span;
+
+	for (uint64_t at = first; itree_find(&source->areas, at, last, &span); at = span.last + 1) {
+		const struct iopt_area *area = span.item;
+
+		if ((area->offset + (at - area->start)) & (PHYS_PAGE - 1) &
+		    (to->ioas->alignment - 1))
+			return false;
+		if (span.last >= last)
+			break;
+	}
+	return true;
+}
+
 static int copy_areas(const struct iopt_map *to, const struct iommufd_ioas *source, uint64_t first,
 		      uint64_t last)
 {
@@ -244,9 +263,6 @@ static int copy_areas(const struct iopt_map *to, const struct iommufd_ioas *sour
 		area = span.item;
 		part.iova = to->iova + (at - first);
 		part.len = (span.last < last ? span.last : last) - at + 1;
-		if ((area->offset + (at - area->start)) & (PHYS_PAGE - 1) &
-		    (to->ioas->alignment - 1))
-			return -EINVAL;
 		rc = iopt_insert(&part, image_write(area->pages), area->offset + (at - area->start));
 		if (rc)
 			return rc;
@@ -296,6 +312,8 @@ int iommufd_ioctl_copy(struct iommufd_cmd *cmd)
 	area = span.item;
 	map.address = area->pages->start + area->offset + (args->src_iova - area->start);
 	rc = iopt_choose(&map);
+	if (!rc && !copy_aligned(&map, source, args->src_iova, last))
+		rc = -EINVAL;
 	if (!rc)
 		rc = copy_areas(&map, source, args->src_iova, last);
 	if (rc)

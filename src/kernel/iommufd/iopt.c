@@ -71,6 +71,20 @@ static int choose_in(struct iopt_map *map, uint64_t first, uint64_t last, uint64
 	return itree_fit(&map->ioas->areas, first, last, map->len, align, offset, &map->iova);
 }
 
+/* The next run of allowed IOVAs: ranges that touch are one. */
+static bool allowed_run(const struct iommufd_ioas *ioas, uint64_t at, uint64_t highest,
+			struct itree_span *run)
+{
+	struct itree_span next;
+
+	if (!itree_find(&ioas->allowed, at, highest, run))
+		return false;
+	while (run->last < highest &&
+	       itree_find(&ioas->allowed, run->last + 1, run->last + 1, &next))
+		run->last = next.last;
+	return true;
+}
+
 static int choose_free(struct iopt_map *map)
 {
 	const struct iommufd_ioas *ioas = map->ioas;
@@ -84,7 +98,7 @@ static int choose_free(struct iopt_map *map)
 		return -EINVAL;
 	if (!ioas->allowed.root)
 		return choose_in(map, PHYS_PAGE, highest, align);
-	while (itree_find(&ioas->allowed, at, highest, &span)) {
+	while (allowed_run(ioas, at, highest, &span)) {
 		uint64_t first = span.start < PHYS_PAGE ? PHYS_PAGE : span.start;
 
 		if (!choose_in(map, first, span.last < highest ? span.last : highest, align))
@@ -123,6 +137,12 @@ static void area_unpin(const struct iopt_area *area)
 		iopt_pages_unpin(image_write(area->pages));
 }
 
+/* Copied together with its neighbours, an area can be smaller than a page of the table. */
+static bool misfit(const struct iopt_area *area, const struct iommufd_hwpt *hwpt)
+{
+	return (area->start | (area->last + 1)) & ((hwpt->pgsizes & -hwpt->pgsizes) - 1);
+}
+
 static int area_fill_all(const struct iopt_area *area, struct iopt_pages *pages)
 {
 	int rc;
@@ -132,7 +152,8 @@ static int area_fill_all(const struct iopt_area *area, struct iopt_pages *pages)
 	rc = pages ? iopt_pages_pin(pages) : 0;
 	for (const struct iommufd_hwpt *hwpt = area->ioas->hwpts; !rc && hwpt;
 	     hwpt = hwpt->ioas_next)
-		rc = iopt_area_fill(area, &hwpt->pt, area->ioas->small_pages);
+		rc = misfit(area, hwpt) ? -ENXIO :
+					  iopt_area_fill(area, &hwpt->pt, area->ioas->small_pages);
 	return rc ? rc : iopt_merge_children(area->ioas, area->start, area->last);
 }
 

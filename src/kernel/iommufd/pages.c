@@ -462,12 +462,27 @@ static int process_rw(const struct task *task, uint64_t address, void *data, uin
 	return n == (ssize_t)len ? 0 : -EFAULT;
 }
 
+static int pages_missing(const struct iopt_pages *pages, uint64_t offset, uint64_t len)
+{
+	int rc = 0;
+
+	for (uint64_t run, hpa; !rc && len; offset += run, len -= run) {
+		rc = source_run(pages, offset, len, &hpa, &run);
+		run = rc || run > len ? len : run;
+	}
+	return rc;
+}
+
 int iopt_pages_rw(const struct iopt_pages *pages, uint64_t offset, void *data, uint64_t len,
-		  bool write)
+		  unsigned int how)
 {
 	const struct task *task = pages->source == IOPT_USER ? pages_task(pages) : NULL;
+	bool write = how & IOPT_WRITE;
 	uint8_t *at = data;
+	int missing = how & IOPT_WHOLE && !pages->pins ? pages_missing(pages, offset, len) : 0;
 
+	if (missing)
+		return missing;
 	if (task && task->pid && !pages->pins)
 		return process_rw(task, pages->start + offset, data, len, write);
 	for (uint64_t run; len; offset += run, at += run, len -= run) {

@@ -217,9 +217,11 @@ void iopt_pages_link(struct iopt_pages *pages, struct iopt_area *area);
 void iopt_pages_leave(const struct iopt_area *area, bool pinned);
 int iopt_pages_pin(struct iopt_pages *pages);	/* -EFAULT, -ENOMEM, -EINVAL; counts */
 void iopt_pages_unpin(struct iopt_pages *pages);
-/* Copies between the pages, pinned or not, and data. -EFAULT, -EINVAL, -ENOMEM. */
+/* Copies between the pages, pinned or not, and data. -EFAULT, -EINVAL, -ENOMEM; what came before the
+ * page that is missing is copied. IOPT_WHOLE: nothing then, as Linux does it for another process. */
+enum { IOPT_WRITE = 1, IOPT_WHOLE = 2 };
 int iopt_pages_rw(const struct iopt_pages *pages, uint64_t offset, void *data, uint64_t len,
-		  bool write);
+		  unsigned int how);
 /* Enters an area into a page table; small: with leaves of PHYS_PAGE only. */
 int iopt_area_fill(const struct iopt_area *area, const struct pt *pt, bool small);
 /* Enters [from, to] of an area that has pages at another place, with other permissions. */

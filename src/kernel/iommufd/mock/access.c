@@ -195,6 +195,7 @@ int mock_access_rw(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 {
 	uint64_t iova = args->access_rw.iova, len = args->access_rw.length;
 	bool write = args->access_rw.flags & MOCK_ACCESS_RW_WRITE;
+	bool slow = args->access_rw.flags & MOCK_ACCESS_RW_SLOW_PATH;
 	const struct mock_access *mock;
 	void *data;
 	int rc = 0;
@@ -217,7 +218,8 @@ int mock_access_rw(struct iommufd_cmd *cmd, struct iommu_test_cmd *args)
 	if (write)
 		rc = copy_from_user(data, args->access_rw.uptr, len);
 	if (!rc)
-		rc = iommufd_access_rw(mock->access, iova, data, len, write);
+		rc = iommufd_access_rw(mock->access, iova, data, len,
+				       (write ? IOPT_WRITE : 0) | (slow ? IOPT_WHOLE : 0));
 	if (!rc && !write)
 		rc = copy_to_user(args->access_rw.uptr, data, len);
 	image_bulk_free(data);
