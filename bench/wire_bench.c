@@ -3,8 +3,10 @@
  * The wire: GET_VERSION to FINISH_RSP, and one exchange in the session (TDISP's
  * GET_DEVICE_INTERFACE_STATE), both ends in this process and over loopback to a device in another.
  * Two chains of three certificates are verified each time, as DMTF's requester does: the device's,
- * and one more. Medians. Its 45 ms and 0.47 ms are what its emulators need on the machine that the
- * goals, 15 ms and 50 us, come from (SPDM 1.2, P-384, SHA-384).
+ * and one more. Medians, and in brackets the least. That is ten operations on P-384, wherever they
+ * run: four signatures of certificates and KEY_EXCHANGE_RSP's are verified, the latter is made, two
+ * keys are made, two secrets derived. The goals, 15 ms and 50 us, come from a machine where DMTF's
+ * emulators need 45 ms and 0.47 ms (SPDM 1.2, P-384, SHA-384).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -115,6 +117,7 @@ static void measure(const char *name, struct wire_link *link)
 	static const uint8_t state[16] = {0x10, TDISP_GET_STATE, 0, 0, 0x00, 0x01};
 	static double connects[CONNECTS], exchanges[EXCHANGES];
 	struct spdm_requester *requester = calloc(1, spdm_requester_size());
+	double connect, exchange;
 
 	spdm_requester_init(requester, NULL, 0);
 	spdm_requester_trust_own_root(requester, true);
@@ -137,8 +140,11 @@ static void measure(const char *name, struct wire_link *link)
 		exchanges[i] = now_us() - start;
 		image_commit();
 	}
-	printf("%-16s GET_VERSION..FINISH_RSP %8.2f ms (goal 15)   one exchange %8.1f us (goal 50)\n",
-		name, median(connects, CONNECTS) / 1e3, median(exchanges, EXCHANGES));
+	connect = median(connects, CONNECTS); /* sorts them: the least comes first */
+	exchange = median(exchanges, EXCHANGES);
+	printf("%-14s GET_VERSION..FINISH_RSP %.2f ms (%.2f; goal 15)   "
+	       "one exchange %.1f us (%.1f; goal 50)\n",
+		name, connect / 1e3, connects[0] / 1e3, exchange, exchanges[0]);
 	free(requester);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* swtio step: a flow step by step, forward and back. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "chart/chart.h"
 #include "check/check.h"
 #include "cli/cli.h"
+#include "cli/wire.h"
 #include "flow/flow.h"
 
 #define HISTORY 512u
@@ -109,36 +111,57 @@ static bool command(struct stepper *stepper, const char *line)
 	return true;
 }
 
-static int step(int argc, char **argv)
+/* The commands given, or those from standard input. */
+static int commands(struct stepper *stepper, int count, char **given)
 {
-	static struct stepper stepper;
 	char line[64];
-	int rc;
 
-	if (argc < 2)
-		return cli_usage(&cli_step_command, "a flow is wanted");
-	rc = cli_flow_start(argv[1]);
-	if (rc)
-		return rc;
 	say_where();
-	for (int i = 2; i < argc; i++)
-		if (!command(&stepper, argv[i]))
+	for (int i = 0; i < count; i++)
+		if (!command(stepper, given[i]))
 			return CLI_OK;
-	if (argc > 2)
-		return CLI_OK;
-	for (;;) {
+	while (!count) {
 		if (isatty(STDIN_FILENO)) {
 			fputs("> ", stdout);
 			fflush(stdout);
 		}
-		if (!fgets(line, sizeof(line), stdin) || !command(&stepper, line))
-			return CLI_OK;
+		if (!fgets(line, sizeof(line), stdin) || !command(stepper, line))
+			break;
 	}
+	return CLI_OK;
+}
+
+static int step(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "pcap", required_argument, NULL, 'p' }, { "keylog", required_argument, NULL, 'k' },
+		{ NULL, 0, NULL, 0 },
+	};
+	static struct stepper stepper;
+	const char *pcap = NULL, *keylog = NULL;
+	int c, rc, closed;
+
+	while ((c = getopt_long(argc, argv, "+", longs, NULL)) != -1)
+		if (c == 'p')
+			pcap = optarg;
+		else if (c == 'k')
+			keylog = optarg;
+		else
+			return CLI_USAGE;
+	if (optind == argc)
+		return cli_usage(&cli_step_command, "a flow is wanted");
+	rc = cli_flow_start(argv[optind]);
+	if (!rc)
+		rc = cli_wire_files_open(pcap, keylog, image_clock);
+	if (!rc)
+		rc = commands(&stepper, argc - optind - 1, argv + optind + 1);
+	closed = cli_wire_files_close();
+	return rc ? rc : closed;
 }
 
 const struct cli_command cli_step_command = {
 	.name = "step",
-	.arguments = "FLOW [COMMAND]...",
+	.arguments = "[--pcap FILE] [--keylog FILE] FLOW [COMMAND]...",
 	.summary = "play a flow step by step, forward and back",
 	.help =
 	"Plays FLOW under your hands. Commands come from the command line, or from standard input:\n\n"
@@ -146,6 +169,8 @@ const struct cli_command cli_step_command = {
 	"  b           one step back          -N    N steps back\n"
 	"  r           run to the end         s     where things stand\n"
 	"  q           quit\n\n"
+	"  --pcap FILE          capture the DOE objects; pcapng when it ends in .pcapng\n"
+	"  --keylog FILE        write the SPDM sessions' secrets, for `swtio decode --keylog`\n\n"
 	"  swtio step flows/tdx.flow\n"
 	"  swtio step flows/tdx.flow 22 -1 s    # to step 22, one back, and look\n",
 	.run = step,
