@@ -24,6 +24,7 @@
 #include "cli/topology.h"
 #include "flow/machine.h"
 #include "hardware/bar_file.h"
+#include "shim/program.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
 
@@ -113,69 +114,12 @@ static int supervise(void)
 /* -- programs out of reach -----------------------------------------------------------------------
  */
 
-/* The file execvp() would take; false: none. */
-static bool program_find(const char *name, char *path, size_t len)
-{
-	const char *dirs = getenv("PATH"), *end;
-
-	if (strchr(name, '/')) {
-		snprintf(path, len, "%s", name);
-		return true;
-	}
-	for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs; dirs = *end ? end + 1 : end) {
-		end = strchrnul(dirs, ':');
-		snprintf(path, len, "%.*s/%s", (int)(end - dirs), dirs, name);
-		if (!access(path, X_OK))
-			return true;
-	}
-	return false;
-}
-
-/* Why the loader would not load the drop-in into an ELF file, or NULL. */
-static const char *elf_out_of_reach(FILE *file, const Elf64_Ehdr *header)
-{
-	Elf64_Phdr segment;
-
-	if (header->e_ident[EI_CLASS] != ELFCLASS64)
-		return "is not a 64-bit program";
-	for (unsigned int i = 0; i < header->e_phnum; i++) {
-		if (fseek(file, (long)(header->e_phoff + i * sizeof(segment)), SEEK_SET) ||
-			fread(&segment, sizeof(segment), 1, file) != 1)
-			return NULL;
-		if (segment.p_type == PT_INTERP)
-			return NULL;
-	}
-	return "is statically linked";
-}
-
-/* Without a word a program that the drop-in cannot reach would run on the real kernel. A script's
- * interpreter is looked at; whatever else is wrong, exec will say. */
+/* Without a word a program that the drop-in cannot reach would run on the real kernel. */
 static int program_check(const char *name)
 {
-	char path[PATH_MAX], start[sizeof(Elf64_Ehdr)] = "", *end;
-	const char *why = NULL;
-	Elf64_Ehdr header;
-	struct stat st;
-	FILE *file = program_find(name, path, sizeof(path)) ? fopen(path, "re") : NULL;
+	char path[PATH_MAX];
+	const char *why = program_out_of_reach(name, path);
 
-	if (file && fread(start, 1, sizeof(start), file) > 2 && !strncmp(start, "#!", 2)) {
-		fclose(file);
-		start[sizeof(start) - 1] = '\0';
-		end = start + 2 + strspn(start + 2, " ");
-		end[strcspn(end, " \n")] = '\0';
-		snprintf(path, sizeof(path), "%s", end);
-		file = fopen(path, "re");
-		if (file && !fread(start, sizeof(start), 1, file))
-			*start = '\0';
-	}
-	if (!file)
-		return CLI_OK;
-	memcpy(&header, start, sizeof(header));
-	if (!memcmp(start, ELFMAG, SELFMAG))
-		why = elf_out_of_reach(file, &header);
-	if (!why && !fstat(fileno(file), &st) && st.st_mode & S_ISUID && st.st_uid != getuid())
-		why = "is set-user-ID";
-	fclose(file);
 	if (!why)
 		return CLI_OK;
 	fprintf(stderr, "swtio exec: %s %s: the drop-in is preloaded and cannot reach it\n", path,

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "shim/program.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
 
@@ -85,36 +86,70 @@ static char *const *environment_fill(char *const envp[], void *room, size_t size
 	return room;
 }
 
+/* A program that leaves the host does it with a word. It may be meant to: it runs all the same. */
+static void warn_if_out_of_reach(const char *name)
+{
+	char path[PATH_MAX], text[PATH_MAX + 128];
+	int error = errno, n;
+	const char *why = shim_environment()->there ? program_out_of_reach(name, path) : NULL;
+
+	if (why) {
+		n = snprintf(text, sizeof(text),
+			"swtio: %s %s: it runs on this machine, not on the software host\n", path, why);
+		n = n < (int)sizeof(text) ? n : (int)sizeof(text) - 1;
+		(void)!shim_libc()->write(STDERR_FILENO, text, (size_t)n);
+	}
+	errno = error;
+}
+
+/* The same, for a path from a directory's descriptor, or the descriptor itself. */
+static void warn_if_out_of_reach_at(int dir, const char *path)
+{
+	char place[PATH_MAX];
+
+	if (*path == '/' || (dir == AT_FDCWD && *path))
+		snprintf(place, sizeof(place), "%s%s", strchr(path, '/') ? "" : "./", path);
+	else
+		snprintf(place, sizeof(place), "/proc/self/fd/%d%s%s", dir, *path ? "/" : "", path);
+	warn_if_out_of_reach(place);
+}
+
 #define WITH(envp)                                                                                 \
 	environment_fill((envp), __builtin_alloca(environment_size(envp)), environment_size(envp))
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
+	warn_if_out_of_reach_at(AT_FDCWD, path);
 	return shim_libc()->execve(path, argv, WITH(envp));
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
+	warn_if_out_of_reach_at(AT_FDCWD, path);
 	return shim_libc()->execve(path, argv, WITH(environ));
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
+	warn_if_out_of_reach(file);
 	return shim_libc()->execvpe(file, argv, WITH(envp));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
 {
+	warn_if_out_of_reach(file);
 	return shim_libc()->execvpe(file, argv, WITH(environ));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
+	warn_if_out_of_reach_at(fd, "");
 	return shim_libc()->fexecve(fd, argv, WITH(envp));
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
+	warn_if_out_of_reach_at(dir, path);
 	return shim_libc()->execveat(dir, path, argv, WITH(envp), flags);
 }
 
@@ -135,7 +170,7 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 			argv[i] = va_arg(args, char *);                                            \
 	} while (0)
 
-#define EXEC_LIST(name, call, environment)                                                         \
+#define EXEC_LIST(name, call, warn, environment)                                                   \
 	EXPORT int name(const char *path, const char *first, ...)                                  \
 	{                                                                                          \
 		const char **argv;                                                                 \
@@ -147,20 +182,23 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 		LIST_TAKE(args, argv, n, first);                                                   \
 		envp = environment;                                                                \
 		va_end(args);                                                                      \
+		warn;                                                                              \
 		return shim_libc()->call(path, (char **)(uintptr_t)argv, WITH(envp));              \
 	}
-EXEC_LIST(execl, execve, environ)
-EXEC_LIST(execlp, execvpe, environ)
-EXEC_LIST(execle, execve, va_arg(args, char *const *))
+EXEC_LIST(execl, execve, warn_if_out_of_reach_at(AT_FDCWD, path), environ)
+EXEC_LIST(execlp, execvpe, warn_if_out_of_reach(path), environ)
+EXEC_LIST(execle, execve, warn_if_out_of_reach_at(AT_FDCWD, path), va_arg(args, char *const *))
 
 EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
+	warn_if_out_of_reach_at(AT_FDCWD, path);
 	return shim_libc()->posix_spawn(pid, path, actions, attributes, argv, WITH(envp));
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
+	warn_if_out_of_reach(file);
 	return shim_libc()->posix_spawnp(pid, file, actions, attributes, argv, WITH(envp));
 }
