@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * R6.1, R6.2: a real device behind VT-d, driven by a plain client: its page requests through the fault
+ * R6.1, R6.2, R2.5: a real device behind VT-d, driven by a plain client: its page requests through the fault
  * queue of an HWPT, and its writes in the dirty bitmap. Skipped where the device is not our engine.
  */
 #include <poll.h>
@@ -196,12 +196,70 @@ static int what_it_wrote_is_dirty(void)
 	return 0;
 }
 
+/* -- BAR memory for DMA, as Linux 7.2 has it: a dma-buf of one range for each fragment ---------- */
+
+/* A dma-buf of BAR2 with up to two ranges, or -1. */
+static int dma_buf(const struct rig *rig, uint32_t count,
+		   const struct vfio_region_dma_range *ranges)
+{
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_feature_dma_buf buffer;
+		struct vfio_region_dma_range ranges[2];
+	} args = { .feature = { .flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF },
+		   .buffer = { .region_index = VFIO_PCI_BAR2_REGION_INDEX,
+			       .open_flags = O_RDWR | O_CLOEXEC, .nr_ranges = count } };
+
+	args.feature.argsz = sizeof(args);
+	memcpy(args.ranges, ranges, count * sizeof(*ranges));
+	return ioctl(rig->dev, VFIO_DEVICE_FEATURE, &args);
+}
+
+static int map_file(const struct rig *rig, int buffer, uint64_t len, uint64_t iova)
+{
+	struct iommu_ioas_map_file args = { .size = sizeof(args), .ioas_id = rig->ioas,
+					    .flags = IOMMU_IOAS_MAP_FIXED_IOVA |
+						     IOMMU_IOAS_MAP_WRITEABLE |
+						     IOMMU_IOAS_MAP_READABLE,
+					    .fd = buffer, .length = len, .iova = iova };
+
+	return ioctl(rig->fd, IOMMU_IOAS_MAP_FILE, &args);
+}
+
+static int a_buffer_each_fragment(void)
+{
+	static const struct vfio_region_dma_range fragments[2] = { { PAGE, 2 * PAGE },
+								  { 8 * PAGE, PAGE } };
+	const off_t bar2 = (off_t)VFIO_PCI_BAR2_REGION_INDEX << 40;
+	uint64_t word = 0;
+	struct rig rig;
+	int both, each[2];
+
+	CHECK(!rig_make(&rig));
+	rig.hwpt = hwpt_alloc(&rig, 0);
+	CHECK(rig.hwpt && !attach(&rig, rig.hwpt));
+	both = dma_buf(&rig, 2, fragments);
+	CHECK(both >= 0 && map_file(&rig, both, 3 * PAGE, IOVA) && errno == EOPNOTSUPP);
+	for (unsigned int i = 0; i < 2; i++) {
+		each[i] = dma_buf(&rig, 1, &fragments[i]);
+		CHECK(each[i] >= 0);
+		CHECK(!map_file(&rig, each[i], fragments[i].length, IOVA + fragments[i].offset));
+	}
+	CHECK(fill(&rig, IOVA + 2 * PAGE) == 0 && fill(&rig, IOVA + 8 * PAGE) == 0);
+	CHECK(pread(rig.dev, &word, 8, bar2 + 2 * (off_t)PAGE) == 8 && word);
+	CHECK(pread(rig.dev, &word, 8, bar2 + 8 * (off_t)PAGE) == 8 && word);
+	/* What lies between them is nobody's. */
+	CHECK(fill(&rig, IOVA + 4 * PAGE) & ENGINE_STATUS_ERROR);
+	return 0;
+}
+
 int main(void)
 {
 	static const struct client_test tests[] = {
 		{ "R6.2 a page that is asked for", a_page_that_is_asked_for },
 		{ "R6.2 taken down in the middle", taken_down_in_the_middle },
 		{ "R6.2 what it wrote is dirty", what_it_wrote_is_dirty },
+		{ "R2.5 a buffer for each fragment", a_buffer_each_fragment },
 	};
 	uint32_t id = 0;
 	int fd = iommu_open(), dev = fd < 0 ? -1 : vfio_bound(fd);
