@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which device is asked, and in which order. See answers.h. */
+/* R6.2, R6.5, R6.6: which device is asked, and in which order. See answers.h. */
 #include "answers.h"
 
 int dev = -1, iommufd = -1;
