@@ -229,6 +229,50 @@ static void R6_2_v1_takes_the_whole_of_it_or_nothing(void **state)
 	assert_int_equal(unmap(container, 0x10000, 0x1000), 0x4000);
 }
 
+/* Whatever devices reach counts as written to, as in the type 1 driver. */
+static void R6_2_all_that_is_mapped_is_dirty(void **state)
+{
+	int container = container_of_type(VFIO_TYPE1v2_IOMMU);
+	__u64 bits[2] = { 0 };
+	struct {
+		struct vfio_iommu_type1_dirty_bitmap head;
+		struct vfio_iommu_type1_dirty_bitmap_get get;
+	} ask = { .head = { sizeof(ask), VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP },
+		  .get = { 0x10000, 0x40000, { 0x1000, 8, bits } } };
+	struct {
+		struct vfio_iommu_type1_dma_unmap head;
+		struct vfio_bitmap bitmap;
+	} take = { .head = { sizeof(take), VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, 0x12000, 0x4000 },
+		   .bitmap = { 0x1000, 8, bits } };
+
+	(void)state;
+	assert_int_equal(map(container, memory(0x4000), 0x12000, 0x4000), 0);
+	assert_int_equal(map(container, memory(0x1000), 0x4f000, 0x1000), 0);
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), -EINVAL);	/* not on */
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_UNMAP_DMA, &take), -EINVAL);
+	ask.head.flags = 3;
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), -EINVAL);
+	ask.head.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), 0);
+	ask.head.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), 0);
+	assert_true(bits[0] == (0xfull << 2 | 1ull << 63));
+	ask.get.size += 0x1000;				/* a bit more than the bitmap has */
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), -EINVAL);
+	ask.get.size = 0x3000;				/* cuts a mapping */
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), -EINVAL);
+	ask.get.bitmap.pgsize = 0x2000;
+	ask.get.size = 0x40000;
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), -EINVAL);
+	bits[0] = 0;
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_UNMAP_DMA, &take), 0);
+	assert_true(bits[0] == 0xf && take.head.size == 0x4000);
+	ask.head.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP;
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), 0);
+	ask.head.argsz = 7;
+	assert_int_equal(ioctl_(container, VFIO_IOMMU_DIRTY_PAGES, &ask), -EINVAL);
+}
+
 static void R6_2_it_maps_a_bar_where_iommufd_refuses(void **state)
 {
 	int container = container_of_type(VFIO_TYPE1v2_IOMMU), iommufd = open_("/dev/iommu");
@@ -378,6 +422,7 @@ int main(void)
 		TEST(hot_reset_takes_groups_as_proof),
 		TYPE1(R6_2_v2_never_cuts_a_mapping),
 		TYPE1(R6_2_v1_takes_the_whole_of_it_or_nothing),
+		TYPE1(R6_2_all_that_is_mapped_is_dirty),
 		TYPE1(R6_2_it_maps_a_bar_where_iommufd_refuses),
 		TYPE1(R6_2_it_tells_what_is_left),
 		TEST(R6_2_a_vf_is_had_by_who_knows_the_token),

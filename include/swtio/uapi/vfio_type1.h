@@ -80,6 +80,29 @@ struct vfio_iommu_type1_dma_unmap {
 	__u8 data[];
 };
 #define VFIO_IOMMU_UNMAP_DMA _IO(VFIO_TYPE, VFIO_BASE + 14)
+
+/* One bit a page, set where the page may have been written to; follows an unmap with GET_DIRTY_BITMAP. */
+struct vfio_bitmap {
+	__u64 pgsize;
+	__u64 size;			/* bytes */
+	__u64 *data;
+};
+
+/* One flag; GET_BITMAP is followed by what is asked for. Of the type 1 driver's v2 containers only. */
+struct vfio_iommu_type1_dirty_bitmap {
+	__u32 argsz;
+	__u32 flags;
+#define VFIO_IOMMU_DIRTY_PAGES_FLAG_START (1 << 0)
+#define VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP (1 << 1)
+#define VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP (1 << 2)
+	__u8 data[];
+};
+
+struct vfio_iommu_type1_dirty_bitmap_get {
+	__u64 iova;
+	__u64 size;
+	struct vfio_bitmap bitmap;
+};
 #define VFIO_IOMMU_DIRTY_PAGES _IO(VFIO_TYPE, VFIO_BASE + 17)
 
 #endif

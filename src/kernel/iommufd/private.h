@@ -119,6 +119,7 @@ struct iommufd_ioas {
 	uint64_t alignment;			/* of IOVAs and lengths; 1 without HWPT */
 	uint32_t locks;				/* hardware queues with memory in it */
 	bool small_pages;			/* no leaf above PHYS_PAGE, areas may be cut */
+	bool type1_tracks;			/* of a type 1 container: its dirty pages may be asked for */
 };
 
 /*

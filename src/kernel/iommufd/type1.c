@@ -145,17 +145,119 @@ static int unmap_range(const struct iommufd_ioas *ioas, bool v2,
 	return 0;
 }
 
+/* -- dirty pages -------------------------------------------------------------------------------- */
+
+/* The driver has no bits to look at: what devices reach is dirty, all of it. */
+static int dirty_put(const struct iommufd_ioas *ioas, uint64_t first, uint64_t last,
+		     const struct vfio_bitmap *bitmap)
+{
+	struct itree_span span;
+
+	for (uint64_t at = first; itree_find(&ioas->areas, at, last, &span); at = span.last + 1) {
+		uint64_t bit = (span.start - first) / PHYS_PAGE, end = (span.last - first) / PHYS_PAGE;
+
+		while (bit <= end) {
+			uint64_t slot = (uint64_t)(uintptr_t)bitmap->data + bit / 64 * 8, word;
+
+			if (copy_from_user(&word, slot, sizeof(word)))
+				return -EFAULT;
+			do
+				word |= 1ull << bit % 64;
+			while (++bit <= end && bit % 64);
+			if (copy_to_user(slot, &word, sizeof(word)))
+				return -EFAULT;
+		}
+		if (span.last >= last)
+			break;
+	}
+	return 0;
+}
+
+/* Room for the pages of `size` bytes, in whole words. */
+static bool bitmap_fits(const struct vfio_bitmap *bitmap, uint64_t size)
+{
+	uint64_t pages = bitmap->pgsize ? size >> __builtin_ctzll(bitmap->pgsize) : 0;
+
+	return pages && bitmap->size && bitmap->size <= BITMAP_MAX &&
+	       bitmap->size >= (pages + 63) / 64 * 8;
+}
+
+static long dirty_get(const struct iommufd_ioas *ioas, uint64_t arg, uint32_t room)
+{
+	struct vfio_iommu_type1_dirty_bitmap_get get;
+	struct itree_span span;
+	uint64_t last;
+
+	if (room < sizeof(get))
+		return -EINVAL;
+	if (copy_from_user(&get, arg, sizeof(get)))
+		return -EFAULT;
+	if (__builtin_add_overflow(get.iova, get.size, &last) || !bitmap_fits(&get.bitmap, get.size) ||
+	    get.bitmap.pgsize != PHYS_PAGE || (get.iova | get.size) % PHYS_PAGE || !ioas->type1_tracks)
+		return -EINVAL;
+	last--;
+	if (cuts(ioas, get.iova, false, &span) || cuts(ioas, last, true, &span))
+		return -EINVAL;
+	return dirty_put(ioas, get.iova, last, &get.bitmap);
+}
+
+static long type1_dirty(const struct iommufd_ioas *ioas, bool v2, uint64_t arg)
+{
+	struct vfio_iommu_type1_dirty_bitmap args;
+	struct iommufd_ioas *w;
+
+	if (!v2)
+		return -EACCES;
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	if (args.argsz < sizeof(args))
+		return -EINVAL;
+	switch (args.flags) {
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
+		w = image_write(ioas);
+		w->type1_tracks = args.flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
+		return 0;
+	case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
+		return dirty_get(ioas, arg + sizeof(args), args.argsz - (uint32_t)sizeof(args));
+	default:
+		return -EINVAL;
+	}
+}
+
+/* What an unmap is asked of the pages it takes: 0, or why it is refused. */
+static int unmap_bitmap(const struct iommufd_ioas *ioas, uint64_t arg,
+			const struct vfio_iommu_type1_dma_unmap *args, struct vfio_bitmap *bitmap)
+{
+	if (args->flags & VFIO_DMA_UNMAP_FLAG_ALL || args->argsz < sizeof(*args) + sizeof(*bitmap))
+		return -EINVAL;
+	if (copy_from_user(bitmap, arg + sizeof(*args), sizeof(*bitmap)))
+		return -EFAULT;
+	return !bitmap_fits(bitmap, args->size) || bitmap->pgsize != PHYS_PAGE ||
+			       !ioas->type1_tracks ?
+		       -EINVAL :
+		       0;
+}
+
 static long type1_unmap(const struct iommufd_ioas *ioas, bool v2, uint64_t arg)
 {
 	struct vfio_iommu_type1_dma_unmap args;
+	const uint32_t known = VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
 	uint64_t last, bytes = 0;
+	struct vfio_bitmap bitmap;
+	bool dirty;
 	int rc;
 
 	if (copy_from_user(&args, arg, sizeof(args)))
 		return -EFAULT;
-	if (args.argsz < sizeof(args) || args.flags & ~(uint32_t)VFIO_DMA_UNMAP_FLAG_ALL)
+	if (args.argsz < sizeof(args) || args.flags & ~known)
 		return -EINVAL;
-	rc = unmap_range(ioas, v2, &args, &last);
+	dirty = args.flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+	rc = dirty ? unmap_bitmap(ioas, arg, &args, &bitmap) : 0;
+	if (!rc)
+		rc = unmap_range(ioas, v2, &args, &last);
+	if (!rc && dirty)
+		rc = dirty_put(ioas, args.iova, last, &bitmap);
 	if (!rc)
 		rc = iopt_unmap(ioas, args.iova, last, &bytes);
 	if (rc && rc != -ENOENT)
@@ -174,6 +276,7 @@ long iommufd_type1_ioctl(const struct iommufd_ctx *ctx, bool v2, unsigned int cm
 		{ VFIO_IOMMU_GET_INFO, "VFIO_IOMMU_GET_INFO", type1_info },
 		{ VFIO_IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", type1_map },
 		{ VFIO_IOMMU_UNMAP_DMA, "VFIO_IOMMU_UNMAP_DMA", type1_unmap },
+		{ VFIO_IOMMU_DIRTY_PAGES, "VFIO_IOMMU_DIRTY_PAGES", type1_dirty },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
