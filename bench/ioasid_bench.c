@@ -22,8 +22,9 @@
 #define PAGE 4096ull
 #define BASE 0x8000000000ull
 #define GPA_DATA 0x10000000ull
-#define BATCH 200000u
-#define BATCHES 10u	/* of which the best counts: the others were disturbed */
+#define ROUNDS 10u
+#define BATCH 20000u	/* translations: a few milliseconds, in which nothing else may run */
+#define BATCHES 100u	/* of which, as of rounds, the best counts: the others were disturbed */
 
 static double now(void)
 {
@@ -180,7 +181,7 @@ static void child_mappings(const struct task *task, const char *name, const char
 {
 	double best = 1e18, took;
 
-	for (unsigned int i = 0; i < BATCHES; i++) {
+	for (unsigned int i = 0; i < ROUNDS; i++) {
 		took = child_maps(task);
 		best = took < best ? took : best;
 		unmap(task, child);
