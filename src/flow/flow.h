@@ -8,6 +8,7 @@
 #define SWTIO_FLOW_FLOW_H
 
 #include "image/image.h"
+#include "image/mutant.h"
 
 #define FLOW_WORD 24u
 #define FLOW_TEXT 96u
@@ -60,7 +61,7 @@ struct flow_settings {			/* what the head of a flow says about the machine */
 	uint8_t policy;			/* enum bound_policy */
 	uint8_t uapi;			/* enum tsm_uapi */
 	bool private_for_life;
-	uint64_t mutants;
+	struct mutant_set mutants;
 };
 
 /* Makes a machine (image, hardware, firmware, devices, kernel) and loads the flow into it. The text,

@@ -64,7 +64,7 @@ int machine_power_on(const struct flow_settings *settings)
 
 	if (platform < 0)
 		return platform;
-	*image_counter(IMAGE_COUNTER_MUTANTS) = settings->mutants;
+	mutants_plant(&settings->mutants);
 	return machine_boot((enum platform)platform, &options);
 }
 

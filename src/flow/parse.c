@@ -171,7 +171,7 @@ static int errno_by_name(const char *name)
 
 /* -- head of a flow ---------------------------------------------------------------------------- */
 
-static int mutant_bit(const char *name, uint64_t *bits)
+int flow_mutant_find(const char *name, struct mutant_set *set)
 {
 	static const char *const names[] = {
 #define MUTANT(id, name, sentence) [MUTANT_##id] = name,
@@ -181,15 +181,10 @@ static int mutant_bit(const char *name, uint64_t *bits)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(names[i], name)) {
-			*bits |= 1ull << i;
+			mutant_add(set, (enum mutant)i);
 			return 0;
 		}
 	return -EINVAL;
-}
-
-int flow_mutant_bit(const char *name, uint64_t *bits)
-{
-	return mutant_bit(name, bits);
 }
 
 static int choose(struct line *line, const char *const *names, uint8_t *value)
@@ -246,7 +241,7 @@ static int parse_setting(struct line *line)
 	else if (!strcmp(name, "private-for-life"))
 		settings->private_for_life = true;
 	else if (!strcmp(name, "mutant"))
-		rc = mutant_bit(value, &settings->mutants)
+		rc = flow_mutant_find(value, &settings->mutants)
 			     ? fail(line, "no mutant is called '%s'", value)
 			     : 0;
 	else

@@ -40,7 +40,7 @@ int flow_tree_resolve(const char *from, const char *name, char path[FLOW_PATH]);
  * file, -EFBIG, -ENOMEM. */
 int flow_tree_read(const struct flow_tree *tree, const char *path, char **text);
 int flow_number(const char *text, uint64_t *value);	/* decimal, hex, K M G, bus:dev.fn; 0 or -errno */
-int flow_mutant_bit(const char *name, uint64_t *bits);
+int flow_mutant_find(const char *name, struct mutant_set *set);
 const char *flow_actor_name(uint8_t actor);
 
 /* What an action came to. */

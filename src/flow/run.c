@@ -47,7 +47,7 @@ struct running {
 	struct running *outer;
 };
 static struct running *running;
-static uint64_t extra_mutants;
+static struct mutant_set extra_mutants;
 static int extra_uapi = -1;
 
 static const struct flow_image *flow_root(void)
@@ -68,7 +68,7 @@ int flow_uapi_set(const char *name)
 
 int flow_mutant_add(const char *name)
 {
-	return flow_mutant_bit(name, &extra_mutants);
+	return flow_mutant_find(name, &extra_mutants);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -460,7 +460,8 @@ int flow_start(const char *text, const char *path, struct flow_error *error)
 	if (rc)
 		goto out;
 	opts.seed = program->settings.seed;
-	program->settings.mutants |= extra_mutants;
+	for (unsigned int i = 0; i < MUTANT_WORDS; i++)
+		program->settings.mutants.word[i] |= extra_mutants.word[i];
 	if (extra_uapi >= 0)
 		program->settings.uapi = (uint8_t)extra_uapi;
 	rc = image_create(&opts);

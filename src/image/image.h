@@ -206,10 +206,10 @@ void image_clock_advance(uint64_t ns);
 void image_random(void *buf, size_t len);	/* deterministic from the seed: no secret */
 
 /* 64 bytes of header other lanes may keep unlogged counters in, restored by snapshots only:
- * trace head, statistics. */
+ * trace head, statistics; and what the machine is: its platform, its mutants (two words). */
 enum image_counter { IMAGE_COUNTER_TRACE, IMAGE_COUNTER_TLP_REFUSED, IMAGE_COUNTER_DMA_BYTES,
-	IMAGE_COUNTER_STEP, IMAGE_COUNTER_MUTANTS, IMAGE_COUNTER_PLATFORM, IMAGE_COUNTER_SPARE3,
-	IMAGE_COUNTER_SPARE4, IMAGE_COUNTER_MAX };
+	IMAGE_COUNTER_STEP, IMAGE_COUNTER_PLATFORM, IMAGE_COUNTER_MUTANTS, IMAGE_COUNTER_MUTANTS_2,
+	IMAGE_COUNTER_SPARE, IMAGE_COUNTER_MAX };
 uint64_t *image_counter(enum image_counter counter);
 
 #endif

@@ -30,7 +30,8 @@ enum trace_kind {
 
 enum trace_result {
 	TRACE_RESULT_ERRNO, TRACE_RESULT_TDX, TRACE_RESULT_TDISP, TRACE_RESULT_TLP,
-	TRACE_RESULT_CODE	/* a firmware's or guest request's code: 0 is success */
+	TRACE_RESULT_CODE,	/* a firmware's or guest request's code: 0 is success */
+	TRACE_RESULT_MORE	/* a code that asks for something: neither success nor refusal */
 };
 
 #define TRACE_NAME 40

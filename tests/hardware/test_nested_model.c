@@ -263,9 +263,9 @@ static void found(enum mutant m)
 {
 	trace_set_enabled(false);
 	model_up(&guest_x86, IOMMU_TABLES_VTD, PT_VTD_SS, 77);
-	*image_counter(IMAGE_COUNTER_MUTANTS) = 1ull << m;
+	mutant_plant(m);
 	play(20000);
-	*image_counter(IMAGE_COUNTER_MUTANTS) = 0;
+	mutants_clear();
 	trace_set_enabled(true);
 	assert_int_not_equal(differences, 0);
 }

@@ -242,12 +242,12 @@ static void test_merge(void **state)
 static void test_planted_merge(void **state)
 {
 	(void)state;
-	*image_counter(IMAGE_COUNTER_MUTANTS) = 1ull << MUTANT_MERGE_KEEPS;
+	mutant_plant(MUTANT_MERGE_KEEPS);
 	random_state = 99;
 	hits = differences = 0;
 	for (unsigned int i = 0; i < 20000 && !differences; i++)
 		step();
-	*image_counter(IMAGE_COUNTER_MUTANTS) = 0;
+	mutants_clear();
 	assert_int_not_equal(differences, 0);
 }
 

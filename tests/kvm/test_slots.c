@@ -611,9 +611,9 @@ static void unbind_with_mutant(const struct rig *rig, enum mutant mutant_id)
 	buf = rig_ok(dev_dmabuf(rig, &dev, 2, VFIO_DMA_BUF_KIND_PRIVATE, 0, 0x200000));
 	assert_int_equal(slot_dmabuf(rig, 6, true, BAR_GPA, 0x200000, buf, 0), 0);
 	assert_int_equal(mmio_accept(rig, BAR_GPA, 1, 2, 512), 0);
-	*image_counter(IMAGE_COUNTER_MUTANTS) = 1ull << mutant_id;
+	mutant_plant(mutant_id);
 	dev_tsm(rig, &dev, IOMMU_VDEVICE_TSM_UNBIND);
-	*image_counter(IMAGE_COUNTER_MUTANTS) = 0;
+	mutants_clear();
 }
 
 static void R3_2_unmap_before_stop_is_refused(void **state)

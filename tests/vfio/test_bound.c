@@ -372,7 +372,7 @@ static void mutant_keep_shared_mapping(void **state)
 	long fd = dma_buf_whole(2, 0);
 
 	(void)state;
-	*image_counter(IMAGE_COUNTER_MUTANTS) = 1ull << MUTANT_KEEP_SHARED_MAPPING;
+	mutant_plant(MUTANT_KEEP_SHARED_MAPPING);
 	lock();
 	assert_int_equal(load4(at), 0);
 	assert_int_equal(pfn_rc(fd), 0);

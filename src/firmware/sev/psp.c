@@ -112,6 +112,12 @@ static void trace_subject(const struct trace_call *event, const struct call *cal
 		trace_arg_add(event, "digest", get_le64(&digest));
 }
 
+/* The command is suspended: the host does what is wanted and gives it again. */
+static bool asks(enum sev_status status)
+{
+	return status == SEV_SPDM_REQUEST || status == SEV_EXPAND_BUFFER;
+}
+
 enum sev_status sev_command(enum lane from, enum sev_command_id id, uint64_t buffer)
 {
 	const char *name = sev_command_name(id);
@@ -128,7 +134,8 @@ enum sev_status sev_command(enum lane from, enum sev_command_id id, uint64_t buf
 		if (!fault_take(id, &status))
 			status = row->handle(&call);
 	}
-	trace_return_as(&event, TRACE_RESULT_CODE, status, sev_status_name(status));
+	trace_return_as(&event, asks(status) ? TRACE_RESULT_MORE : TRACE_RESULT_CODE, status,
+			sev_status_name(status));
 	image_keep();
 	return status;
 }
