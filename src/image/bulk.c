@@ -102,7 +102,8 @@ void *image_bulk_write(const void *p, size_t len)
 {
 	uint64_t page = page_of(p), last = page_of((const uint8_t *)p + (len ? len - 1 : 0));
 
-	for (; page <= last; page++)
+	/* Of nothing there may be no page at all. */
+	for (; len && page <= last; page++)
 		if (__atomic_load_n(page_epoch_at(page), __ATOMIC_RELAXED) != HEADER->epoch)
 			page_dirty(page);
 	return (void *)(uintptr_t)p;
