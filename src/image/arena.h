@@ -46,6 +46,7 @@ enum record_kind {
 	RECORD_PAGE,		/* old bytes of a bulk page; for restore, not for rollback */
 	RECORD_PAGE_ZERO,	/* a bulk page never written before; likewise */
 	RECORD_MARK,		/* a snapshot: struct mark */
+	RECORD_WRITTEN,		/* a bulk page that was written is given back; for restore alone */
 	RECORD_KINDS
 };
 

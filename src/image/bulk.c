@@ -165,22 +165,29 @@ void bulk_unwrite(uint64_t page, uint64_t pages)
 /* What a restore needs of memory that goes away; room is what the caller will log after it. */
 static int bulk_save(uint64_t page, uint64_t pages, uint64_t room)
 {
-	uint64_t end = page + pages, written = 0;
+	uint64_t end = page + pages, written = 0, fresh = 0;
 	uint64_t epoch = HEADER->epoch;
 	int rc;
 
 	if (!HEADER->marks)
 		return image_reserve(room);
 	for (uint64_t at = page; at < end; at++)
-		if (chunk_at(at / CHUNK_PAGES)->touched)
-			written += *page_epoch_at(at) && *page_epoch_at(at) != epoch;
-	rc = image_reserve(room + written * (IMAGE_PAGE + sizeof(struct image_record)));
+		if (chunk_at(at / CHUNK_PAGES)->touched && *page_epoch_at(at)) {
+			written += *page_epoch_at(at) != epoch;
+			fresh += *page_epoch_at(at) == epoch;
+		}
+	rc = image_reserve(room + written * (IMAGE_PAGE + sizeof(struct image_record)) +
+			   fresh * sizeof(struct image_record));
 	if (rc)
 		return rc;
-	for (uint64_t at = page; at < end; at++)
-		if (chunk_at(at / CHUNK_PAGES)->touched && *page_epoch_at(at) &&
-		    *page_epoch_at(at) != epoch)
+	for (uint64_t at = page; at < end; at++) {
+		if (!chunk_at(at / CHUNK_PAGES)->touched || !*page_epoch_at(at))
+			continue;
+		if (*page_epoch_at(at) != epoch)
 			journal_save_page(at);
+		else	/* what was logged of it will come back, and is to be cleared again */
+			journal_note(RECORD_WRITTEN, page_address(at), IMAGE_PAGE);
+	}
 	return 0;
 }
 

@@ -241,6 +241,12 @@ static void record_undo(const struct image_record *record, const uint8_t *bytes,
 			chunk_at(chunk_of(to))->touched = 1;
 		}
 		break;
+	case RECORD_WRITTEN:
+		if (restore) {
+			*page_epoch_at(page_of(to)) = 1;
+			chunk_at(chunk_of(to))->touched = 1;
+		}
+		break;
 	case RECORD_PAGE_ZERO:
 		if (restore)
 			bulk_unwrite(page_of(to), 1);

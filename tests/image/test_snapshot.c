@@ -215,10 +215,34 @@ static void the_same_seed_draws_the_same(void **state)
 	image_release(mark);
 }
 
+static long bulk_free_call(void *arg)
+{
+	image_bulk_free(arg);
+	return 0;
+}
+
+/* What firmware logs of a page is part of it: going back over all of its life leaves zeroes. */
+static void R7_3_a_page_logged_and_given_back_is_clear_again(void **state)
+{
+	image_mark mark = image_snapshot();
+	uint8_t *page = image_bulk_alloc(IMAGE_PAGE, IMAGE_TYPE_RAM);
+
+	(void)state;
+	memset(image_bulk_write(page, IMAGE_PAGE), 0xaa, IMAGE_PAGE);
+	image_commit();
+	memset(image_log(page, 64), 0x55, 64);
+	assert_int_equal(image_call(bulk_free_call, page), 0);
+	assert_int_equal(image_restore(mark), 0);
+	for (unsigned int i = 0; i < 64; i++)
+		assert_int_equal(page[i], 0);
+	image_release(mark);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, image_up, image_down)
 	const struct CMUnitTest tests[] = {
+		TEST(R7_3_a_page_logged_and_given_back_is_clear_again),
 		TEST(R7_3_restore_brings_back_what_was),
 		TEST(R7_3_snapshots_nest),
 		TEST(R7_3_later_snapshots_die),
