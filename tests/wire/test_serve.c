@@ -233,8 +233,8 @@ static void relay(int from, int to, unsigned int answers)
 static int play_through(
 	struct rig *rig, int listener, unsigned int answers, int wait_ms, struct tsm_result *result)
 {
-	struct spdm_requester *requester = calloc(1, spdm_requester_size());
 	const struct tsm_options options = {.function_id = PF, .last = TSM_START};
+	struct spdm_requester *requester;
 	struct sockaddr_in at;
 	socklen_t at_len = sizeof(at);
 	struct wire_link link;
@@ -244,6 +244,7 @@ static int play_through(
 	if (!proxy)
 		relay(accept(listener, NULL, NULL), dial(rig->port), answers);
 	getsockname(listener, (struct sockaddr *)&at, &at_len);
+	requester = calloc(1, spdm_requester_size()); /* of this process alone */
 	spdm_requester_init(requester, NULL, 0);
 	spdm_requester_trust_own_root(requester, true);
 	assert_int_equal(wire_link_open(&link, "127.0.0.1", ntohs(at.sin_port), wait_ms), 0);
