@@ -17,7 +17,8 @@
 #define DEPTH 4u			/* of includes in includes */
 
 struct source {				/* one file on its way through the parser */
-	uint32_t through;		/* the last step wanted; 0: all */
+	uint32_t from, through;		/* the first and the last step wanted; 0: all */
+	bool before;			/* in a step before the first */
 	bool ended;			/* a later step began */
 	uint8_t phase;			/* of the steps to come */
 	uint8_t file;			/* of program->file */
@@ -267,7 +268,8 @@ static int parse_step(struct line *line)
 	if (line->words < 2 || flow_number(line->word[1], &number) || !number || number > 100000)
 		return fail(line, "step: a number from 1 is wanted, then a title");
 	line->source->ended = line->source->through && number > line->source->through;
-	if (line->source->ended)
+	line->source->before = number < line->source->from;
+	if (line->source->ended || line->source->before)
 		return 0;
 	if (program->steps == FLOW_STEPS_MAX)
 		return fail(line, "more than %u steps", FLOW_STEPS_MAX);
@@ -432,21 +434,31 @@ static int parse_action(struct line *line)
 
 static int parse_text(struct line *line, const char *text);
 
+/* `from` and `through`, each with a step, behind the file. */
+static bool include_part(const struct line *line, struct source *source)
+{
+	uint32_t *part;
+	uint64_t step;
+
+	for (unsigned int i = 2; i < line->words; i += 2) {
+		part = !strcmp(line->word[i], "from")	     ? &source->from
+		       : !strcmp(line->word[i], "through") ? &source->through
+							     : NULL;
+		if (!part || *part || i + 1 == line->words ||
+			flow_number(line->word[i + 1], &step) || !step || step > UINT32_MAX)
+			return false;
+		*part = (uint32_t)step;
+	}
+	return line->words > 1;
+}
+
 static int include_find(struct line *line, struct source *source)
 {
-	uint64_t through;
 	int rc;
 
-	if (line->words != 2 && line->words != 4)
-		return fail(
-			line, "include: a file is wanted, then nothing or 'through' and a step");
-	if (line->words == 4) {
-		if (strcmp(line->word[2], "through") || flow_number(line->word[3], &through) ||
-			!through || through > UINT32_MAX)
-			return fail(
-				line, "include: 'through' and a step are wanted after the file");
-		source->through = (uint32_t)through;
-	}
+	if (!include_part(line, source))
+		return fail(line,
+			"include: a file is wanted, then 'from' and 'through' with a step each");
 	source->depth = line->source->depth + 1;
 	if (source->depth > DEPTH)
 		return fail(line, "include: more than %u deep", DEPTH);
@@ -480,6 +492,7 @@ static int parse_include(struct line *line)
 	uint32_t number = line->number, steps = line->program->steps;
 	char *text = NULL;
 	int rc = include_find(line, &source);
+	const uint32_t wanted[] = { source.from, source.through };
 
 	if (rc)
 		return rc;
@@ -491,8 +504,9 @@ static int parse_include(struct line *line)
 	free(text);
 	line->source = outer;
 	line->number = number;
-	if (!rc && source.through && !step_known(line->program, steps, source.through))
-		rc = fail(line, "include: '%.80s' has no step %u", source.path, source.through);
+	for (unsigned int i = 0; !rc && i < 2; i++)
+		if (wanted[i] && !step_known(line->program, steps, wanted[i]))
+			rc = fail(line, "include: '%.80s' has no step %u", source.path, wanted[i]);
 	return rc;
 }
 
@@ -509,7 +523,7 @@ static int parse_line(struct line *line)
 	rc = parse_setting(line);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	return parse_action(line);
+	return line->source->before ? 0 : parse_action(line);
 }
 
 static int parse_text(struct line *line, const char *text)

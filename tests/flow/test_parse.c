@@ -194,6 +194,11 @@ static void test_r7_1_include(void **state)
 	assert_string_equal(program.file[1].name, "part.flow");
 	assert_int_equal(program.action[2].line, 5);
 	assert_int_equal(program.action[2].file, 0);
+	assert_int_equal(parse_in("include ../part.flow from 2 through 2\n"), 0);
+	assert_int_equal(program.steps, 1);
+	assert_int_equal(program.step[0].number, 2);
+	assert_int_equal(program.actions, 1);
+	assert_int_equal(program.action[0].line, 6);
 }
 
 static void test_r7_1_include_names_the_file_of_an_error(void **state)
@@ -226,6 +231,8 @@ static void test_r7_1_include_stays_in_the_tree(void **state)
 		{ "include ../part.flow through\n", "wanted" },
 		{ "include ../part.flow until 2\n", "wanted" },
 		{ "include ../part.flow through 0\n", "wanted" },
+		{ "include ../part.flow from 2 from 2\n", "wanted" },
+		{ "include ../part.flow from 9 through 2\n", "no step 9" },
 		{ "include\n", "wanted" },
 	};
 	char path[128];
