@@ -100,6 +100,14 @@ static int response_take(const struct call *call, struct spdm_wire *in)
 		       -EPROTO;
 }
 
+bool sev_dialog_silent(const struct sev_device *dev, const struct call *call)
+{
+	struct spdm_wire in;
+
+	return dev->op.awaiting && !memcmp(dev->op.digest, call->digest, sizeof(call->digest)) &&
+	       !response_take(call, &in);
+}
+
 static enum sev_status steps_run(struct dialog *dialog, dialog_step step)
 {
 	const struct sev_device *dev = dialog->dev;

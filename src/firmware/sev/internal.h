@@ -158,6 +158,8 @@ enum sev_status sev_dialog_run(const struct sev_device *dev, const struct call *
 			       dialog_step step);
 /* What is under way is dropped; with it the session, when an answer was outstanding. */
 void sev_dialog_drop(const struct sev_device *dev);
+/* The very command again that waits for an answer of the device, and the host has brought none. */
+bool sev_dialog_silent(const struct sev_device *dev, const struct call *call);
 enum sev_status sev_dialog_vendor(struct dialog *dialog, unsigned int next, uint8_t protocol,
 				  const void *body, size_t len);
 enum sev_status sev_dialog_spdm(struct dialog *dialog, unsigned int next, enum spdm_op op);

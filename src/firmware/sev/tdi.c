@@ -334,7 +334,7 @@ static enum sev_status unbind_deaf(const struct sev_tdi *tdi)
 
 /*
  * STOP, and nothing of the guest is left with the TDI. With FORCE an operation under way is dropped
- * first; and without a session nothing can be said to the device any more: then its stream is cut,
+ * first, a forced STOP too that stays without an answer; and without a session nothing can be said to the device any more: then its stream is cut,
  * and only TDI_STATUS tells what is known of it.
  */
 static enum sev_status tdi_unbind(const struct call *call)
@@ -347,7 +347,8 @@ static enum sev_status tdi_unbind(const struct call *call)
 		return SEV_INVALID_ADDRESS;
 	if (tdi->guest && tdi->guest != sev_guest_of(call->args.gctx))
 		return SEV_INVALID_GUEST_STATE;
-	if (force && tdi->dev->op.command != SEV_CMD_TIO_TDI_UNBIND)
+	if (force && (tdi->dev->op.command != SEV_CMD_TIO_TDI_UNBIND ||
+		      sev_dialog_silent(tdi->dev, call)))
 		sev_dialog_drop(tdi->dev);
 	if (!tdi->dev->op.command && !spdm_requester_session(tdi->dev->requester))
 		return force ? unbind_deaf(tdi) : SEV_SPDM_ERROR;
