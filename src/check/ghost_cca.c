@@ -92,8 +92,7 @@ static void ste_event(const struct trace_event *event)
 
 static void granule_event(const struct trace_event *event)
 {
-	const struct ghost_vdev *vdev =
-		ghost_vdev_of_rid(ghost_rid_of(event_arg(event, "hpa")));
+	const struct ghost_vdev *vdev = ghost_vdev_find(event_arg(event, "vdev"));
 	int64_t granules = (int64_t)(event_arg(event, "len") / PHYS_PAGE);
 	struct ghost_vdev *w;
 

@@ -33,9 +33,11 @@ bool granule_set(uint64_t hpa, uint64_t len, enum granule_state state)
 {
 	enum granule_state was = granule_state(hpa);
 
+	const struct cca_vdev *vdev = phys_is_mmio(hpa) ? vdev_at(hpa) : NULL;
+
 	if (phys_is_mmio(hpa))
 		TRACE_STATE(LANE_FIRMWARE, "device granule", A("hpa", hpa), A("len", len),
-			    A("from", was), A("to", state));
+			    A("from", was), A("to", state), A("vdev", vdev ? vdev->granule : 0));
 	else if (state != GRANULE_DELEGATED)
 		granule_wipe(hpa, len, was, state > GRANULE_DEV);
 	return !phys_owner_set(hpa, len, state);
