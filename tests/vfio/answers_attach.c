@@ -7,7 +7,7 @@ void ask_reset(void)
 	struct { struct vfio_pci_hot_reset_info i; struct vfio_pci_dependent_device d[32]; } info = {
 		.i = { .argsz = 8 }
 	};
-	struct vfio_pci_hot_reset reset = { .argsz = 8 };
+	struct { struct vfio_pci_hot_reset h; int fd; } reset = { .h.argsz = 8, .fd = -1 };
 
 	Q(ioctl(dev, VFIO_DEVICE_RESET, NULL));
 	Q(ioctl(dev, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, NULL));
@@ -22,11 +22,11 @@ void ask_reset(void)
 	say(info.i.flags, "  flags");
 	Q(ioctl(dev, VFIO_DEVICE_PCI_HOT_RESET, NULL));
 	Q(ioctl(dev, VFIO_DEVICE_PCI_HOT_RESET, &reset));
-	reset.argsz = sizeof(reset);
-	reset.flags = 1;
+	reset.h.argsz = sizeof(reset.h);
+	reset.h.flags = 1;
 	Q(ioctl(dev, VFIO_DEVICE_PCI_HOT_RESET, &reset));
-	reset.flags = 0;
-	reset.count = 1;
+	reset.h.flags = 0;
+	reset.h.count = 1;
 	Q(ioctl(dev, VFIO_DEVICE_PCI_HOT_RESET, &reset));
 }
 
