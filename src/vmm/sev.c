@@ -164,7 +164,7 @@ static int area_fill(const struct vmm_call *call, uint8_t *room)
 static int64_t tio_request(const struct vmm_call *call)
 {
 	struct vmm *vmm = call->vmm;
-	uint8_t message[PAGE], *room = malloc(VMM_ANSWER_MAX);
+	uint8_t message[PAGE], *room = calloc(1, VMM_ANSWER_MAX);
 	int64_t rc = room ? 0 : -ENOMEM;
 
 	if (!rc && (vmm->exit_reason != VMM_EXIT_GUEST || vmm->exit_op != GHCB_TIO_REQUEST))
@@ -186,7 +186,7 @@ out:
 /* tio-stop: what the guest's OP STOP asks for. */
 static int64_t tio_stop(const struct vmm_call *call)
 {
-	uint8_t *room = malloc(VMM_ANSWER_MAX);
+	uint8_t *room = calloc(1, VMM_ANSWER_MAX);
 	int64_t rc = room ? vmm_tsm_request(call, VMM_REQUEST_STOP, NULL, 0, room) : -ENOMEM;
 
 	free(room);

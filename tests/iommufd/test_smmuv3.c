@@ -406,7 +406,7 @@ struct event { uint32_t flags, sequence; uint64_t words[4]; };
 
 static void event_is(int queue, uint64_t word0, uint64_t word1, uint64_t word2)
 {
-	struct event event;
+	struct event event = { 0 };
 
 	assert_int_equal(sys_read(task, queue, &event, sizeof(event)), sizeof(event));
 	assert_true(event.words[0] == (word0 | VSID << 32));
