@@ -18,6 +18,7 @@
 #include "device/device.h"
 #include "firmware/cca/cca.h"
 #include "firmware/cca/operands.h"
+#include "firmware_host.h"
 #include "hardware/cpu.h"
 #include "hardware/doe.h"
 #include "hardware/ide.h"
@@ -28,12 +29,7 @@
 #include "spdm/pcisig.h"
 #include "trace/trace.h"
 
-#define MAYBE_UNUSED __attribute__((unused))
 #define RIG_PAGES 1024u
-#define RIG_PF 0x0100u
-#define RIG_VF 0x0101u
-#define RIG_PORT 0x0008u
-#define RIG_STREAM 5u
 #define RIG_SMMU 0x2b400000ull
 #define RIG_CHAIN 16384u
 
@@ -46,44 +42,12 @@ struct worker {
 };
 
 static struct rig {
-	const uint8_t *pool;
-	unsigned int taken, requests;
+	unsigned int requests;
 	uint64_t rd, rtt, rec, stream;
 	struct worker rp, ep, vdev;
 	uint8_t chain[RIG_CHAIN];	/* the certificates, as the RMM has them cached */
 	size_t chain_len;
 } rig;
-
-/* -- memory ----------------------------------------------------------------------------------- */
-
-MAYBE_UNUSED static uint64_t rig_pages(unsigned int n)
-{
-	uint64_t hpa = phys_of(rig.pool) + (uint64_t)rig.taken * PHYS_PAGE;
-
-	rig.taken += n;
-	assert_true(rig.taken <= RIG_PAGES);
-	return hpa;
-}
-
-MAYBE_UNUSED static uint64_t rig_page(void)
-{
-	return rig_pages(1);
-}
-
-MAYBE_UNUSED static void rig_poke(uint64_t hpa, uint64_t value)
-{
-	uint64_t bytes = htole64(value);
-
-	assert_int_equal(phys_write(hpa, &bytes, sizeof(bytes), 0), 0);
-}
-
-MAYBE_UNUSED static uint64_t rig_peek(uint64_t hpa)
-{
-	uint64_t bytes;
-
-	assert_int_equal(phys_read(hpa, &bytes, sizeof(bytes), 0), 0);
-	return le64toh(bytes);
-}
 
 /* -- commands --------------------------------------------------------------------------------- */
 
@@ -135,15 +99,15 @@ MAYBE_UNUSED static uint64_t rig_doe(const struct worker *worker, uint64_t len)
 
 MAYBE_UNUSED static void rig_cache(const struct worker *worker)
 {
-	uint64_t flags = rig_peek(worker->page + COMM_FLAGS);
-	uint64_t len = rig_peek(worker->page + COMM_RSP_CACHE_LEN);
+	uint64_t flags = rig_peek(worker->page + COMM_FLAGS, 0);
+	uint64_t len = rig_peek(worker->page + COMM_RSP_CACHE_LEN, 0);
 
-	if (!(flags & COMM_CACHE_RSP) || rig_peek(worker->page + COMM_OBJECT) != OBJECT_CERTIFICATE)
+	if (!(flags & COMM_CACHE_RSP) || rig_peek(worker->page + COMM_OBJECT, 0) != OBJECT_CERTIFICATE)
 		return;
 	if (flags & COMM_RSP_RESET)
 		rig.chain_len = 0;
 	assert_true(rig.chain_len + len <= RIG_CHAIN);
-	assert_int_equal(phys_read(worker->rsp + rig_peek(worker->page + COMM_RSP_CACHE_OFFSET),
+	assert_int_equal(phys_read(worker->rsp + rig_peek(worker->page + COMM_RSP_CACHE_OFFSET, 0),
 				   rig.chain + rig.chain_len, len, 0),
 			 0);
 	rig.chain_len += len;
@@ -166,13 +130,13 @@ MAYBE_UNUSED static uint64_t rig_turn(struct worker *worker)
 	if (worker->failed)
 		return result;
 	rig_cache(worker);
-	flags = rig_peek(worker->page + COMM_FLAGS);
+	flags = rig_peek(worker->page + COMM_FLAGS, 0);
 	worker->waits = flags & COMM_STREAM_WAIT;
 	worker->idle = !(flags & (COMM_SEND | COMM_WAIT | COMM_STREAM_WAIT));
 	worker->status = COMM_STATUS_NONE;
 	worker->rsp_len = 0;
 	if (flags & COMM_SEND) {
-		worker->rsp_len = rig_doe(worker, rig_peek(worker->page + COMM_REQ_LEN));
+		worker->rsp_len = rig_doe(worker, rig_peek(worker->page + COMM_REQ_LEN, 0));
 		worker->status = worker->rsp_len ? COMM_STATUS_RESPONSE : COMM_STATUS_ERROR;
 	}
 	return result;
@@ -228,8 +192,7 @@ MAYBE_UNUSED static int rig_setup(void **state)
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
 		assert_int_equal(rooms[i](), 0);
 	rig = (struct rig){ 0 };
-	rig.pool = image_bulk_alloc((uint64_t)RIG_PAGES * PHYS_PAGE, IMAGE_TYPE_RAM);
-	assert_non_null(rig.pool);
+	rig_pool_make(RIG_PAGES);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "device/device.h"
 #include "firmware/sev/operands.h"
 #include "firmware/sev/sev.h"
+#include "firmware_host.h"
 #include "hardware/cpu.h"
 #include "hardware/doe.h"
 #include "hardware/ide.h"
@@ -28,20 +29,13 @@
 #include "spdm/pcisig.h"
 #include "trace/trace.h"
 
-#define MAYBE_UNUSED __attribute__((unused))
 #define RIG_PAGES 1024u
-#define RIG_PF 0x0100u
-#define RIG_VF 0x0101u
-#define RIG_PORT 0x0008u
-#define RIG_STREAM 5u
 #define RIG_ASID 3u
 #define RIG_GUEST_RID 0x0018u
 #define RIG_MESSAGE_PAGES 2u		/* of a request or response buffer */
 #define RIG_BUFFER_PAGES 16u		/* of scratch and output */
 
 static struct rig {
-	const uint8_t *pool;
-	unsigned int taken;
 	uint64_t command, out;		/* pages of the host's own */
 	struct sev_spdm_ctrl spdm;
 	uint64_t request, response;	/* first pages of those buffers */
@@ -53,20 +47,6 @@ static struct rig {
 } rig;
 
 /* -- memory ----------------------------------------------------------------------------------- */
-
-MAYBE_UNUSED static uint64_t rig_pages(unsigned int n)
-{
-	uint64_t hpa = phys_of(rig.pool) + (uint64_t)rig.taken * PHYS_PAGE;
-
-	rig.taken += n;
-	assert_true(rig.taken <= RIG_PAGES);
-	return hpa;
-}
-
-MAYBE_UNUSED static uint64_t rig_page(void)
-{
-	return rig_pages(1);
-}
 
 #define assert_rmp(status, expected)                                                               \
 	assert_string_equal(rmp_status_name(status), rmp_status_name(expected))
@@ -205,8 +185,7 @@ MAYBE_UNUSED static int rig_setup(void **state)
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
 		assert_int_equal(rooms[i](), 0);
 	rig = (struct rig){ .lose_at = -1 };
-	rig.pool = image_bulk_alloc((uint64_t)RIG_PAGES * PHYS_PAGE, IMAGE_TYPE_RAM);
-	assert_non_null(rig.pool);
+	rig_pool_make(RIG_PAGES);
 	rig.command = rig_page();
 	rig.out = rig_page();
 	rig.request = rig_firmware_pages(RIG_MESSAGE_PAGES);

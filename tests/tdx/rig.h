@@ -20,6 +20,7 @@
 #include "device/engine.h"
 #include "firmware/tdx/operands.h"
 #include "firmware/tdx/tdx.h"
+#include "firmware_host.h"
 #include "hardware/cpu.h"
 #include "hardware/doe.h"
 #include "hardware/ide.h"
@@ -28,17 +29,10 @@
 #include "spdm/pcisig.h"
 #include "trace/trace.h"
 
-#define MAYBE_UNUSED __attribute__((unused))
 #define RIG_PAGES 4096u
-#define RIG_PF 0x0100u
-#define RIG_VF 0x0101u
-#define RIG_PORT 0x0008u
-#define RIG_STREAM 5u
 #define RIG_HKID 7u
 
 static struct rig {
-	const uint8_t *pool;
-	unsigned int taken;
 	uint64_t req, rsp, list, big;
 	uint64_t tdr, sept, tdvpr;
 	uint32_t td;
@@ -50,38 +44,6 @@ static struct rig {
 } rig;
 
 /* -- memory ---------------------------------------------------------------------------------- */
-MAYBE_UNUSED static uint64_t rig_pages(unsigned int n)
-{
-	uint64_t hpa = phys_of(rig.pool) + (uint64_t)rig.taken * PHYS_PAGE;
-
-	rig.taken += n;
-	assert_true(rig.taken <= RIG_PAGES);
-	return hpa;
-}
-
-MAYBE_UNUSED static uint64_t rig_page(void)
-{
-	return rig_pages(1);
-}
-
-MAYBE_UNUSED static void rig_poke(uint64_t hpa, uint64_t value)
-{
-	uint8_t bytes[8];
-	struct writer w = writer_of(bytes, sizeof(bytes));
-
-	put_le64(&w, value);
-	assert_int_equal(phys_write(hpa, bytes, sizeof(bytes), 0), 0);
-}
-
-MAYBE_UNUSED static uint64_t rig_peek(uint64_t hpa, uint32_t owner)
-{
-	uint8_t bytes[8];
-	struct reader r = reader_of(bytes, sizeof(bytes));
-
-	assert_int_equal(phys_read(hpa, bytes, sizeof(bytes), owner), 0);
-	return get_le64(&r);
-}
-
 /* A LIST operand of n new pages. */
 MAYBE_UNUSED static uint64_t rig_list(unsigned int n)
 {
@@ -179,8 +141,7 @@ MAYBE_UNUSED static int rig_setup(void **state)
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++)
 		assert_int_equal(rooms[i](), 0);
 	rig = (struct rig){ .lose_at = -1 };
-	rig.pool = image_bulk_alloc((uint64_t)RIG_PAGES * PHYS_PAGE, IMAGE_TYPE_RAM);
-	assert_non_null(rig.pool);
+	rig_pool_make(RIG_PAGES);
 	rig.big = rig_pages(512);	/* 2 MiB aligned, as the pool is */
 	rig.req = rig_pages(TDX_MESSAGE_SIZE / PHYS_PAGE);
 	rig.rsp = rig_pages(TDX_MESSAGE_SIZE / PHYS_PAGE);

@@ -31,7 +31,7 @@ static uint8_t tdisp_state(void)
 
 static void create_and_delete_check_their_operands(void **state)
 {
-	uint64_t id, first = rig.taken;
+	uint64_t id, first = rig_pool.taken;
 
 	(void)state;
 	assert_tdx(CALL(TDX_SPDM_CREATE, .rcx = 0, .rdx = rig_list(TDX_SPDM_PAGES)),

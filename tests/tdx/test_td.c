@@ -52,7 +52,7 @@ static void td_teardown_gives_all_pages_back(void **state)
 {
 	const struct vcpu_hw *vcpu;
 	uint64_t objects = image_live(IMAGE_TYPE_TDX), hpa;
-	unsigned int first = rig.taken;
+	unsigned int first = rig_pool.taken;
 
 	(void)state;
 	rig_td();
@@ -66,8 +66,8 @@ static void td_teardown_gives_all_pages_back(void **state)
 	assert_tdx(TDCALL(vcpu, TDG_VP_INFO, .rcx = 0), TDX_TD_NOT_INITIALIZED);
 	assert_tdx(CALL(TDX_MNG_KEY_FREEID, .rcx = rig.tdr), TDX_SUCCESS);
 	assert_tdx(CALL(TDX_PHYMEM_PAGE_RECLAIM, .rcx = rig.tdr), TDX_TD_ASSOCIATED_PAGES_EXIST);
-	for (unsigned int i = first; i < rig.taken; i++) {
-		uint64_t page = phys_of(rig.pool) + (uint64_t)i * PHYS_PAGE;
+	for (unsigned int i = first; i < rig_pool.taken; i++) {
+		uint64_t page = phys_of(rig_pool.page) + (uint64_t)i * PHYS_PAGE;
 
 		if (phys_owner(page) && page != rig.tdr)
 			assert_tdx(CALL(TDX_PHYMEM_PAGE_RECLAIM, .rcx = page), TDX_SUCCESS);
