@@ -258,6 +258,11 @@ int phys_piece(uint64_t hpa, uint64_t len, uint32_t owner, bool write, uint64_t 
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_WRITE_LOGGED };
 
+static bool in_range(uint64_t hpa, uint64_t len)
+{
+	return hpa < PHYS_END && len <= PHYS_END - hpa;
+}
+
 static int access_ram(uint64_t hpa, uint8_t *data, uint64_t len, uint32_t owner, enum access access)
 {
 	int result = 0;
@@ -281,24 +286,63 @@ static int access_ram(uint64_t hpa, uint8_t *data, uint64_t len, uint32_t owner,
 
 int phys_read(uint64_t hpa, void *to, uint64_t len, uint32_t owner)
 {
-	if (hpa < PHYS_END && len <= PHYS_END - hpa)
+	if (in_range(hpa, len))
 		return access_ram(hpa, to, len, owner, ACCESS_READ);
 	memset(to, 0xff, len);
 	return -EFAULT;
 }
 
+/* The data of a write is only read. */
 int phys_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner)
 {
-	if (hpa >= PHYS_END || len > PHYS_END - hpa)
-		return -EFAULT;
-	/* the data is only read */
-	return access_ram(hpa, (uint8_t *)(uintptr_t)from, len, owner, ACCESS_WRITE);
+	return in_range(hpa, len)
+		       ? access_ram(hpa, (uint8_t *)(uintptr_t)from, len, owner, ACCESS_WRITE)
+		       : -EFAULT;
 }
 
 int phys_table_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner)
 {
-	if (hpa >= PHYS_END || len > PHYS_END - hpa)
+	return in_range(hpa, len)
+		       ? access_ram(hpa, (uint8_t *)(uintptr_t)from, len, owner, ACCESS_WRITE_LOGGED)
+		       : -EFAULT;
+}
+
+static void page_clear(const void *ram, uint64_t len, bool logged)
+{
+	bool ours = image_contains(ram, len);
+
+	if (ours && !image_bulk_written(ram, len))
+		return;
+	if (ours && logged)
+		image_log(ram, len);
+	memset(phys_ram_write(ram, len), 0, len);
+}
+
+int phys_clear(uint64_t hpa, uint64_t len, uint32_t owner, bool logged)
+{
+	int result = 0;
+
+	if (!in_range(hpa, len))
 		return -EFAULT;
-	/* the data is only read */
-	return access_ram(hpa, (uint8_t *)(uintptr_t)from, len, owner, ACCESS_WRITE_LOGGED);
+	for (uint64_t run; len; hpa += run, len -= run) {
+		const void *ram;
+		int rc = phys_piece(hpa, shorter(len, PHYS_PAGE - hpa % PHYS_PAGE), owner, true, &run, &ram);
+
+		if (!rc)
+			page_clear(ram, run, logged);
+		result = result ? result : rc;
+	}
+	return result;
+}
+
+int phys_probe(uint64_t hpa, uint64_t len, uint32_t owner)
+{
+	int result = in_range(hpa, len) ? 0 : -EFAULT;
+
+	for (uint64_t run; !result && len; hpa += run, len -= run) {
+		const void *ram;
+
+		result = phys_piece(hpa, len, owner, false, &run, &ram);
+	}
+	return result;
 }

@@ -69,6 +69,9 @@ int phys_read(uint64_t hpa, void *to, uint64_t len, uint32_t owner);
 int phys_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner);
 /* As phys_write(), and undone with the call: for what firmware keeps in pages donated to it. */
 int phys_table_write(uint64_t hpa, const void *from, uint64_t len, uint32_t owner);
+/* Writes zeroes, undone with the call if `logged`. What was never written is not touched. */
+int phys_clear(uint64_t hpa, uint64_t len, uint32_t owner, bool logged);
+int phys_probe(uint64_t hpa, uint64_t len, uint32_t owner);	/* what phys_read() would answer */
 
 /* Client memory, for `swtio exec`: the HPA of the page at `address` of `owner` (a task id or file
  * id), allocating a window on first use; 0 when out of memory. */

@@ -98,6 +98,44 @@ static void test_R3_5_owner_stops_accesses(void **state)
 	assert_int_equal(phys_write(PHYS_MMIO, data, 4, 0), -EFAULT);
 }
 
+struct clear { uint64_t hpa; bool logged; };
+
+static long clear_and_fail(void *arg)
+{
+	const struct clear *clear = arg;
+
+	return phys_clear(clear->hpa, 3 * 4096, 5, clear->logged) ? -EACCES : -EIO;
+}
+
+static void test_clear(void **state)
+{
+	const uint8_t *ram = image_bulk_alloc(4 * 4096, IMAGE_TYPE_RAM);
+	struct clear clear = { phys_of(ram), true };
+	static const uint8_t zero[4096];
+
+	(void)state;
+	memset(image_bulk_write(ram, 4096), 0x11, 4096);
+	memset(image_bulk_write(ram + 2 * 4096, 2 * 4096), 0x33, 2 * 4096);
+	assert_int_equal(phys_clear(clear.hpa + 4096, 4096, 0, true), 0);
+	assert_false(image_bulk_written(ram + 4096, 4096));	/* was zero */
+	assert_int_equal(phys_owner_set(clear.hpa, 3 * 4096, 5), 0);
+	assert_int_equal(phys_clear(clear.hpa, 4 * 4096, 6, true), -EACCES);
+	assert_int_equal(ram[0], 0x11);
+	assert_memory_equal(ram + 3 * 4096, zero, 4096);	/* nobody's */
+	assert_int_equal(image_call(clear_and_fail, &clear), -EIO);
+	assert_int_equal(ram[4095], 0x11);			/* undone */
+	assert_int_equal(ram[2 * 4096], 0x33);
+	clear.logged = false;
+	assert_int_equal(image_call(clear_and_fail, &clear), -EIO);
+	assert_memory_equal(ram, zero, 4096);
+	assert_memory_equal(ram + 2 * 4096, zero, 4096);
+	assert_int_equal(phys_clear(PHYS_MMIO, 4096, 0, true), -EFAULT);
+	assert_int_equal(phys_clear(PHYS_END - 4096, 8192, 0, true), -EFAULT);
+	assert_int_equal(phys_probe(clear.hpa, 4 * 4096, 5), 0);
+	assert_int_equal(phys_probe(clear.hpa + 8192, 4096, 6), -EACCES);
+	assert_int_equal(phys_probe(PHYS_END - 4096, 8192, 0), -EFAULT);
+}
+
 /* Whatever address a wrong host makes up, the simulation itself is out of reach. */
 static void test_R3_5_only_host_memory(void **state)
 {
@@ -174,6 +212,7 @@ int main(void)
 						machine_down),
 		cmocka_unit_test_setup_teardown(test_R3_5_only_host_memory, machine_up,
 						machine_down),
+		cmocka_unit_test_setup_teardown(test_clear, machine_up, machine_down),
 		cmocka_unit_test_setup_teardown(test_client_windows, machine_up, machine_down),
 	};
 

@@ -2,8 +2,6 @@
 /* Granules: whose they are, and what they are used for. The owner map is the granule table. */
 #include "firmware/cca/internal.h"
 
-static const uint8_t zero[PHYS_PAGE];
-
 bool granule_aligned(uint64_t hpa)
 {
 	return hpa % PHYS_PAGE == 0 && hpa < PHYS_END;
@@ -12,34 +10,21 @@ bool granule_aligned(uint64_t hpa)
 /* Memory there is at all: the host's RAM, or what may be a device's, whether it answers now or not. */
 static bool granule_exists(uint64_t hpa)
 {
-	uint8_t probe;
-
-	return phys_is_mmio(hpa) || phys_read(hpa, &probe, 1, phys_owner(hpa)) == 0;
+	return phys_is_mmio(hpa) || phys_probe(hpa, 1, phys_owner(hpa)) == 0;
 }
 
-/* What becomes of a wipe that is undone matters where firmware keeps its own things only. */
-static void granule_wipe(uint64_t hpa, uint64_t len, uint32_t owner, bool logged)
-{
-	for (uint64_t at = 0; at < len; at += PHYS_PAGE) {
-		if (logged)
-			phys_table_write(hpa + at, zero, PHYS_PAGE, owner);
-		else
-			phys_write(hpa + at, zero, PHYS_PAGE, owner);
-	}
-}
-
-/* What a Realm wrote the next owner of the page shall not read, nor the Realm what the host left. */
+/* What a Realm wrote the next owner of the page shall not read, nor the Realm what the host left.
+ * What becomes of a wipe that is undone matters where firmware keeps its own things only. */
 bool granule_set(uint64_t hpa, uint64_t len, enum granule_state state)
 {
 	enum granule_state was = granule_state(hpa);
-
 	const struct cca_vdev *vdev = phys_is_mmio(hpa) ? vdev_at(hpa) : NULL;
 
 	if (phys_is_mmio(hpa))
 		TRACE_STATE(LANE_FIRMWARE, "device granule", A("hpa", hpa), A("len", len),
 			    A("from", was), A("to", state), A("vdev", vdev ? vdev->granule : 0));
 	else if (state != GRANULE_DELEGATED)
-		granule_wipe(hpa, len, was, state > GRANULE_DEV);
+		phys_clear(hpa, len, was, state > GRANULE_DEV);
 	return !phys_owner_set(hpa, len, state);
 }
 

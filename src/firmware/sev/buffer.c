@@ -22,9 +22,7 @@ bool sev_page_free(uint64_t hpa)
 
 void sev_page_release(uint64_t hpa)
 {
-	static const uint8_t zeroes[PHYS_PAGE];
-
-	phys_write(hpa, zeroes, sizeof(zeroes), RMP_OWNER_FIRMWARE);
+	phys_clear(hpa, PHYS_PAGE, RMP_OWNER_FIRMWARE, false);
 	rmp_immutable_clear(hpa);
 }
 

@@ -87,7 +87,6 @@ static inline void link_set(const void *link, const void *to)
 #define TDX_LIST_MAX 512u
 bool tdx_buffer_ok(uint64_t hpa, uint64_t len);		/* the host's own RAM, page aligned */
 uint64_t pamt_take(uint64_t hpa, uint64_t len, uint32_t owner);
-void pamt_zero(uint64_t hpa, uint64_t len, uint32_t owner);
 void pamt_give(uint64_t hpa, uint64_t len, uint32_t owner);	/* zeroed, the host's again */
 /* The HPAs of a LIST operand; it must have exactly `count`. */
 uint64_t tdx_list_read(uint64_t operand, unsigned int count, uint64_t *hpas);

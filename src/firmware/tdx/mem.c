@@ -20,7 +20,7 @@ static uint64_t mem_sept_add(struct tdx_args *args)
 		image_free(table);
 		return status | TDX_R8;
 	}
-	pamt_zero(args->r8, PHYS_PAGE, td_control_owner(at.td));
+	phys_clear(args->r8, PHYS_PAGE, td_control_owner(at.td), true);
 	sept_child_set(&at.ref, table);
 	sept_write(at.td, &at.ref, args->r8 | SEPT_RWX);
 	td_pages_add(at.td, 1);

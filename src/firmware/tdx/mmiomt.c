@@ -89,7 +89,7 @@ static uint64_t mmiomt_add(struct tdx_args *args)
 		image_free(table);
 		return status | TDX_RDX;
 	}
-	pamt_zero(args->rdx, PHYS_PAGE, TDX_OWNER_MODULE);
+	phys_clear(args->rdx, PHYS_PAGE, TDX_OWNER_MODULE, true);
 	table->region = args->rcx;
 	table->page = args->rdx;
 	table->next = tdx_module()->mmiomts;

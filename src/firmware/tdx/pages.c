@@ -8,8 +8,7 @@ static uint64_t range_check(uint64_t hpa, uint64_t len)
 	if (hpa % PHYS_PAGE || hpa >= PHYS_END || phys_is_mmio(hpa))
 		return TDX_OPERAND_INVALID;
 	for (uint64_t at = 0; at < len; at += PHYS_PAGE) {
-		uint8_t probe;
-		int rc = phys_owner(hpa + at) ? -EACCES : phys_read(hpa + at, &probe, 1, 0);
+		int rc = phys_owner(hpa + at) ? -EACCES : phys_probe(hpa + at, 1, 0);
 
 		if (rc)
 			return rc == -EACCES ? TDX_PAGE_METADATA_INCORRECT : TDX_OPERAND_INVALID;
@@ -20,14 +19,6 @@ static uint64_t range_check(uint64_t hpa, uint64_t len)
 bool tdx_buffer_ok(uint64_t hpa, uint64_t len)
 {
 	return !range_check(hpa, len);
-}
-
-void pamt_zero(uint64_t hpa, uint64_t len, uint32_t owner)
-{
-	static const uint8_t zero[PHYS_PAGE];
-
-	for (uint64_t at = 0; at < len; at += PHYS_PAGE)
-		phys_table_write(hpa + at, zero, PHYS_PAGE, owner);
 }
 
 uint64_t pamt_take(uint64_t hpa, uint64_t len, uint32_t owner)
@@ -41,7 +32,7 @@ uint64_t pamt_take(uint64_t hpa, uint64_t len, uint32_t owner)
 
 void pamt_give(uint64_t hpa, uint64_t len, uint32_t owner)
 {
-	pamt_zero(hpa, len, owner);
+	phys_clear(hpa, len, owner, true);
 	phys_owner_set(hpa, len, 0);
 }
 

@@ -108,7 +108,7 @@ static uint64_t mng_addcx(struct tdx_args *args)
 	status = pamt_take(args->rcx, PHYS_PAGE, td_control_owner(td));
 	if (status)
 		return status | TDX_RCX;
-	pamt_zero(args->rcx, PHYS_PAGE, td_control_owner(td));
+	phys_clear(args->rcx, PHYS_PAGE, td_control_owner(td), true);
 	writable = image_write(td);
 	writable->tdcs[writable->tdcs_pages++] = args->rcx;
 	writable->pages++;
@@ -208,7 +208,7 @@ static uint64_t mng_key_freeid(struct tdx_args *args)
 		uint64_t root = td->sept->hpa;
 
 		sept_forget(td->sept);
-		pamt_zero(root, PHYS_PAGE, td_control_owner(td));
+		phys_clear(root, PHYS_PAGE, td_control_owner(td), true);
 		td_write(td)->sept = NULL;
 	}
 	td_state_set(td, TD_TEARDOWN);

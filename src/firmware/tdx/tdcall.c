@@ -84,7 +84,7 @@ static uint64_t mem_page_accept(struct tdcall *call)
 	if (ref.level != level)
 		return TDX_PAGE_SIZE_MISMATCH | TDX_RCX;
 	hpa = sept_entry_hpa(ref.entry, level);
-	pamt_zero(hpa, sept_level_size(level), td_owner(call->td));
+	phys_clear(hpa, sept_level_size(level), td_owner(call->td), true);
 	sept_leaf_set(call->td, &ref, hpa, SEPT_MAPPED);
 	return TDX_SUCCESS;
 }
