@@ -66,13 +66,14 @@ const struct ghost_leaf *ghost_leaf_find(uint64_t tdr, uint64_t gpa)
 	return NULL;
 }
 
-const struct ghost_page *ghost_page_find(uint64_t hpa)
+const struct ghost_range *ghost_range_next(const struct ghost_range *after, uint64_t hpa, uint64_t len)
 {
 	const struct ghost *ghost = ghost_root();
+	const struct ghost_range *range = after ? after + 1 : ghost->range;
 
-	for (unsigned int i = 0; i < GHOST_PAGES; i++)
-		if (ghost->page[i].func && ghost->page[i].hpa == hpa)
-			return &ghost->page[i];
+	for (; range < ghost->range + GHOST_RANGES; range++)
+		if (range->hpa < hpa + len && hpa < range->hpa + range->len)
+			return range;
 	return NULL;
 }
 
@@ -181,21 +182,34 @@ static void tdi_event(const struct trace_event *event)
 		w->locked_at = event->seq;
 }
 
-static void page_event(const struct trace_event *event)
+static void range_add(uint64_t hpa, uint64_t end, uint64_t func)
 {
-	uint64_t hpa = event_arg(event, "hpa");
-	const struct ghost_page *page = ghost_page_find(hpa);
 	const struct ghost *ghost = ghost_root();
-	struct ghost_page *w;
 
-	for (unsigned int i = 0; !page && i < GHOST_PAGES; i++)
-		if (!ghost->page[i].func)
-			page = &ghost->page[i];
-	if (!page)
+	if (hpa >= end || !func)
 		return;
-	w = image_write(page);
-	w->hpa = hpa;
-	w->func = event_arg(event, "to");
+	for (unsigned int i = 0; i < GHOST_RANGES; i++)
+		if (!ghost->range[i].len) {
+			*(struct ghost_range *)image_write(&ghost->range[i]) =
+				(struct ghost_range){.hpa = hpa, .len = end - hpa, .func = func};
+			return;
+		}
+}
+
+/* What a range had of these pages it has no more. */
+static void owner_event(const struct trace_event *event)
+{
+	uint64_t hpa = event_arg(event, "hpa"), len = event_arg(event, "pages") * PHYS_PAGE;
+	const struct ghost_range *range = NULL;
+
+	while ((range = ghost_range_next(range, hpa, len)) != NULL) {
+		struct ghost_range was = *range;
+
+		((struct ghost_range *)image_write(range))->len = 0;
+		range_add(was.hpa, hpa, was.func);
+		range_add(hpa + len, was.hpa + was.len, was.func);
+	}
+	range_add(hpa, hpa + len, event_arg(event, "to"));
 }
 
 static struct ghost_stream *stream_write(const struct trace_event *event)
@@ -307,7 +321,7 @@ void ghost_event(const struct trace_event *event)
 	else if (event_is(event, "TDI") && event->from == LANE_DEVICE)
 		tdi_event(event);
 	else if (event_is(event, "MMIOMT"))
-		page_event(event);
+		owner_event(event);
 	else if (event_is(event, "DMAR"))
 		dmar_event(event);
 	else if (event_is(event, "IDE stream made"))

@@ -14,7 +14,7 @@
 #define GHOST_TDIS 16u
 #define GHOST_LEAVES 128u
 #define GHOST_STREAMS 8u
-#define GHOST_PAGES 128u
+#define GHOST_RANGES 128u
 #define GHOST_VIOLATIONS 64u
 
 struct ghost_tdi {
@@ -37,7 +37,7 @@ struct ghost_leaf {			/* an MMIO leaf of an S-EPT */
 	uint64_t blocked_at;
 };
 
-struct ghost_page { uint64_t hpa; uint64_t func; };	/* MMIOMT owner */
+struct ghost_range { uint64_t hpa, len, func; };	/* of one owner in the MMIOMT; len 0: unused */
 struct ghost_stream { bool used, blocked; uint64_t handle, spdm; };
 
 struct ghost_sev_tdi { uint16_t rid, asid; bool sdte; uint64_t id; };
@@ -72,7 +72,7 @@ struct ghost {
 	uint64_t tracked_at, invalidated_at;
 	struct ghost_tdi tdi[GHOST_TDIS];
 	struct ghost_leaf leaf[GHOST_LEAVES];
-	struct ghost_page page[GHOST_PAGES];
+	struct ghost_range range[GHOST_RANGES];
 	struct ghost_stream stream[GHOST_STREAMS];
 	struct ghost_sev sev;
 	struct ghost_vdev vdev[GHOST_VDEVS];
@@ -88,7 +88,8 @@ struct ghost *ghost_write(void);
 /* NULL: full (then rid is 0) or not found. */
 const struct ghost_tdi *ghost_tdi_find(uint16_t rid);
 const struct ghost_leaf *ghost_leaf_find(uint64_t tdr, uint64_t gpa);
-const struct ghost_page *ghost_page_find(uint64_t hpa);
+/* The first range from `after` on (NULL: of all) that has part of [hpa, hpa+len); NULL none. */
+const struct ghost_range *ghost_range_next(const struct ghost_range *after, uint64_t hpa, uint64_t len);
 uint16_t ghost_rid_of(uint64_t hpa);	/* function whose BAR holds the page, 0: none */
 /* The page at `page` pages into range number `index` of the function's TDISP report; 0: none. */
 uint64_t ghost_reported(uint16_t rid, uint64_t index, uint64_t page);

@@ -255,17 +255,20 @@ static bool t8(const struct trace_event *event, char *why, size_t len)
 
 static bool t9(const struct trace_event *event, char *why, size_t len)
 {
-	const struct ghost_page *page;
+	const struct ghost_range *range = NULL;
+	uint64_t to = event_arg(event, "to");
 
-	if (event->kind != TRACE_KIND_STATE || !event_is(event, "MMIOMT") ||
-		!event_arg(event, "to"))
+	if (event->kind != TRACE_KIND_STATE || !event_is(event, "MMIOMT") || !to)
 		return true;
-	page = ghost_page_find(event_arg(event, "hpa"));
-	if (!page || !page->func || page->func == event_arg(event, "to"))
+	do
+		range = ghost_range_next(range, event_arg(event, "hpa"),
+			event_arg(event, "pages") * PHYS_PAGE);
+	while (range && range->func == to);
+	if (!range)
 		return true;
-	snprintf(why, len, "page %#llx of TDI %#llx was given to TDI %#llx",
-		(unsigned long long)page->hpa, (unsigned long long)page->func,
-		(unsigned long long)event_arg(event, "to"));
+	snprintf(why, len, "of %#llx on, pages of TDI %#llx were given to TDI %#llx",
+		(unsigned long long)range->hpa, (unsigned long long)range->func,
+		(unsigned long long)to);
 	return false;
 }
 

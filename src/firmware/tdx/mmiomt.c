@@ -105,6 +105,23 @@ static uint64_t set_operand(uint64_t operand, uint64_t *hpa, uint64_t *len)
 								       : TDX_SUCCESS;
 }
 
+static void owner_trace(uint64_t hpa, uint64_t len, uint32_t from, uint32_t to)
+{
+	TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", hpa), A("pages", len / PHYS_PAGE),
+		    A("from", from), A("to", to));
+}
+
+/* How much from hpa on, at most len, is of the TDI that owns the first page. */
+static uint64_t owned_run(const struct tdx_mmiomt *table, uint64_t hpa, uint64_t len)
+{
+	uint32_t func_id = (uint32_t)slot_load(table, hpa);
+	uint64_t run = PHYS_PAGE;
+
+	while (run < len && (uint32_t)slot_load(table, hpa + run) == func_id)
+		run += PHYS_PAGE;
+	return run;
+}
+
 static uint64_t mmiomt_clear(const struct tdx_mmiomt *table, uint64_t hpa, uint64_t len)
 {
 	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
@@ -115,14 +132,14 @@ static uint64_t mmiomt_clear(const struct tdx_mmiomt *table, uint64_t hpa, uint6
 		if (entry & MMIOMT_MAPPED)
 			return TDX_MMIO_STILL_MAPPED | TDX_RCX;
 	}
-	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
+	for (uint64_t at = hpa, run; at < hpa + len; at += run) {
 		const struct tdx_tdi *tdi = tdi_of((uint32_t)slot_load(table, at));
-		uint64_t *owned = image_write(&tdi->owned_pages);
 
-		TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", at), A("from", tdi->func_id),
-			    A("to", 0));
-		--*owned;
-		slot_store(table, at, 0);
+		run = owned_run(table, at, hpa + len - at);
+		owner_trace(at, run, tdi->func_id, 0);
+		tdi_write(tdi)->owned_pages -= run / PHYS_PAGE;
+		for (uint64_t page = at; page < at + run; page += PHYS_PAGE)
+			slot_store(table, page, 0);
 	}
 	mmiomt_write(table)->owned = (uint16_t)(table->owned - len / PHYS_PAGE);
 	return TDX_SUCCESS;
@@ -148,11 +165,9 @@ static uint64_t mmiomt_set(struct tdx_args *args)
 	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE)
 		if (slot_load(table, at) & MMIOMT_OWNED && !mutant(MUTANT_MMIOMT_STEAL))
 			return TDX_MMIO_ALREADY_OWNED | TDX_RCX;
-	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE) {
+	for (uint64_t at = hpa; at < hpa + len; at += PHYS_PAGE)
 		slot_store(table, at, MMIOMT_OWNED | tdi->func_id);
-		TRACE_STATE(LANE_FIRMWARE, "MMIOMT", A("hpa", at), A("from", 0),
-			    A("to", tdi->func_id));
-	}
+	owner_trace(hpa, len, 0, tdi->func_id);
 	mmiomt_write(table)->owned = (uint16_t)(table->owned + len / PHYS_PAGE);
 	tdi_write(tdi)->owned_pages += len / PHYS_PAGE;
 	return TDX_SUCCESS;
