@@ -149,6 +149,12 @@ void guest_at(const struct guest_call *call, uint64_t at)
 	now_write(call)->at = at;
 }
 
+void guest_part(const struct guest_call *call, uint16_t part)
+{
+	guest_phase(call, 0);
+	now_write(call)->part = part;
+}
+
 int64_t guest_idle(const struct guest_call *call)
 {
 	struct vcpu_hw *vcpu = image_write(call->vcpu);
@@ -245,7 +251,7 @@ static int64_t stages_run(const struct guest_call *call)
 		if (result < 0)
 			return result;
 		now_write(call)->stage++;
-		guest_phase(call, 0);
+		guest_part(call, 0);
 	}
 	return result;
 }

@@ -39,6 +39,8 @@
  *   irq-setup vectors=
  *   dma op= src= dst= len= vector= shared=  leaves "done", "sum", "status"; -EIO: it failed
  *   dma-check src= len= seed= shared=     the engine's checksum of src against the sequence's
+ *   dma-stream src= dst= len= piece= seed= vector=  piece after piece is written at src, copied to
+ *                                         dst by the engine, summed by it and read there
  */
 #define GUEST_VERB_ARGS 8u
 struct guest_arg { char key[16]; uint64_t value; };

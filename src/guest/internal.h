@@ -32,6 +32,7 @@ struct guest_progress_state {
 	uint8_t phase;		/* of the stage */
 	uint8_t faults;		/* EPT violations in a row at one address */
 	uint16_t polls;
+	uint16_t part;		/* of a stage that is made of other stages */
 	uint64_t at;		/* of a loop */
 	uint64_t fault_gpa;
 };
@@ -102,6 +103,7 @@ int guest_leave(const struct guest_call *call, const char *name, uint64_t value)
 /* The next phase; its loop starts at 0. */
 void guest_phase(const struct guest_call *call, unsigned int phase);
 void guest_at(const struct guest_call *call, uint64_t at);
+void guest_part(const struct guest_call *call, uint16_t part);	/* at its phase 0 */
 int64_t guest_idle(const struct guest_call *call);	/* -EAGAIN: HLT, ask again later */
 uint64_t guest_shared_bit(const struct vcpu_hw *vcpu);
 
@@ -133,6 +135,7 @@ int64_t stage_driver_unbind(const struct guest_call *call);
 int64_t stage_irq_setup(const struct guest_call *call);
 int64_t stage_dma(const struct guest_call *call);
 int64_t stage_dma_check(const struct guest_call *call);
+int64_t stage_dma_stream(const struct guest_call *call);
 int64_t stage_mem_write(const struct guest_call *call);
 int64_t stage_mem_check(const struct guest_call *call);
 int64_t stage_page_accept(const struct guest_call *call);

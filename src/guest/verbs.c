@@ -18,6 +18,7 @@ static const struct guest_verb_row common[] = {
 	{ "irq-setup", "vectors", { stage_irq_setup } },
 	{ "dma", "op src dst len vector shared", { stage_dma } },
 	{ "dma-check", "src len seed shared", { stage_dma, stage_dma_check } },
+	{ "dma-stream", "src dst len piece seed vector", { stage_dma_stream } },
 	{ NULL, NULL, { NULL } },
 };
 

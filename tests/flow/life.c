@@ -34,10 +34,8 @@ static void replace(char *text, const char *from, const char *to)
 /* 64 MiB are moved elsewhere; what is written after a snapshot has to be copied, each time. */
 static void workload_cut(char *text)
 {
-	replace(text, "pages=32768", "pages=512");
-	replace(text, "=64M", "=1M");
-	replace(text, "=80M", "=17M");
-	replace(text, "shared=1M", "shared=64M");
+	replace(text, "pages=4096", "pages=512");
+	replace(text, "dst=24M len=64M piece=8M", "dst=17M len=1M piece=512K");
 }
 
 char *life_text(void)

@@ -379,6 +379,10 @@ static void bad_scripts_are_refused(void **state)
 	memset(verb.name, 'a', sizeof(verb.name));
 	verb.nargs = 0;
 	assert_int_equal(guest_post(VM, &verb), -EINVAL);
+	assert_int_equal(SAY("dma-stream", { "len", 0 }), -EINVAL);
+	assert_int_equal(SAY("dma-stream", { "len", 4096 }, { "piece", 0 }), -EINVAL);
+	assert_int_equal(SAY("dma-stream", { "len", 4096 }, { "piece", 4095 }), -EINVAL);
+	assert_int_equal(SAY("dma-stream", { "len", 4097 * 8 }, { "piece", 8 }), -EINVAL);
 	for (unsigned int i = 0; i < 32; i++)
 		assert_int_equal(post(&(struct say){ "tdi-state" }), 0);
 	assert_int_equal(post(&(struct say){ "tdi-state" }), -ENOSPC);
