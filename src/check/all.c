@@ -254,23 +254,23 @@ static bool x9(char *why, size_t len)
 	return true;
 }
 
-/* Is the page that an MSI-X register (table or PBA) names in [hpa, +size), and not locked? */
-static bool msix_page_in(const struct function *fn, uint32_t named, uint64_t hpa, uint64_t size)
+/* The page that an MSI-X register (table or PBA) names; 0: none, or locked. */
+static uint64_t msix_page(const struct function *fn, unsigned int reg)
 {
+	uint32_t named = config_read(fn->rid, fn->cap_msix + reg, 4);
 	unsigned int bar = named & 7;
-	uint64_t offset = named & ~0xfffu, page;
+	uint64_t offset = named & ~0xfffu;
 
-	if (bar >= FUNCTION_BARS || !fn->bar[bar].size)
-		return false;
-	page = fn->bar[bar].hpa + offset;
-	return page >= hpa && page < hpa + size && device_mmio_attributes(fn->rid, bar, offset) < 0;
+	if (bar >= FUNCTION_BARS || !fn->bar[bar].size ||
+		device_mmio_attributes(fn->rid, bar, offset) >= 0)
+		return 0;
+	return fn->bar[bar].hpa + offset;
 }
 
 static bool msix_in(const struct function *fn, uint64_t hpa, uint64_t size)
 {
 	return fn && fn->cap_msix &&
-	       (msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 4u, 4), hpa, size) ||
-		msix_page_in(fn, config_read(fn->rid, fn->cap_msix + 8u, 4), hpa, size));
+	       (msix_page(fn, 4) - hpa < size || msix_page(fn, 8) - hpa < size);
 }
 
 static int msix_leaf(uint64_t tdr, uint64_t gpa, uint64_t hpa, unsigned int level,
@@ -289,11 +289,9 @@ static bool msix_in_rmp(void)
 	uint16_t rid = 0;
 
 	for (const struct function *fn; (fn = function_next(&rid)); rid++)
-		for (unsigned int bar = 0; fn->cap_msix && bar < FUNCTION_BARS; bar++)
-			for (uint64_t at = 0; at < fn->bar[bar].size; at += PHYS_PAGE)
-				if (rmp_read(fn->bar[bar].hpa + at).asid &&
-				    msix_in(fn, fn->bar[bar].hpa + at, PHYS_PAGE))
-					return true;
+		if (fn->cap_msix &&
+			(rmp_read(msix_page(fn, 4)).asid || rmp_read(msix_page(fn, 8)).asid))
+			return true;
 	return false;
 }
 

@@ -90,7 +90,7 @@ static unsigned int run_history(void)
 		}
 		ghost_event(event);
 	}
-	ghost_write()->seen = trace_next() - 1;
+	*(uint64_t *)image_write(&ghost_root()->seen) = trace_next() - 1;
 	return found;
 }
 

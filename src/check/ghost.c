@@ -262,9 +262,9 @@ static void module_event(const struct trace_event *event)
 	if (event_arg(event, "func"))
 		tdi = tdi_write((uint16_t)event_arg(event, "func"));
 	if (event_is(event, "TDH.MEM.TRACK"))
-		ghost_write()->tracked_at = event->seq;
+		*(uint64_t *)image_write(&ghost_root()->tracked_at) = event->seq;
 	else if (event_is(event, "TDH.IQ.INV.PROCESS"))
-		ghost_write()->invalidated_at = event->seq;
+		*(uint64_t *)image_write(&ghost_root()->invalidated_at) = event->seq;
 	else if (event_is(event, "TDH.IDE.STREAM.BLOCK"))
 		stream_changed(event, true);
 	else if (event_is(event, "TDH.IDE.STREAM.DELETE"))

@@ -170,11 +170,9 @@ static enum rmp_status update_check(uint64_t hpa, uint64_t pages, const struct r
 /* RAM that leaves a guest or the firmware holds nothing of theirs; what enters keeps its bytes. */
 static enum rmp_status owner_change(uint64_t hpa, uint64_t len, uint32_t owner)
 {
-	static const uint8_t zeroes[PHYS_PAGE];
-
 	for (uint64_t at = hpa; !owner && !phys_is_mmio(hpa) && at < hpa + len; at += PHYS_PAGE)
 		if (phys_owner(at))
-			phys_write(at, zeroes, PHYS_PAGE, phys_owner(at));
+			phys_clear(at, PHYS_PAGE, phys_owner(at), false);
 	if (mutant(MUTANT_FIRMWARE_PAGE_WRITABLE) && owner == RMP_OWNER_FIRMWARE)
 		owner = 0;
 	return phys_owner_set(hpa, len, owner) ? RMP_NO_MEMORY : RMP_OK;
