@@ -21,6 +21,8 @@
 #endif
 
 /* valgrind pays for mapped length, and reads all of it when it looks for leaks. */
+#define JOURNAL_WARM (192u << 10)
+#define OBJECTS_WARM (2u << 20)
 #define SPAN_SMALLEST (1ull << 30)
 #define SPAN_VALGRIND SPAN_SMALLEST
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -175,6 +177,11 @@ static void header_fill(uint64_t span, uint64_t seed)
 	arena_lock_init();
 }
 
+void image_warm(const void *p, size_t len)
+{
+	madvise((void *)(uintptr_t)p, len, MADV_POPULATE_WRITE);
+}
+
 int image_create(const struct image_opts *opts)
 {
 	uint64_t limit = 0, seed = 0, span;
@@ -198,6 +205,8 @@ int image_create(const struct image_opts *opts)
 		return rc;
 	}
 	image_file = fd;
+	image_warm((void *)(IMAGE_BASE + ARENA_DATA), JOURNAL_WARM);
+	image_warm(chunk_address(CHUNK_OBJECTS), OBJECTS_WARM);
 	header_fill(span, seed);
 	return 0;
 }

@@ -92,6 +92,8 @@ void *image_bulk_write(const void *p, size_t len);
 /* Was any page of it written since it was allocated? What was not is zero, and reading it would only make
  * the kernel find a page for it. */
 bool image_bulk_written(const void *p, size_t len);
+/* A hint: whole pages that will soon be written are mapped at once, which is cheaper than a fault each. */
+void image_warm(const void *p, size_t len);
 /* For any address at all: bytes from p to the end of the bulk memory p is in, and its type; 0 when
  * p is in none, freed memory included. */
 size_t image_bulk_at(const void *p, enum image_type *type);

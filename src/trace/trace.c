@@ -9,6 +9,7 @@
 #include "trace/trace.h"
 
 #define DEFAULT_EVENTS (1u << 16)
+#define WARM_EVENTS (1u << 10)	/* more than a short run writes */
 
 struct trace_root {
 	uint32_t events;			/* a power of two */
@@ -55,6 +56,8 @@ int trace_power_on(uint32_t events)
 		image_bulk_alloc((uint64_t)events * sizeof(struct trace_event), IMAGE_TYPE_TRACE);
 	if (!root->ring)
 		return -ENOMEM;
+	if (events > WARM_EVENTS)
+		image_warm(root->ring, WARM_EVENTS * sizeof(*root->ring));
 	image_root_set(IMAGE_ROOT_TRACE, root);
 	*image_counter(IMAGE_COUNTER_TRACE) = 0;
 	return 0;
