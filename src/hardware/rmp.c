@@ -148,20 +148,29 @@ static uint32_t owner_of(const struct rmp_entry *state)
 	return state->asid ? RMP_OWNER(state->asid) : RMP_OWNER_FIRMWARE;
 }
 
+/* What is large is changed as one, or page by page but all of it. */
+static bool overlaps(const struct rmp_region *region, uint64_t at, uint64_t hpa, uint64_t pages)
+{
+	uint64_t first = at & ~(PHYS_2M - 1);
+
+	return region->entry[0].large &&
+	       (first < hpa || first + PHYS_2M > hpa + pages * PHYS_PAGE);
+}
+
 static enum rmp_status update_check(uint64_t hpa, uint64_t pages, const struct rmp_entry *state)
 {
 	if (state->validated || state->asid > RMP_ASID_MAX ||
 	    (hpa | state->gpa) % (state->large ? PHYS_2M : PHYS_PAGE) ||
 	    (state->large && pages != ENTRIES))
 		return RMP_FAIL_INPUT;
-	for (uint64_t i = 0; i < pages; i++) {
-		const struct rmp_region *region = region_of(hpa + i * PHYS_PAGE);
+	for (uint64_t at = hpa; at < hpa + pages * PHYS_PAGE; at += PHYS_PAGE) {
+		const struct rmp_region *region = region_of(at);
 
 		if (!region)
 			continue;
-		if (region->entry[0].large && !state->large && pages < ENTRIES)
+		if (overlaps(region, at, hpa, pages))
 			return RMP_FAIL_OVERLAP;
-		if (entry_of(region, hpa + i * PHYS_PAGE)->immutable)
+		if (entry_of(region, at)->immutable)
 			return RMP_FAIL_PERMISSION;
 	}
 	return RMP_OK;
@@ -178,24 +187,32 @@ static enum rmp_status owner_change(uint64_t hpa, uint64_t len, uint32_t owner)
 	return phys_owner_set(hpa, len, owner) ? RMP_NO_MEMORY : RMP_OK;
 }
 
+/* What was large and is no more is the host's in between: all of it changes, which was checked. */
+static enum rmp_status owners_change(uint64_t hpa, uint64_t pages, const struct rmp_entry *state)
+{
+	uint64_t at = hpa & ~(PHYS_2M - 1), end = hpa + pages * PHYS_PAGE;
+
+	for (; !state->large && at < end; at += PHYS_2M) {
+		const struct rmp_region *region = region_of(at);
+
+		if (region && region->entry[0].large)
+			owner_change(at, PHYS_2M, 0);
+	}
+	return owner_change(hpa, pages * PHYS_PAGE, owner_of(state));
+}
+
 /* One entry; *validated when it was. */
 static enum rmp_status update_entry(uint64_t hpa, const struct rmp_entry *state, bool *validated)
 {
 	const struct rmp_region *region = state->assigned ? region_make(hpa) : region_of(hpa);
 	struct rmp_entry old, new = *state;
-	enum rmp_status status;
 
 	if (!region)
 		return state->assigned ? RMP_NO_MEMORY : RMP_OK;
 	old = *entry_of(region, hpa);
 	*validated |= old.validated;
-	if (old.large && !state->large) {	/* all of the 2 MiB changes, or none: checked */
-		owner_change(hpa & ~(PHYS_2M - 1), PHYS_2M, 0);
+	if (old.large && !state->large)
 		entry_write(region, &region->entry[0], &(struct rmp_entry){ 0 });
-	}
-	status = owner_change(hpa, state->large ? PHYS_2M : PHYS_PAGE, owner_of(state));
-	if (status)
-		return status;
 	if (phys_is_mmio(hpa))
 		new.lost = old.validated ? old.asid : state->assigned ? 0 : old.lost;
 	if (mutant(MUTANT_RMPUPDATE_KEEPS_VALIDATED) && state->assigned)
@@ -218,6 +235,8 @@ enum rmp_status rmpupdate(enum lane from, uint64_t hpa, uint64_t pages,
 	struct rmp_entry at = *state;
 	bool validated = false;
 
+	if (!status)
+		status = owners_change(hpa, pages, state);
 	for (uint64_t i = 0; !status && i < (state->large ? 1 : pages); i++) {
 		at.gpa = state->assigned ? state->gpa + i * PHYS_PAGE : 0;
 		status = update_entry(hpa + i * PHYS_PAGE, &at, &validated);

@@ -33,6 +33,7 @@ static void R3_5_rmpupdate_refuses(void **state)
 		{ 0, 512, { .assigned = true, .asid = 1, .large = true }, RMP_OK },
 		{ PHYS_PAGE, 1, { .assigned = true, .asid = 1 }, RMP_FAIL_OVERLAP },
 		{ PHYS_PAGE, 1, { 0 }, RMP_FAIL_OVERLAP },
+		{ PHYS_PAGE, 512, { 0 }, RMP_FAIL_OVERLAP },		/* not all of it */
 		{ 0, 512, { 0 }, RMP_OK },
 		{ 0, 1, { .assigned = true, .immutable = true }, RMP_OK },
 		{ 0, 1, { 0 }, RMP_FAIL_PERMISSION },		/* the PSP's now */
