@@ -112,18 +112,9 @@ uint64_t ghost_reported(uint16_t rid, uint64_t index, uint64_t page)
 	return 0;
 }
 
-static int vm_is(const void *object, void *arg)
-{
-	return object == arg;
-}
-
 bool ghost_vm_lives(const struct kvm *kvm)
 {
-	const void *object = kvm;
-	void *wanted;
-
-	memcpy(&wanted, &object, sizeof(wanted));
-	return kvm && image_each(IMAGE_TYPE_KVM, vm_is, wanted);
+	return kvm && image_typeof(kvm) == IMAGE_TYPE_KVM;
 }
 
 const struct trace_event *ghost_enclosing(const struct trace_event *event, const char *name)

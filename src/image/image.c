@@ -21,6 +21,7 @@
 #endif
 
 /* valgrind pays for mapped length, and reads all of it when it looks for leaks. */
+#define CHUNK_TABLE_WARM (48u << 10)
 #define JOURNAL_WARM (192u << 10)
 #define OBJECTS_WARM (2u << 20)
 #define SPAN_SMALLEST (1ull << 30)
@@ -205,6 +206,7 @@ int image_create(const struct image_opts *opts)
 		return rc;
 	}
 	image_file = fd;
+	image_warm(chunk_at(0), CHUNK_TABLE_WARM);
 	image_warm((void *)(IMAGE_BASE + ARENA_DATA), JOURNAL_WARM);
 	image_warm(chunk_address(CHUNK_OBJECTS), OBJECTS_WARM);
 	header_fill(span, seed);

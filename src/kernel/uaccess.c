@@ -4,6 +4,7 @@
  * the task made, any other goes through the drop-in's guarded copy or, without a drop-in, through
  * process_vm_readv/writev on ourselves, which answers EFAULT where a load would fault.
  */
+#include <pthread.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -26,12 +27,34 @@ static const void *mapped(uint64_t address, size_t len, bool write)
 	return (const uint8_t *)vma->memory + (address - vma->start);
 }
 
+static pid_t here;		/* this process; 0: not asked since it was forked */
+
+static void here_forget(void)
+{
+	here = 0;
+}
+
+static void here_watch(void)
+{
+	pthread_atfork(NULL, NULL, here_forget);
+}
+
 /* The client's own process, without asking; a simulated task's memory is this process's. */
 static pid_t self(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const struct task *task = current_task();
+	pid_t pid;
 
-	return task && task->pid ? task->pid : getpid();
+	if (task && task->pid)
+		return task->pid;
+	pthread_once(&once, here_watch);
+	pid = __atomic_load_n(&here, __ATOMIC_RELAXED);
+	if (!pid) {
+		pid = getpid();
+		__atomic_store_n(&here, pid, __ATOMIC_RELAXED);
+	}
+	return pid;
 }
 
 int copy_from_user(void *to, uint64_t from, size_t len)
