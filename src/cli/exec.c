@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,11 +23,13 @@
 
 #include "cli/cli.h"
 #include "cli/topology.h"
+#include "cli/wire.h"
 #include "flow/machine.h"
 #include "hardware/bar_file.h"
 #include "shim/program.h"
 #include "shim/shim.h"
 #include "shim/tree.h"
+#include "trace/capture.h"
 
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -95,6 +98,31 @@ static void environment_set(int files, const char *tree)
 	setenv("LD_PRELOAD", text, 1);
 }
 
+static uint64_t captures_lost;	/* DOE objects and lines of the key log */
+static bool captures_spoilt;
+
+static void captures_drain(void)
+{
+	static const struct capture_ring_ops ops = {.object = capture_packet,
+		.secret = cli_keylog_line};
+
+	image_enter();
+	captures_spoilt |= capture_ring_drain(&ops, &captures_lost) < 0;
+	image_leave();
+}
+
+static int captures_close(int status)
+{
+	int rc = cli_wire_files_close();
+
+	if (captures_lost)
+		rc = cli_cannot("%" PRIu64 " objects came faster than they could be captured",
+			captures_lost);
+	if (captures_spoilt)
+		rc = cli_cannot("a program wrote over objects that were to be captured: some are missing");
+	return status ? status : rc;
+}
+
 /* Waits for the program, releasing what dies in the meantime; its status as a shell gives it. */
 static int supervise(void)
 {
@@ -104,8 +132,10 @@ static int supervise(void)
 	while (waitpid(child, &status, WNOHANG) == 0) {
 		poll(&ended, 1, REAP_INTERVAL_MS);
 		shim_reap();
+		captures_drain();
 	}
 	shim_reap();
+	captures_drain();
 	if (WIFSIGNALED(status))
 		return 128 + WTERMSIG(status);
 	return WEXITSTATUS(status);
@@ -134,7 +164,13 @@ static uint32_t bar_file_make(void)
 	return fd < 0 ? 0 : (uint32_t)fd;
 }
 
-static int exec_host(enum platform platform, const struct kernel_options *options)
+struct exec_options {
+	struct kernel_options kernel;
+	int platform;
+	const char *pcap, *keylog;
+};
+
+static int exec_host(const struct exec_options *options)
 {
 	struct image_opts opts = {.size = sizeof(opts), .seed = 1};
 	int rc = image_create(&opts);
@@ -142,7 +178,9 @@ static int exec_host(enum platform platform, const struct kernel_options *option
 	if (rc)
 		return cli_cannot("no memory for the host image: %s", strerror(-rc));
 	image_enter();
-	rc = machine_boot(platform, options);
+	rc = machine_boot((enum platform)options->platform, &options->kernel);
+	if (!rc && (options->pcap || options->keylog))
+		rc = capture_ring_power_on(options->keylog != NULL);
 	bar_files_give(bar_file_make);
 	image_leave();
 	return rc ? cli_cannot("the machine does not start: %s", strerror(-rc)) : CLI_OK;
@@ -164,7 +202,7 @@ static int topology_option(int c, const char *text)
 	return CLI_OK;
 }
 
-static int options_read(int argc, char **argv, struct kernel_options *options, int *platform)
+static int options_read(int argc, char **argv, struct exec_options *options)
 {
 	static const struct option longs[] = {
 		{"extensions", no_argument, NULL, 'e'},
@@ -174,6 +212,8 @@ static int options_read(int argc, char **argv, struct kernel_options *options, i
 		{"device", required_argument, NULL, 'd'},
 		{"topology", required_argument, NULL, 't'},
 		{"platform", required_argument, NULL, 'p'},
+		{"pcap", required_argument, NULL, 'P'},
+		{"keylog", required_argument, NULL, 'K'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -181,26 +221,26 @@ static int options_read(int argc, char **argv, struct kernel_options *options, i
 	while ((c = getopt_long(argc, argv, "+emk:p:c:d:t:", longs, NULL)) != -1)
 		switch (c) {
 		case 'e':
-			options->extensions = true;
+			options->kernel.extensions = true;
 			break;
 		case 'm':
-			options->mock = true;
+			options->kernel.mock = true;
 			break;
 		case 'k':
-			options->kvm = !strcmp(optarg, "swtio");
-			if (!options->kvm && strcmp(optarg, "host"))
+			options->kernel.kvm = !strcmp(optarg, "swtio");
+			if (!options->kernel.kvm && strcmp(optarg, "host"))
 				return cli_usage(&cli_exec_command,
 					"--kvm is swtio or host, not %s", optarg);
 			break;
 		case 'p':
-			*platform = machine_platform_find(optarg);
-			if (*platform < 0)
+			options->platform = machine_platform_find(optarg);
+			if (options->platform < 0)
 				return cli_usage(&cli_exec_command, "there is no machine %s",
 					optarg);
 			break;
 		case 'c':
-			options->type1 = !strcmp(optarg, "type1");
-			if (!options->type1 && strcmp(optarg, "iommufd"))
+			options->kernel.type1 = !strcmp(optarg, "type1");
+			if (!options->kernel.type1 && strcmp(optarg, "iommufd"))
 				return cli_usage(&cli_exec_command,
 					"--container is type1 or iommufd, not %s", optarg);
 			break;
@@ -208,6 +248,12 @@ static int options_read(int argc, char **argv, struct kernel_options *options, i
 		case 't':
 			if (topology_option(c, optarg))
 				return CLI_USAGE;
+			break;
+		case 'P':
+			options->pcap = optarg;
+			break;
+		case 'K':
+			options->keylog = optarg;
 			break;
 		default:
 			return CLI_USAGE;
@@ -217,9 +263,9 @@ static int options_read(int argc, char **argv, struct kernel_options *options, i
 
 static int exec_run(int argc, char **argv)
 {
-	struct kernel_options options = {0};
+	struct exec_options options = {.platform = PLATFORM_TDX};
 	char path[512], tree[TREE_PATH];
-	int files, platform = PLATFORM_TDX, rc = options_read(argc, argv, &options, &platform);
+	int files, rc = options_read(argc, argv, &options);
 
 	if (rc)
 		return rc;
@@ -232,8 +278,11 @@ static int exec_run(int argc, char **argv)
 	rc = program_check(argv[optind]);
 	if (rc)
 		return rc;
+	rc = cli_wire_files_open(options.pcap, options.keylog, cli_wall_ns);
+	if (rc)
+		return rc;
 	files = memfd_create("swtio-files", 0);
-	rc = files < 0 ? cli_cannot("memfd_create: %m") : exec_host((enum platform)platform, &options);
+	rc = files < 0 ? cli_cannot("memfd_create: %m") : exec_host(&options);
 	if (rc)
 		return rc;
 	rc = tree_make(tree);
@@ -256,13 +305,14 @@ static int exec_run(int argc, char **argv)
 	signal(SIGTERM, pass_on);
 	rc = supervise();
 	tree_remove(tree);
-	return rc;
+	return captures_close(rc);
 }
 
 const struct cli_command cli_exec_command = {
 	.name = "exec",
 	.arguments = "[--extensions] [--mock] [--kvm swtio|host] [--container iommufd|type1]\n"
 		     "           [--device model=NAME,bdf=BDF]... [--topology FILE] [--platform NAME]\n"
+		     "           [--pcap FILE] [--keylog FILE]\n"
 		     "           -- COMMAND [ARGUMENT]...",
 	.summary = "run an unmodified program on the software host",
 	.help = "Runs COMMAND with /dev/iommu and /dev/vfio/devices/* served by the software host. "
@@ -280,7 +330,10 @@ const struct cli_command cli_exec_command = {
 		"                     a device of the machine; may be repeated\n"
 		"  -t, --topology FILE  the devices from a JSON file: {\"devices\": [{\"model\": "
 		"...}]}\n"
-		"  -p, --platform NAME  the machine: tdx (the default), or another that flows name\n\n"
+		"  -p, --platform NAME  the machine: tdx (the default), or another that flows name\n"
+		"      --pcap FILE    capture the DOE objects of all processes; pcapng when it ends in "
+		".pcapng\n"
+		"      --keylog FILE  write the SPDM sessions' secrets, for `swtio decode --keylog`\n\n"
 		"COMMAND and what it starts must be dynamically linked. The exit code is 128 + N "
 		"if signal N ended\n"
 		"it, 127 if it is not there, 126 if it cannot be run or is out of the drop-in's "

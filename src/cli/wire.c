@@ -117,6 +117,14 @@ static FILE *secret_file(const char *path)
 static const char *pcap_path, *keylog_path;
 static FILE *keylog_file;
 
+void cli_keylog_line(const char *line)
+{
+	if (!keylog_file)
+		return;
+	fputs(line, keylog_file);
+	fflush(keylog_file);
+}
+
 int cli_wire_files_open(const char *pcap, const char *keylog, uint64_t (*now)(void))
 {
 	int rc = pcap ? capture_open(pcap, now) : 0;
@@ -130,7 +138,7 @@ int cli_wire_files_open(const char *pcap, const char *keylog, uint64_t (*now)(vo
 	keylog_file = secret_file(keylog);
 	if (!keylog_file)
 		return cli_cannot("%s: %m", keylog);
-	spdm_keylog_set(keylog_file);
+	spdm_keylog_set(cli_keylog_line);
 	return CLI_OK;
 }
 

@@ -21,6 +21,7 @@ uint8_t cli_version_bit(const char *text);
  * captured bears the time of now(). */
 int cli_wire_files_open(const char *pcap, const char *keylog, uint64_t (*now)(void));
 int cli_wire_files_close(void);
+void cli_keylog_line(const char *line);	/* into what --keylog named */
 uint64_t cli_wall_ns(void);		/* the time of day, for captures */
 /* 0 or an exit code, and a message that says what is wrong with which file. */
 int cli_identity_load(const char *chain_path, const char *key_path, struct spdm_identity_bytes *out);

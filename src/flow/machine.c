@@ -12,6 +12,8 @@
 #include "flow/parse.h"
 #include "hardware/iommu.h"
 #include "kernel/kernel.h"
+#include "spdm/spdm.h"
+#include "trace/capture.h"
 
 /* The firmware of each platform there is. */
 static int (*const firmwares[PLATFORMS])(void) = {
@@ -50,6 +52,17 @@ int machine_boot(enum platform platform, const struct kernel_options *options)
 	for (size_t i = 0; !rc && i < sizeof(rooms) / sizeof(rooms[0]); i++)
 		rc = rooms[i]();
 	return rc ? rc : kernel_options_set(options);
+}
+
+void machine_attached(void)
+{
+	bool secrets;
+
+	image_enter();
+	secrets = capture_ring_secrets();
+	image_leave();
+	if (secrets)
+		spdm_keylog_set(capture_ring_secret);
 }
 
 int machine_power_on(const struct flow_settings *settings)

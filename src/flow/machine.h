@@ -10,5 +10,7 @@
 int machine_platform_find(const char *name);
 /* inside image_enter(); 0 or -errno */
 int machine_boot(enum platform platform, const struct kernel_options *options);
+/* In a process that has attached to a machine: what it is to tell the process that holds its captures. */
+void machine_attached(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "kernel/syscall.h"
 #include "shim/copy.h"
 #include "shim/queue.h"
+#include "flow/machine.h"
 #include "shim/shim.h"
 
 #define MAGIC 0x5357ull /* in bits 63:48 of a position; 63 is 0, as off_t is signed */
@@ -164,6 +165,7 @@ static void attach(void)
 		return;
 	}
 	shim_release_by(files);
+	machine_attached();
 	task_hooks_set(&hooks);
 	pthread_atfork(NULL, NULL, forked);
 	shim_faults_install();

@@ -3,6 +3,8 @@
 #include "spdm/context.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #define INFO_MAX (2 + 8 + 16 + SPDM_HASH)
 
@@ -40,41 +42,56 @@ static int keys_make(const struct spdm_suite *suite, struct spdm_keys *keys)
 
 /* -- the key log ------------------------------------------------------------------------------- */
 
-static FILE *keylog;
+#define KEYLOG_LINE 256u	/* the longest has the secret of an exchange: 48 bytes */
 
-void spdm_keylog_set(FILE *file)
+static void (*keylog)(const char *line);
+
+void spdm_keylog_set(void (*line)(const char *line))
 {
-	keylog = file;
+	keylog = line;
 }
 
-static void keylog_hex(const char *name, const uint8_t *bytes, size_t len)
+struct line { char text[KEYLOG_LINE]; size_t at; };
+
+static void line_add(struct line *line, const char *name, const uint8_t *bytes, size_t len)
 {
-	fprintf(keylog, " %s=", name);
+	line->at += (size_t)snprintf(line->text + line->at, KEYLOG_LINE - line->at, " %s=", name);
 	for (size_t i = 0; i < len; i++)
-		fprintf(keylog, "%02x", bytes[i]);
+		line->at += (size_t)snprintf(
+			line->text + line->at, KEYLOG_LINE - line->at, "%02x", bytes[i]);
+}
+
+static void line_end(struct line *line)
+{
+	snprintf(line->text + line->at, KEYLOG_LINE - line->at, "\n");
+	keylog(line->text);
+	explicit_bzero(line, sizeof(*line));
 }
 
 /* KEYS session=ID side=requester|responder key=HEX iv=HEX: one line each time keys change. */
 static void keylog_keys(const struct spdm_session *s, int side)
 {
+	struct line line;
+
 	if (!keylog)
 		return;
-	fprintf(keylog, "KEYS session=%08x side=%s", s->id,
+	line.at = (size_t)snprintf(line.text, KEYLOG_LINE, "KEYS session=%08x side=%s", s->id,
 		side == SPDM_SIDE_REQUESTER ? "requester" : "responder");
-	keylog_hex("key", s->keys[side].key, SPDM_KEY);
-	keylog_hex("iv", s->keys[side].iv, SPDM_IV);
-	fputc('\n', keylog);
-	fflush(keylog);
+	line_add(&line, "key", s->keys[side].key, SPDM_KEY);
+	line_add(&line, "iv", s->keys[side].iv, SPDM_IV);
+	line_end(&line);
 }
 
 /* The exchange's secret, for other tools: spdm_dump takes it. */
 static void keylog_secret(const struct spdm_session *s, const uint8_t *shared, size_t len)
 {
+	struct line line;
+
 	if (!keylog)
 		return;
-	fprintf(keylog, "DHE session=%08x", s->id);
-	keylog_hex("secret", shared, len);
-	fputc('\n', keylog);
+	line.at = (size_t)snprintf(line.text, KEYLOG_LINE, "DHE session=%08x", s->id);
+	line_add(&line, "secret", shared, len);
+	line_end(&line);
 }
 
 /* -- the schedule ------------------------------------------------------------------------------ */

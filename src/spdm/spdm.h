@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define SPDM_MAX_MESSAGE 4608u		/* DataTransferSize 0x1200 */
 #define SPDM_MAX_WIRE (SPDM_MAX_MESSAGE + 24)	/* with session id, lengths and tag of a record */
@@ -144,9 +143,9 @@ void spdm_responder_reset(struct spdm_responder *ctx, const struct spdm_responde
 /* Of the session whose message came last; 0: none, or it is not open. */
 uint32_t spdm_responder_session_id(const struct spdm_responder *ctx);
 
-/* Where the secrets of sessions are written from now on, one line each, or NULL: nowhere, as at
- * first. Of this process; the file stays the caller's. */
-void spdm_keylog_set(FILE *file);
+/* Who is told the secrets of sessions from now on, a line with its end each time keys change, or NULL:
+ * nobody, as at first. Of this process. */
+void spdm_keylog_set(void (*line)(const char *line));
 
 /* Opens a record with keys that a key log has, as the sequence-th under them; 0 or -errno. */
 int spdm_record_decode(const uint8_t key[32], const uint8_t iv[12], uint64_t sequence,

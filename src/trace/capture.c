@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #define PCAP_MAGIC_NS 0xa1b23c4du	/* timestamps in nanoseconds */
-#define PCAP_SNAP 0x10000u		/* the most that spdm_dump takes; no message of ours is longer */
 #define BLOCK_SECTION 0x0a0d0d0au
 #define BLOCK_INTERFACE 1u
 #define BLOCK_PACKET 6u
@@ -42,7 +41,7 @@ static void head_write(struct writer *w)
 	put_le16(w, 2); /* version 2.4 */
 	put_le16(w, 4);
 	put_le64(w, 0);
-	put_le32(w, PCAP_SNAP);
+	put_le32(w, CAPTURE_LONGEST);
 	put_le32(w, CAPTURE_LINK_DOE);
 }
 
@@ -93,7 +92,7 @@ static uint32_t interface_of(uint16_t rid)
 	put_le32(&w, 44);
 	put_le16(&w, CAPTURE_LINK_USER0);
 	put_le16(&w, 0);
-	put_le32(&w, PCAP_SNAP);
+	put_le32(&w, CAPTURE_LONGEST);
 	put_le16(&w, OPTION_NAME);
 	put_le16(&w, 7);
 	put_bytes(&w, name, sizeof(name));
@@ -107,55 +106,55 @@ static uint32_t interface_of(uint16_t rid)
 	return capture.interfaces++;
 }
 
-static void packet_ng(
-	uint16_t rid, bool to_device, const uint8_t *object, size_t len, size_t whole_len)
+static void packet_ng(const struct capture_head *head, const uint8_t *object, size_t len)
 {
-	uint32_t interface = interface_of(rid), padded = (uint32_t)((len + 3) & ~(size_t)3);
+	uint32_t interface = interface_of(head->rid), padded = (uint32_t)((len + 3) & ~(size_t)3);
 	uint32_t whole = 28 + padded + 12 + 4;
-	uint8_t head[28], tail[3 + 12 + 4];
-	struct writer w = writer_of(head, sizeof(head)), t = writer_of(tail, sizeof(tail));
-	uint64_t now = capture.now();
+	uint8_t before[28], after[3 + 12 + 4];
+	struct writer w = writer_of(before, sizeof(before)), t = writer_of(after, sizeof(after));
 
 	put_le32(&w, BLOCK_PACKET);
 	put_le32(&w, whole);
 	put_le32(&w, interface);
-	put_le32(&w, (uint32_t)(now >> 32));
-	put_le32(&w, (uint32_t)now);
+	put_le32(&w, (uint32_t)(head->now >> 32));
+	put_le32(&w, (uint32_t)head->now);
 	put_le32(&w, (uint32_t)len);
-	put_le32(&w, (uint32_t)whole_len);
+	put_le32(&w, (uint32_t)head->len);
 	put_space(&t, padded - len);
 	put_le16(&t, OPTION_FLAGS);
 	put_le16(&t, 4);
-	put_le32(&t, to_device ? FLAG_OUTBOUND : FLAG_INBOUND);
+	put_le32(&t, head->to_device ? FLAG_OUTBOUND : FLAG_INBOUND);
 	put_le32(&t, 0);
 	put_le32(&t, whole);
-	fwrite(head, 1, w.at, capture.file);
+	fwrite(before, 1, w.at, capture.file);
 	fwrite(object, 1, len, capture.file);
-	fwrite(tail, 1, t.at, capture.file);
+	fwrite(after, 1, t.at, capture.file);
 }
 
-static void packet_classic(const uint8_t *object, size_t len, size_t whole_len)
+static void packet_classic(const struct capture_head *head, const uint8_t *object, size_t len)
 {
-	uint64_t now = capture.now();
-	uint8_t head[16];
-	struct writer w = writer_of(head, sizeof(head));
+	uint8_t before[16];
+	struct writer w = writer_of(before, sizeof(before));
 
-	put_le32(&w, (uint32_t)(now / 1000000000u));
-	put_le32(&w, (uint32_t)(now % 1000000000u));
+	put_le32(&w, (uint32_t)(head->now / 1000000000u));
+	put_le32(&w, (uint32_t)(head->now % 1000000000u));
 	put_le32(&w, (uint32_t)len);
-	put_le32(&w, (uint32_t)whole_len);
-	fwrite(head, 1, w.at, capture.file);
+	put_le32(&w, (uint32_t)head->len);
+	fwrite(before, 1, w.at, capture.file);
 	fwrite(object, 1, len, capture.file);
+}
+
+void capture_packet(const struct capture_head *head, const uint8_t *object)
+{
+	if (capture.file)
+		(capture.ng ? packet_ng : packet_classic)(
+			head, object, head->len < CAPTURE_LONGEST ? head->len : CAPTURE_LONGEST);
 }
 
 void capture_object(uint16_t rid, bool to_device, const uint8_t *object, size_t len)
 {
-	size_t kept = len < PCAP_SNAP ? len : PCAP_SNAP;
-
-	if (!capture.file)
-		return;
-	if (capture.ng)
-		packet_ng(rid, to_device, object, kept, len);
+	if (capture.file)
+		capture_packet(&(struct capture_head){ rid, to_device, capture.now(), len }, object);
 	else
-		packet_classic(object, kept, len);
+		capture_ring_object(rid, to_device, object, len);
 }
