@@ -22,11 +22,12 @@ struct canvas {
 };
 
 static const char *const legend[] = {
-	"Guest    the guest's kernel and device driver    GstTSM   the guest kernel's TSM driver",
-	"VMM      the user-space process                  hstTSM   the host kernel's TSM core and platform driver",
-	"IOMMU    IOMMUFD of the host kernel              Firmw.   TDX module, PSP or RMM (PCIe: the TSM)",
-	"VFIO     keeps BARs, config space and DOE        Device   the device's security manager (DSM) and its TDIs",
-	"TDI: the assigned interface; UNLOCKED, LOCKED, RUN, ERROR are its states. T=1: a TLP from or to a TEE.",
+	"Guest    the guest's kernel and its driver      GstTSM   the guest kernel's TSM driver",
+	"VMM      the user-space process                 KVM      runs the guest, has its page tables",
+	"VFIO     keeps BARs, config space and DOE       IOMMU    IOMMUFD of the host kernel",
+	"hstTSM   the host kernel's TSM core and driver  Firmw.   TDX module, PSP or RMM (PCIe: the TSM)",
+	"Device   the device's security manager (DSM) and its TDIs. TDI: the interface that is assigned;",
+	"         UNLOCKED, LOCKED, RUN, ERROR are its states. T=1: a TLP from or to a TEE.",
 	"--> call, and its result;  ~~> event going up;  * state change;  (x3) three in a row;  !! refused",
 };
 
@@ -121,7 +122,8 @@ static void print_title(const struct canvas *canvas, uint32_t step)
 	if (!title)
 		return;
 	fputs(canvas->options->colour ? "\033[1m" : "", canvas->out);
-	used = (unsigned int)fprintf(canvas->out, "%3u  %s ", step, title);
+	used = (unsigned int)fprintf(canvas->out, "%3u  %.*s ", step,
+				     canvas->columns > LEFT + 1 ? (int)(canvas->columns - LEFT - 1) : 0, title);
 	for (; used < canvas->columns && used < lanes_end(canvas); used++)
 		fputc('.', canvas->out);
 	fputs(canvas->options->colour ? "\033[0m\n" : "\n", canvas->out);
