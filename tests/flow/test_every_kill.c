@@ -3,7 +3,8 @@
  * R3.3: the VMMs die before every step of every flow, and at its end. Whatever a hostile host, guest or
  * device had done by then: no client's object is left, nothing is mapped, no function is bound, and
  * none quarantined unless the flow injected a fault or pulled the device out; then what the firmware
- * still has of it keeps its VM, until a reset. The flows are the arguments. Steps of a phase are the life cycles', which die in test_orders.
+ * still has of it keeps its VM, until a reset. The flows are the arguments. Steps of a phase are the
+ * life cycles', which die in test_orders.
  */
 #include <stdarg.h>
 #include <stdbool.h>

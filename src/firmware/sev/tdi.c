@@ -334,8 +334,8 @@ static enum sev_status unbind_deaf(const struct sev_tdi *tdi)
 
 /*
  * STOP, and nothing of the guest is left with the TDI. With FORCE an operation under way is dropped
- * first, a forced STOP too that stays without an answer; and without a session nothing can be said to the device any more: then its stream is cut,
- * and only TDI_STATUS tells what is known of it.
+ * first, a forced STOP too that stays without an answer; and without a session nothing can be said to
+ * the device any more: then its stream is cut, and only TDI_STATUS tells what is known of it.
  */
 static enum sev_status tdi_unbind(const struct call *call)
 {
