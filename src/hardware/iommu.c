@@ -51,6 +51,23 @@ uint64_t iommu_ecap(void)
 	       | 1ull << 46;		/* SSTS */
 }
 
+/* AMD 48882, 3.4.2; bit 1 of the second says SEV-TIO (?). */
+uint64_t iommu_efr(unsigned int n)
+{
+	return n ? 1ull << 1
+		 : 1ull			/* PREF */
+		   | 1ull << 1		/* PPR */
+		   | 1ull << 2		/* XT */
+		   | 1ull << 3		/* NX */
+		   | 1ull << 4		/* GT: guest tables, up to 5 levels and 3 of PASIDs */
+		   | 1ull << 6		/* IA */
+		   | 1ull << 10		/* HATS: host tables of 5 levels */
+		   | 1ull << 12		/* GATS */
+		   | 2ull << 14		/* GLX */
+		   | 19ull << 32	/* PASmax: 20 bits */
+		   | IOMMU_EFR_HD | 1ull << 63;	/* SNP */
+}
+
 /* -- contexts -------------------------------------------------------------------------------- */
 
 const struct iommu_requester *iommu_requester_find(uint16_t rid)

@@ -16,6 +16,9 @@ int iommu_power_on(void);
 /* Capability registers as GET_HW_INFO reports them (VT-d 11.4.2, 11.4.3). */
 uint64_t iommu_cap(void);
 uint64_t iommu_ecap(void);
+/* AMD's extended feature registers, MMIO 0x30 and 0x1a0 (n 0 and 1). */
+#define IOMMU_EFR_HD (1ull << 52)	/* accessed and dirty bits of host tables */
+uint64_t iommu_efr(unsigned int n);
 
 /* Fault reasons (VT-d 7.1.3); what the other architectures call events is reported as these. */
 enum iommu_reason {

@@ -38,20 +38,23 @@ bool iommufd_device_attached(const struct iommufd_device *idev)
 
 /* -- rules ------------------------------------------------------------------------------------- */
 
-/* What interrupt messages take of the IOVAs of whoever a device of the group attaches to. */
-static int msi_reserve(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
+/* What messages take of the IOVAs of whoever a device of the group attaches to. */
+static int messages_reserve(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
 {
-	const struct iommu_iova_range *msi = &driver_of(group)->msi;
+	const struct iommu_iova_range *range = driver_of(group)->reserved;
+	int rc = 0;
 
-	return msi->last ? iopt_reserve(hwpt->ioas, msi->start, msi->last) : 0;
+	for (unsigned int i = 0; !rc && i < RESERVED_MAX && range[i].last; i++)
+		rc = iopt_reserve(hwpt->ioas, range[i].start, range[i].last);
+	return rc;
 }
 
-static void msi_unreserve(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
+static void messages_unreserve(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
 {
-	const struct iommu_iova_range *msi = &driver_of(group)->msi;
+	const struct iommu_iova_range *range = driver_of(group)->reserved;
 
-	if (msi->last)
-		iopt_unreserve(hwpt->ioas, msi->start, msi->last);
+	for (unsigned int i = 0; i < RESERVED_MAX && range[i].last; i++)
+		iopt_unreserve(hwpt->ioas, range[i].start, range[i].last);
 }
 
 /* Where PASIDs are in use, every HWPT of the group must have been made for that. */
@@ -113,7 +116,7 @@ static int group_attach(const struct iommufd_device *idev, const struct iommufd_
 		return -EBUSY;
 	if (group->hwpt && group->hwpt != hwpt)
 		return -EINVAL;
-	rc = msi_reserve(group, hwpt);
+	rc = messages_reserve(group, hwpt);
 	if (!rc && !group->attached)
 		rc = set(idev, TLP_NO_PASID, hwpt);
 	if (rc)
@@ -138,7 +141,7 @@ static int group_replace(const struct iommufd_device *idev, const struct iommufd
 	if (old == hwpt)
 		return 0;
 	for (uint32_t i = 0; !rc && i < group->attached; i++)
-		rc = msi_reserve(group, hwpt);
+		rc = messages_reserve(group, hwpt);
 	if (!rc)
 		rc = set(idev, TLP_NO_PASID, hwpt);
 	if (rc)
@@ -146,7 +149,7 @@ static int group_replace(const struct iommufd_device *idev, const struct iommufd
 	wg->hwpt = hwpt;
 	iommufd_users_add(&hwpt->obj, (int)group->attached);
 	for (uint32_t i = 0; i < group->attached; i++)
-		msi_unreserve(group, old);
+		messages_unreserve(group, old);
 	left(group, TLP_NO_PASID, old);
 	for (uint32_t i = group->attached; i-- > 0;)
 		hwpt_put(old);
@@ -167,7 +170,7 @@ static void group_detach(const struct iommufd_device *idev)
 		left(group, TLP_NO_PASID, hwpt);
 		wg->hwpt = NULL;
 	}
-	msi_unreserve(group, hwpt);
+	messages_unreserve(group, hwpt);
 	hwpt_put(hwpt);
 }
 

@@ -112,7 +112,7 @@ int iommufd_device_bind(const struct iommufd_ctx *ctx, const struct pci_dev *pde
 			const struct iommufd_device **result, uint32_t *id)
 {
 	static const uint8_t drivers[PLATFORMS] = {
-		[PLATFORM_TDX] = IOMMUFD_DRIVER_VTD, [PLATFORM_SEV] = IOMMUFD_DRIVER_VTD,
+		[PLATFORM_TDX] = IOMMUFD_DRIVER_VTD, [PLATFORM_SEV] = IOMMUFD_DRIVER_AMD,
 		[PLATFORM_CCA] = IOMMUFD_DRIVER_SMMUV3 };
 	const struct iommufd_bind bind = { .driver = drivers[machine_platform()],
 					   .group = pdev->group, .pdev = pdev };

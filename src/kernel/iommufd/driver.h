@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the core asks of the driver of an IOMMU: VT-d's (vtd.c), SMMUv3's (smmuv3.c), and that of the
+ * What the core asks of the driver of an IOMMU: VT-d's (vtd.c), AMD's (amd.c), SMMUv3's (smmuv3.c), and that of the
  * mock hardware (mock/). A device names its driver by number, since the image holds no pointers to code. The core
  * has found the objects and checked what the uAPI says; a driver checks what its hardware can do.
  * An operation a driver lacks is NULL: -EOPNOTSUPP to the client.
@@ -33,12 +33,13 @@ struct iommufd_hw_info {
 	uint8_t data[64];
 };
 
+#define RESERVED_MAX 2u
 struct iommufd_driver {
 	const char *name;
 	bool snoops;			/* its HWPTs can keep DMA coherent whatever the device says */
 	bool in_context;		/* its devices live in the context and do not hold it open */
 	struct iommu_iova_range aperture;
-	struct iommu_iova_range msi;	/* of every device; last 0: none */
+	struct iommu_iova_range reserved[RESERVED_MAX];	/* of every device: messages; last 0: none */
 
 	/* Can the device track dirty pages? */
 	bool (*dirty_capable)(const struct iommufd_device *idev);
@@ -93,7 +94,8 @@ struct iommufd_viommu_ops {
 	void (*hw_queue_destroy)(const struct iommufd_hw_queue *queue);
 };
 
-extern const struct iommufd_driver iommufd_driver_vtd, iommufd_driver_smmuv3, iommufd_driver_mock;
+extern const struct iommufd_driver iommufd_driver_vtd, iommufd_driver_amd, iommufd_driver_smmuv3,
+	iommufd_driver_mock;
 const struct iommufd_driver *iommufd_driver(uint8_t id);	/* enum iommufd_driver_id */
 
 const struct iommufd_viommu_ops *iommufd_viommu_ops(const struct iommufd_viommu *viommu);
@@ -108,6 +110,17 @@ int iommufd_functions_set(const struct iommufd_group *group, const struct iommuf
  * of PASIDs. */
 void iommufd_function_info(const struct pci_dev *pdev, bool ats, unsigned int pasid_bits,
 			   struct iommufd_hw_info *info);
+
+void iommufd_function_page_response(const struct iommufd_pgfault *group, uint32_t code);
+
+/* For drivers whose HWPTs are second-stage tables under a domain id (domain.c): 0, -ENOSPC, -ENOMEM. */
+int iommufd_domain_init(struct iommufd_hwpt *hwpt);
+void iommufd_domain_free(const struct iommufd_hwpt *hwpt);
+void iommufd_domain_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t last);
+int iommufd_domain_dirty_set(const struct iommufd_hwpt *hwpt, bool enable);
+int iommufd_domain_group_set(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt);
+int iommufd_domain_pasid_set(const struct iommufd_device *idev, uint32_t pasid,
+			     const struct iommufd_hwpt *hwpt);
 
 /* The extension rule of such structures: 0; -EINVAL another type, shorter than min or longer than
  * size; -EFAULT. What the client did not give is zero. */

@@ -18,6 +18,7 @@ const struct iommufd_driver *iommufd_driver(uint8_t id)
 {
 	static const struct iommufd_driver *const drivers[IOMMUFD_DRIVER_MAX] = {
 		[IOMMUFD_DRIVER_VTD] = &iommufd_driver_vtd,
+		[IOMMUFD_DRIVER_AMD] = &iommufd_driver_amd,
 		[IOMMUFD_DRIVER_SMMUV3] = &iommufd_driver_smmuv3,
 		[IOMMUFD_DRIVER_MOCK] = &iommufd_driver_mock,
 	};

@@ -27,7 +27,8 @@ enum iommufd_kind {
 };
 
 enum iommufd_driver_id {
-	IOMMUFD_DRIVER_VTD, IOMMUFD_DRIVER_SMMUV3, IOMMUFD_DRIVER_MOCK, IOMMUFD_DRIVER_MAX
+	IOMMUFD_DRIVER_VTD, IOMMUFD_DRIVER_AMD, IOMMUFD_DRIVER_SMMUV3, IOMMUFD_DRIVER_MOCK,
+	IOMMUFD_DRIVER_MAX
 };
 
 #define IOMMUFD_HOLDS 32u
@@ -139,7 +140,7 @@ struct iommufd_hwpt {
 	uint64_t pgsizes;		/* paging only: leaf sizes, as the driver reports them */
 	struct iommu_iova_range aperture;	/* paging only; the tables may reach less far */
 	uint8_t driver;			/* enum iommufd_driver_id */
-	uint16_t did;			/* VT-d's domain id; SMMUv3's ASID or VMID */
+	uint16_t did;			/* VT-d's and AMD's domain id; SMMUv3's ASID or VMID */
 	bool automatic;			/* made by an attach to the IOAS, goes with the last one */
 	bool nest_parent;
 	bool pasid;

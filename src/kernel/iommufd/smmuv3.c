@@ -51,16 +51,6 @@ static int smmu_hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt
 	return rc;
 }
 
-static void smmu_hwpt_free(const struct iommufd_hwpt *hwpt)
-{
-	iommu_did_free(hwpt->did);
-}
-
-static void smmu_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t last)
-{
-	iommu_iotlb_flush(hwpt->did, first, last);
-}
-
 /* Hardware tracks from the start, where the HWPT was made for it. */
 static int smmu_dirty_set(const struct iommufd_hwpt *hwpt, bool enable)
 {
@@ -331,11 +321,11 @@ const struct iommufd_driver iommufd_driver_smmuv3 = {
 	.snoops = true,
 	.aperture = { 0, UINT64_MAX },
 	/* Where Linux maps the doorbell of the interrupt controller (platform_msi()). */
-	.msi = { 0x08000000, 0x080fffff },
+	.reserved = { { 0x08000000, 0x080fffff } },
 	.dirty_capable = smmu_dirty_capable,
 	.hwpt_init = smmu_hwpt_init,
-	.hwpt_free = smmu_hwpt_free,
-	.flush = smmu_flush,
+	.hwpt_free = iommufd_domain_free,
+	.flush = iommufd_domain_flush,
 	.group_set = smmu_group_set,
 	.pasid_set = smmu_pasid_set,
 	.hw_info = smmu_hw_info,

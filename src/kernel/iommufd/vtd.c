@@ -2,7 +2,6 @@
 /* The driver of Intel's IOMMU: second-stage tables with a domain id each, for PCI functions. */
 #include <string.h>
 
-#include "hardware/platform.h"
 #include "kernel/iommufd/driver.h"
 
 /* VT-d 11.4.2 and 11.4.3 */
@@ -22,9 +21,6 @@ static bool vtd_dirty_capable(const struct iommufd_device *idev)
 static int vtd_hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt *hwpt,
 			 uint32_t flags, const struct iommufd_user_data *data)
 {
-	const struct platform_tables *tables = platform_tables();
-	int did;
-
 	(void)idev;
 	if (data->len)
 		return -EOPNOTSUPP;
@@ -34,65 +30,7 @@ static int vtd_hwpt_init(const struct iommufd_device *idev, struct iommufd_hwpt 
 		return -EOPNOTSUPP;
 	if (flags & IOMMU_HWPT_ALLOC_PASID && !(iommu_ecap() & ECAP_PASID))
 		return -EOPNOTSUPP;
-	did = iommu_did_alloc();
-	if (did < 0)
-		return did;
-	hwpt->did = (uint16_t)did;
-	return pt_init(&hwpt->pt, (enum pt_format)tables->iommu, tables->iommu_levels);
-}
-
-static void vtd_hwpt_free(const struct iommufd_hwpt *hwpt)
-{
-	iommu_did_free(hwpt->did);
-}
-
-static void vtd_flush(const struct iommufd_hwpt *hwpt, uint64_t first, uint64_t last)
-{
-	iommu_iotlb_flush(hwpt->did, first, last);
-}
-
-static int vtd_dirty_set(const struct iommufd_hwpt *hwpt, bool enable)
-{
-	iommu_tracking_set(hwpt->did, enable);
-	return 0;
-}
-
-/* What the function needs to be told before it uses the HWPT. */
-static int features_enable(const struct pci_dev *pdev, uint32_t pasid,
-			   const struct iommufd_hwpt *hwpt)
-{
-	int rc = 0;
-
-	if (hwpt->fault)
-		rc = pci_page_requests_enable(pdev);
-	if (!rc && hwpt->fault)
-		rc = iommu_page_requests_enable(pdev->rid, true);
-	if (!rc && (pasid != TLP_NO_PASID || hwpt->obj.kind == IOMMUFD_HWPT_NESTED))
-		pci_pasid_enable(pdev);
-	return rc;
-}
-
-static int context_set(const struct pci_dev *pdev, uint32_t pasid, const struct iommufd_hwpt *hwpt)
-{
-	int rc = hwpt ? features_enable(pdev, pasid, hwpt) : 0;
-
-	if (rc)
-		return rc;
-	if (hwpt && hwpt->obj.kind == IOMMUFD_HWPT_NESTED)
-		return iommu_nested_set(pdev->rid, pasid, hwpt->stage1);
-	return iommu_context_set(pdev->rid, pasid, hwpt ? IOMMU_SECOND_STAGE : IOMMU_BLOCK,
-				 hwpt ? &hwpt->pt : NULL, hwpt ? hwpt->did : 0);
-}
-
-static int vtd_group_set(const struct iommufd_group *group, const struct iommufd_hwpt *hwpt)
-{
-	return iommufd_functions_set(group, hwpt, context_set);
-}
-
-static int vtd_pasid_set(const struct iommufd_device *idev, uint32_t pasid,
-			 const struct iommufd_hwpt *hwpt)
-{
-	return context_set(idev->pdev, pasid, hwpt);
+	return iommufd_domain_init(hwpt);
 }
 
 static int vtd_hw_info(const struct iommufd_device *idev, struct iommufd_hw_info *info)
@@ -191,60 +129,21 @@ static void vtd_nested_free(const struct iommufd_hwpt *nested)
 	image_free(nested->stage1);
 }
 
-/* -- page requests ----------------------------------------------------------------------------- */
-
-static void vtd_page_response(const struct iommufd_pgfault *group, uint32_t code)
-{
-	const struct iommufd_request *last = &group->requests[group->count - 1];
-
-	iommu_page_response(group->idev->pdev->rid,
-			    last->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? last->pasid
-									  : TLP_NO_PASID,
-			    (uint16_t)last->grpid, (enum iommu_response)code);
-}
-
-/* A function of the machine asks for one page at a time: each request is a group of its own. */
-void kernel_page_request(const struct iommu_page_request *request)
-{
-	static const struct { uint8_t prot; uint32_t perm; } perms[] = {
-		{ PT_R, IOMMU_PGFAULT_PERM_READ }, { PT_W, IOMMU_PGFAULT_PERM_WRITE },
-		{ PT_X, IOMMU_PGFAULT_PERM_EXEC } };
-	const struct pci_dev *pdev = pci_dev_find(request->rid);
-	const struct iommufd_device *idev = pdev ? iommufd_device_of(pdev) : NULL;
-	struct iommufd_request queued = { .grpid = request->group, .addr = request->address,
-					  .flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE };
-	int rc;
-
-	for (size_t i = 0; i < sizeof(perms) / sizeof(perms[0]); i++)
-		queued.perm |= request->prot & perms[i].prot ? perms[i].perm : 0;
-	if (request->pasid != TLP_NO_PASID) {
-		queued.flags |= IOMMU_PGFAULT_FLAGS_PASID_VALID;
-		queued.pasid = request->pasid;
-	}
-	rc = idev ? iommufd_page_request(idev, &queued, 1) : -ENODEV;
-	TRACE_EVENT(LANE_HARDWARE, LANE_IOMMUFD, "page request", A("rid", request->rid),
-		    A("pasid", request->pasid), A("address", request->address),
-		    A("group", request->group), A("queued", !rc));
-	if (rc)
-		iommu_page_response(request->rid, request->pasid, request->group,
-				    IOMMU_PAGE_INVALID);
-}
-
 const struct iommufd_driver iommufd_driver_vtd = {
 	.name = "VT-d",
 	.snoops = true,
 	.aperture = { 0, UINT64_MAX },
 	/* Interrupt messages: the root complex takes writes there, whatever the tables say. */
-	.msi = { 0xfee00000, 0xfeefffff },
+	.reserved = { { 0xfee00000, 0xfeefffff } },
 	.dirty_capable = vtd_dirty_capable,
 	.hwpt_init = vtd_hwpt_init,
-	.hwpt_free = vtd_hwpt_free,
-	.flush = vtd_flush,
-	.group_set = vtd_group_set,
-	.pasid_set = vtd_pasid_set,
+	.hwpt_free = iommufd_domain_free,
+	.flush = iommufd_domain_flush,
+	.group_set = iommufd_domain_group_set,
+	.pasid_set = iommufd_domain_pasid_set,
 	.hw_info = vtd_hw_info,
-	.dirty_set = vtd_dirty_set,
-	.page_response = vtd_page_response,
+	.dirty_set = iommufd_domain_dirty_set,
+	.page_response = iommufd_function_page_response,
 	.nested_init = vtd_nested_init,
 	.nested_free = vtd_nested_free,
 	.nested_invalidate = vtd_nested_invalidate,
