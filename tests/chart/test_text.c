@@ -46,8 +46,10 @@ static const char *title(uint32_t step)
 
 static const char *draw(struct chart_options options)
 {
-	FILE *out = open_memstream(&drawn, &drawn_len);
+	FILE *out;
 
+	free(drawn);
+	out = open_memstream(&drawn, &drawn_len);
 	assert_non_null(out);
 	options.step_title = title;
 	assert_int_equal(chart_text(out, &options), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a Linux with AMD's IOMMU says of it to a plain client: run on the software host and on a real
+ * R6.6: what a Linux with AMD's IOMMU says of it to a plain client: run on the software host and on a real
  * Linux 7.2 (in QEMU, whose IOMMU has neither SNP nor dirty bits: what follows from that is asked for).
  */
 #include <sys/mman.h>
