@@ -221,8 +221,11 @@ struct kernel_options {
 	bool private_for_life;	/* a bindable device is never host-accessible (R4.4) */
 	uint8_t bound_policy;	/* enum bound_policy: config writes and resets on a bound device */
 	uint8_t tsm_uapi;	/* enum tsm_uapi */
+	uint8_t sept;		/* enum sept_policy */
 };
 enum bound_policy { BOUND_BLOCKED, BOUND_BREAKS };
+/* TDX: how long private MMIO stays in the S-EPT: until the unbind, or as long as the vDEVICE is. */
+enum sept_policy { SEPT_WHILE_BOUND, SEPT_ALWAYS_MAPPED };
 /* Which of the proposals for bind and guest requests is spoken (iommufd/tsm_uapi.c). */
 enum tsm_uapi { TSM_UAPI_V5, TSM_UAPI_2026_06, TSM_UAPI_VFIO, TSM_UAPIS };
 const char *tsm_uapi_name(unsigned int uapi);	/* NULL after the last */

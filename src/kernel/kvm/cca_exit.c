@@ -74,7 +74,7 @@ static int ripas_set(const struct kvm_vcpu *vcpu, uint64_t base, uint64_t top)
 
 static bool converts(const struct kvm_vcpu *vcpu, uint64_t base, bool is_private)
 {
-	const struct kvm_slot *slot = kvm_slot_at(vcpu->kvm, base);
+	const struct kvm_slot *slot = kvm_slot_at(vcpu->kvm, base, is_private);
 
 	return slot && slot->kind != KVM_SLOT_DMABUF &&
 	       kvm_gpa_private(vcpu->kvm, base) != is_private &&

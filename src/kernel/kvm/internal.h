@@ -132,7 +132,9 @@ long kvm_set_attributes(const struct kvm *kvm, uint64_t arg);
 bool kvm_gpa_private(const struct kvm *kvm, uint64_t gpa);
 /* How far from gpa the attribute stays the same, at most len. */
 uint64_t kvm_attribute_run(const struct kvm *kvm, uint64_t gpa, uint64_t len);
-const struct kvm_slot *kvm_slot_at(const struct kvm *kvm, uint64_t gpa);
+/* The slot at a GPA; of the two kinds of dma-buf that may lie there, the one for such an access. */
+const struct kvm_slot *kvm_slot_at(const struct kvm *kvm, uint64_t gpa, bool is_private);
+int kvm_slot_zap(const struct kvm_slot *slot);	/* what it maps: 0, -EBUSY refused */
 void kvm_slots_destroy(const struct kvm *kvm);
 
 /* -- gmem.c -- */
@@ -153,6 +155,8 @@ int kvm_fault(const struct kvm *kvm, uint64_t gpa, uint64_t len, bool write, boo
 bool kvm_mirror_next(const struct kvm *kvm, uint64_t *gpa, uint64_t end, struct pt_leaf *leaf);
 /* A private leaf that is not behind a fault: KVM_TDX_INIT_MEM_REGION. mmu_lock held. */
 int kvm_mirror_add(const struct kvm *kvm, uint64_t gpa, uint64_t hpa, uint64_t size, bool mmio);
+/* Maps private pages that no access waits for; what cannot be mapped now is left to faults. */
+void kvm_fill_private(const struct kvm *kvm, uint64_t gpa, uint64_t end);
 int kvm_zap_shared(const struct kvm *kvm, uint64_t gpa, uint64_t len);
 int kvm_zap_private(const struct kvm *kvm, uint64_t gpa, uint64_t len);
 

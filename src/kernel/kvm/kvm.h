@@ -31,6 +31,9 @@ int kvm_zap(const struct kvm *kvm, uint64_t gpa, uint64_t len);
 /* Makes sure no private mapping of MMIO [hpa, +len) is left: 0 when there is none, -EBUSY the
  * firmware refuses. For the TSM driver, after VFIO's revoke has had KVM drop them. */
 int kvm_unmap_mmio(const struct kvm *kvm, uint64_t hpa, uint64_t len);
+/* Private mappings of MMIO [hpa, +len) as they were before the guest accepted them: unmapped, and
+ * mapped again. 0, -EBUSY the firmware refuses to unmap; what it refuses to map a fault asks for. */
+int kvm_renew_mmio(const struct kvm *kvm, uint64_t hpa, uint64_t len);
 /* Inspection for invariants: does the VM's shared table map this page? */
 bool kvm_shared_maps(const struct kvm *kvm, uint64_t hpa);
 

@@ -151,7 +151,7 @@ static int map_private(const struct kvm *kvm, uint64_t gpa, uint64_t size, const
 int kvm_fault(const struct kvm *kvm, uint64_t gpa, uint64_t len, bool write, bool is_private)
 {
 	uint64_t page = gpa & ~(KVM_PAGE - 1), size;
-	const struct kvm_slot *slot = kvm_slot_at(kvm, page);
+	const struct kvm_slot *slot = kvm_slot_at(kvm, page, is_private);
 	struct backing b;
 	int rc;
 
@@ -167,6 +167,17 @@ int kvm_fault(const struct kvm *kvm, uint64_t gpa, uint64_t len, bool write, boo
 	rc = is_private ? map_private(kvm, page, size, &b) : map_shared(kvm, page, size, &b);
 	klock_release(&kvm->mmu_lock, KLOCK_WRITE);
 	return rc ? rc : KVM_FAULT_MAPPED;
+}
+
+void kvm_fill_private(const struct kvm *kvm, uint64_t gpa, uint64_t end)
+{
+	struct pt_leaf leaf;
+
+	while (gpa < end && kvm_fault(kvm, gpa, KVM_PAGE, true, true) == KVM_FAULT_MAPPED) {
+		uint64_t at = gpa;
+
+		gpa = kvm_mirror_next(kvm, &at, end, &leaf) ? at : end;
+	}
 }
 
 /* -- emptying --------------------------------------------------------------------------------- */
@@ -256,6 +267,36 @@ int kvm_unmap_mmio(const struct kvm *kvm, uint64_t hpa, uint64_t len)
 	return rc;
 }
 
+/* Where a run of leaves ends that begins with this one and goes on in both address spaces. */
+static uint64_t run_end(const struct kvm *kvm, const struct pt_leaf *first, uint64_t hpa_end)
+{
+	uint64_t end = first->address + first->size, at = end;
+	struct pt_leaf leaf;
+
+	while (first->hpa + (end - first->address) < hpa_end &&
+	       kvm_mirror_next(kvm, &at, end + 1, &leaf) &&
+	       leaf.hpa - first->hpa == leaf.address - first->address)
+		end = at;
+	return end;
+}
+
+int kvm_renew_mmio(const struct kvm *kvm, uint64_t hpa, uint64_t len)
+{
+	struct pt_leaf leaf;
+	uint64_t gpa = 0;
+	int rc = 0;
+
+	while (!rc && kvm_mirror_next(kvm, &gpa, UINT64_MAX, &leaf)) {
+		if (leaf.hpa >= hpa + len || hpa >= leaf.hpa + leaf.size)
+			continue;
+		gpa = run_end(kvm, &leaf, hpa + len);
+		rc = kvm_zap_private(kvm, leaf.address, gpa - leaf.address);
+		if (!rc)
+			kvm_fill_private(kvm, leaf.address, gpa);
+	}
+	return rc;
+}
+
 bool kvm_shared_maps(const struct kvm *kvm, uint64_t hpa)
 {
 	uint64_t at = pt_next_mapped(&kvm->ept, 0);
@@ -283,7 +324,7 @@ static void kvm_dmabuf_invalidate(const void *importer, const struct dmabuf *buf
 
 	(void)buf;
 	if (slot->is_private || !mutant(MUTANT_KEEP_SHARED_MAPPING))
-		rc = kvm_zap(slot->kvm, slot->gpa, slot->size);
+		rc = kvm_slot_zap(slot);
 	trace_return(&call, rc, NULL);
 }
 

@@ -66,7 +66,7 @@ void sev_rmp_reclaim(const struct kvm *kvm)
 static int launch_page(const struct kvm *kvm, uint64_t gpa, uint64_t from, uint8_t type,
 		       enum sev_status *status)
 {
-	const struct kvm_slot *slot = kvm_slot_at(kvm, gpa);
+	const struct kvm_slot *slot = kvm_slot_at(kvm, gpa, true);
 	uint64_t hpa = slot && slot->kind == KVM_SLOT_GMEM && kvm_gpa_private(kvm, gpa) ?
 			       gmem_page(slot, gpa) :
 			       0;

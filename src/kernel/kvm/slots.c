@@ -15,19 +15,34 @@ static const struct kvm_slot *slot_by_id(const struct kvm *kvm, uint32_t id)
 	return NULL;
 }
 
-const struct kvm_slot *kvm_slot_at(const struct kvm *kvm, uint64_t gpa)
+const struct kvm_slot *kvm_slot_at(const struct kvm *kvm, uint64_t gpa, bool is_private)
 {
-	for (const struct kvm_slot *slot = kvm->slots; slot; slot = slot->next)
-		if (gpa >= slot->gpa && gpa - slot->gpa < slot->size)
+	const struct kvm_slot *other = NULL;
+
+	for (const struct kvm_slot *slot = kvm->slots; slot; slot = slot->next) {
+		if (gpa < slot->gpa || gpa - slot->gpa >= slot->size)
+			continue;
+		if (slot->kind != KVM_SLOT_DMABUF || slot->is_private == is_private)
 			return slot;
-	return NULL;
+		other = slot;
+	}
+	return other;
 }
 
-static bool slot_overlaps(const struct kvm *kvm, uint64_t gpa, uint64_t size,
+/* While private MMIO is always mapped, the BAR is shared too whenever it is not bound: the two kinds
+ * of dma-buf lie in different halves of the guest's addresses. */
+static bool may_share(const struct kvm_slot *slot, uint32_t flags)
+{
+	return kernel_options()->sept == SEPT_ALWAYS_MAPPED && slot->flags & flags & KVM_MEM_DMABUF &&
+		(slot->flags ^ flags) & KVM_MEM_DMABUF_PRIVATE;
+}
+
+static bool slot_overlaps(const struct kvm *kvm, uint64_t gpa, uint64_t size, uint32_t flags,
 			  const struct kvm_slot *except)
 {
 	for (const struct kvm_slot *slot = kvm->slots; slot; slot = slot->next)
-		if (slot != except && gpa < slot->gpa + slot->size && slot->gpa < gpa + size)
+		if (slot != except && gpa < slot->gpa + slot->size && slot->gpa < gpa + size &&
+		    !may_share(slot, flags))
 			return true;
 	return false;
 }
@@ -67,10 +82,18 @@ static void slot_free(const struct kvm *kvm, const struct kvm_slot *slot)
 		file_put(buf->file);
 }
 
+int kvm_slot_zap(const struct kvm_slot *slot)
+{
+	if (slot->kind != KVM_SLOT_DMABUF)
+		return kvm_zap(slot->kvm, slot->gpa, slot->size);
+	return slot->is_private ? kvm_zap_private(slot->kvm, slot->gpa, slot->size) :
+				  kvm_zap_shared(slot->kvm, slot->gpa, slot->size);
+}
+
 /* Everything the slot maps goes first: a refusal leaves the slot as it was. */
 static int slot_drop(const struct kvm *kvm, const struct kvm_slot *slot)
 {
-	int rc = kvm_zap(kvm, slot->gpa, slot->size);
+	int rc = kvm_slot_zap(slot);
 
 	if (!rc)
 		slot_free(kvm, slot);
@@ -80,7 +103,7 @@ static int slot_drop(const struct kvm *kvm, const struct kvm_slot *slot)
 void kvm_slots_destroy(const struct kvm *kvm)
 {
 	while (kvm->slots) {
-		kvm_zap(kvm, kvm->slots->gpa, kvm->slots->size);
+		kvm_slot_zap(kvm->slots);
 		slot_free(kvm, kvm->slots);
 	}
 	while (kvm->private_ranges) {
@@ -192,21 +215,12 @@ static int check_region(const struct kvm *kvm, const struct kvm_userspace_memory
 	return 0;
 }
 
-/* Private MMIO that the guest names to its firmware before it touches it must be there by then. What
- * cannot be mapped now is left to faults. */
-static int slot_fill(const struct kvm *kvm, const struct kvm_slot *slot)
+/* Private MMIO that the guest names to its firmware before it touches it must be there by then; and
+ * where it is always mapped it is from here on. */
+static bool slot_fills(const struct kvm *kvm)
 {
-	uint64_t gpa = slot->gpa, end = slot->gpa + slot->size;
-	struct pt_leaf leaf;
-
-	if (!slot->is_private || !kvm_platform(kvm)->fill_mmio)
-		return 0;
-	while (gpa < end && kvm_fault(kvm, gpa, KVM_PAGE, true, true) == KVM_FAULT_MAPPED) {
-		uint64_t at = gpa;
-
-		gpa = kvm_mirror_next(kvm, &at, end, &leaf) ? at : end;
-	}
-	return 0;
+	return kvm_platform(kvm)->fill_mmio ||
+		(kvm->type == KVM_X86_TDX_VM && kernel_options()->sept == SEPT_ALWAYS_MAPPED);
 }
 
 static int slot_create(const struct kvm *kvm, const struct kvm_userspace_memory_region2 *region)
@@ -216,7 +230,7 @@ static int slot_create(const struct kvm *kvm, const struct kvm_userspace_memory_
 	struct kvm_slot *slot;
 	int rc = 0;
 
-	if (slot_overlaps(kvm, region->guest_phys_addr, region->memory_size, NULL))
+	if (slot_overlaps(kvm, region->guest_phys_addr, region->memory_size, region->flags, NULL))
 		return -EEXIST;
 	if (region->guest_phys_addr + region->memory_size > limit)
 		return -EINVAL;
@@ -248,7 +262,9 @@ static int slot_create(const struct kvm *kvm, const struct kvm_userspace_memory_
 		slot_free(kvm, slot);
 		return rc;
 	}
-	return slot_fill(kvm, slot);
+	if (slot->is_private && slot_fills(kvm))
+		kvm_fill_private(kvm, slot->gpa, slot->gpa + slot->size);
+	return 0;
 }
 
 /* What Linux lets an existing slot do: go, move, change its flags; never what backs it. */
@@ -264,7 +280,8 @@ static int slot_change(const struct kvm *kvm, const struct kvm_slot *slot,
 	    (region->flags ^ slot->flags) & KVM_MEM_READONLY)
 		return -EINVAL;
 	if (region->guest_phys_addr != slot->gpa) {
-		if (slot_overlaps(kvm, region->guest_phys_addr, region->memory_size, slot))
+		if (slot_overlaps(kvm, region->guest_phys_addr, region->memory_size, region->flags,
+				  slot))
 			return -EEXIST;
 		rc = kvm_zap(kvm, slot->gpa, slot->size);
 		if (rc)

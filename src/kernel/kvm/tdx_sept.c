@@ -249,7 +249,7 @@ void tdx_sept_reclaim(const struct kvm *kvm)
 static int add_page(const struct kvm *kvm, uint64_t gpa, uint64_t source, uint64_t bounce,
 		    uint64_t *status)
 {
-	const struct kvm_slot *slot = kvm_slot_at(kvm, gpa);
+	const struct kvm_slot *slot = kvm_slot_at(kvm, gpa, true);
 	uint64_t hpa = slot && slot->kind == KVM_SLOT_GMEM && kvm_gpa_private(kvm, gpa) ?
 			       gmem_page(slot, gpa) :
 			       0;
