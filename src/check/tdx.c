@@ -295,7 +295,8 @@ static bool t12(const struct trace_event *event, char *why, size_t len)
 	return true;
 }
 
-/* A function the host has unbound leaves nothing behind in the module (X5: nor in the device). */
+/* A function the host has unbound leaves nothing behind in the module (X5: nor in the device), but
+ * what is kept for the vDEVICE it has (X2). */
 static bool t13(char *why, size_t len)
 {
 	const struct ghost *ghost = ghost_root();
@@ -308,7 +309,7 @@ static bool t13(char *why, size_t len)
 
 		if (!pdev || tdi->bound || pci_tsm_bound(pdev) || pci_tsm_quarantined(pdev, &cause))
 			continue;
-		if (tdx_tdi_view(tdi->rid, &view))
+		if (pci_tsm_kept(pdev) || tdx_tdi_view(tdi->rid, &view))
 			continue;
 		snprintf(why, len, "%02x:%02x.%x is not bound, yet the module has its TDI",
 			tdi->rid >> 8, tdi->rid >> 3 & 31, tdi->rid & 7);
@@ -427,7 +428,7 @@ const struct check check_tdx[] = {
 	{
 		.id = "T13",
 		.kind = CHECK_STATE,
-		.sentence = "what is unbound the module has forgotten",
+		.sentence = "what is unbound the module has forgotten, unless it is kept for a vDEVICE",
 		.source = "the chart's step 50",
 		.mutant = "forget-remove",
 		.holds = t13,

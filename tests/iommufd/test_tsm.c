@@ -14,6 +14,7 @@
 static char said[512];			/* "binding bind bound ..." */
 static int bind_result, binding_result, bound_result;
 static bool bound, quarantined, kill_in_bind;
+static bool keeps, kept;		/* the TSM, over an unbind */
 static const struct kvm *the_kvm;
 static const struct file *kvm_stand_in;
 static bool confidential;
@@ -77,6 +78,7 @@ int pci_tsm_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
 	say("bind");
 	image_commit();			/* as every call into firmware */
 	bound = !bind_result;
+	kept = kept && !bound;
 	if (kill_in_bind)
 		image_call_abort(-EINTR);
 	return bind_result;
@@ -84,14 +86,33 @@ int pci_tsm_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
 
 void pci_tsm_unbind(const struct pci_dev *pdev)
 {
-	if (!bound)
+	if (!bound && !kept)
 		return;
 	say("unbind");
 	vfio_tsm_event(pdev, VFIO_TSM_UNBIND);
 	iommufd_trusted_dma_disable(pdev);
 	vfio_tsm_event(pdev, VFIO_TSM_UNBOUND);
-	bound = false;
+	bound = kept = false;
 	image_commit();
+}
+
+bool pci_tsm_rest(const struct pci_dev *pdev)
+{
+	if (!keeps) {
+		pci_tsm_unbind(pdev);
+		return false;
+	}
+	say("rest");
+	bound = false;
+	kept = true;
+	image_commit();
+	return true;
+}
+
+bool pci_tsm_kept(const struct pci_dev *pdev)
+{
+	(void)pdev;
+	return kept;
 }
 
 bool pci_tsm_bound(const struct pci_dev *pdev)
@@ -161,7 +182,7 @@ static int parent_up(void **state)
 
 	said[0] = '\0';
 	bind_result = binding_result = bound_result = 0;
-	bound = quarantined = kill_in_bind = false;
+	bound = quarantined = kill_in_bind = keeps = kept = false;
 	confidential = true;
 	host_options(true, false);
 	assert_int_equal(image_enter(), 0);
@@ -253,6 +274,33 @@ static void r3_6_bind_and_unbind(void **state)
 	assert_said("");
 	assert_true(iommufd_vdevice_exists(devices[2]));
 	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_BIND), 0);
+}
+
+/* What the TSM keeps over an unbind is the next bind's, and goes with the vDEVICE, whatever comes of a
+ * bind in between. */
+static void r7_4_kept_for_the_vdevice(void **state)
+{
+	(void)state;
+	keeps = true;
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_BIND), 0);
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_UNBIND), 0);
+	assert_said("binding bind bound rest ");
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_BIND), 0);
+	assert_said("binding bind bound ");
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_UNBIND), 0);
+	assert_said("rest ");
+	bind_result = -EIO;
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_BIND), -EIO);
+	assert_said("binding bind unbind unbind unbound unbound ");
+	bind_result = 0;
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_BIND), 0);
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_UNBIND), 0);
+	assert_said("binding bind bound rest ");
+	binding_result = -EBUSY;
+	assert_int_equal(tsm_op(IOMMU_VDEVICE_TSM_BIND), -EBUSY);
+	assert_said("binding ");
+	assert_int_equal(destroy(fd, vdevice), 0);
+	assert_said("unbind unbind unbound ");
 }
 
 /* R3.1: each part of the bind is an event of its own. */
@@ -516,6 +564,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(r6_5_viommu_alloc, parent_up, host_down),
 		T(vdevices_are_unique),
 		T(r3_6_bind_and_unbind),
+		T(r7_4_kept_for_the_vdevice),
 		T(r3_1_parts_are_visible),
 		T(arguments),
 		T(refused_parts_are_taken_back),

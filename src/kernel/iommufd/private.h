@@ -312,7 +312,8 @@ const struct iommufd_vdevice *iommufd_viommu_vdevice(const struct iommufd_viommu
 
 /* What the TSM was asked last. Anything but NONE may have left something to unbind. */
 enum iommufd_tsm {
-	IOMMUFD_TSM_NONE, IOMMUFD_TSM_BINDING, IOMMUFD_TSM_BOUND, IOMMUFD_TSM_UNBINDING
+	IOMMUFD_TSM_NONE, IOMMUFD_TSM_BINDING, IOMMUFD_TSM_BOUND, IOMMUFD_TSM_UNBINDING,
+	IOMMUFD_TSM_KEPT	/* unbound; the next bind goes on from what was left */
 };
 
 struct iommufd_vdevice {

@@ -20,7 +20,7 @@ static const struct iommufd_vdevice *vdevice_find(const struct iommufd_cmd *cmd,
 static void tsm_state_set(const struct iommufd_vdevice *vdev, enum iommufd_tsm state)
 {
 	static const char *const names[] = { "bind: none", "bind: asked", "bind: done",
-					     "bind: ending" };
+					     "bind: ending", "bind: kept" };
 	struct iommufd_vdevice *w = image_write(vdev);
 
 	if (vdev->tsm == state)
@@ -45,9 +45,23 @@ void iommufd_vdevice_unbind(const struct iommufd_vdevice *vdev)
 	tsm_state_set(vdev, IOMMUFD_TSM_NONE);
 }
 
+/* The guest's word: the vDEVICE stays, and with it what the host keeps for the next bind. */
+static void vdevice_rest(const struct iommufd_vdevice *vdev)
+{
+	bool kept;
+
+	if (vdev->tsm == IOMMUFD_TSM_NONE)
+		return;
+	tsm_state_set(vdev, IOMMUFD_TSM_UNBINDING);
+	kept = pci_tsm_rest(vdev->idev->pdev);
+	tsm_state_set(vdev, kept ? IOMMUFD_TSM_KEPT : IOMMUFD_TSM_NONE);
+}
+
 /* The bind failed before or in the TSM. What the firmware may still hold stays out of reach. */
 static void restore_shared(const struct pci_dev *pdev)
 {
+	if (pci_tsm_kept(pdev))
+		pci_tsm_unbind(pdev);
 	if (!pci_tsm_quarantined(pdev, NULL))
 		vfio_tsm_event(pdev, VFIO_TSM_UNBOUND);
 }
@@ -83,7 +97,7 @@ unbind:
 restore:
 	restore_shared(pdev);
 forget:
-	tsm_state_set(vdev, IOMMUFD_TSM_NONE);
+	tsm_state_set(vdev, pci_tsm_kept(pdev) ? IOMMUFD_TSM_KEPT : IOMMUFD_TSM_NONE);
 	return rc;
 }
 
@@ -98,7 +112,8 @@ static int vdevice_bind(const struct iommufd_vdevice *vdev)
 	/* In flight in another call (this one's hold is the second), or left by a killed one. */
 	if (vdev->tsm != IOMMUFD_TSM_NONE && vdev->obj.waits > 2)
 		return -EBUSY;
-	iommufd_vdevice_unbind(vdev);
+	if (!pci_tsm_kept(vdev->idev->pdev))
+		iommufd_vdevice_unbind(vdev);
 	return bind_parts(vdev, kvm);
 }
 
@@ -106,7 +121,7 @@ static int vdevice_op(const struct iommufd_vdevice *vdev, uint32_t type)
 {
 	if (type == IOMMU_VDEVICE_TSM_BIND)
 		return vdevice_bind(vdev);
-	iommufd_vdevice_unbind(vdev);
+	vdevice_rest(vdev);
 	return 0;
 }
 

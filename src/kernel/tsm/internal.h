@@ -18,7 +18,8 @@
 #define TSM_CAUSE 80u
 
 enum tsm_link { TSM_LINK_NONE, TSM_LINK_CONNECTING, TSM_LINK_CONNECTED, TSM_LINK_DISCONNECTING };
-enum tsm_tdi { TSM_TDI_NONE, TSM_TDI_BINDING, TSM_TDI_BOUND, TSM_TDI_UNBINDING };
+/* KEPT: unbound, and what the first steps made is left for the next bind. */
+enum tsm_tdi { TSM_TDI_NONE, TSM_TDI_BINDING, TSM_TDI_BOUND, TSM_TDI_UNBINDING, TSM_TDI_KEPT };
 
 /* One a function; written under tsm_rwsem or the DSM's lock. */
 struct pci_tsm {
@@ -32,6 +33,9 @@ struct pci_tsm {
 	bool unbind_wanted;
 	/* quarantined: VFIO was not told that all is shared again */
 	bool vfio_waits;
+	/* An unbind has left something, or was about to: above the step of tdi_phase there may be
+	 * more to undo. */
+	bool kept;
 	uint16_t link_phase, tdi_phase;
 	/* of the DSM's function only, while it has a link */
 	uint8_t stream;			/* IDE stream id on the wire */
@@ -69,15 +73,20 @@ struct tsm_step {
 	int (*unmake)(const struct pci_dev *pdev);
 	/* of a TDI: the cause, when the undoing is refused; NULL: that has quarantined it */
 	const char *stuck;
+	/* in place of unmake, in an unbind that leaves the steps before it; NULL: unmake */
+	int (*rest)(const struct pci_dev *pdev);
 };
-struct tsm_steps { const struct tsm_step *step; unsigned int count; };
-#define TSM_STEPS(table) { table, sizeof(table) / sizeof((table)[0]) }
+/* kept: how many steps such an unbind leaves; 0: there is none. */
+struct tsm_steps { const struct tsm_step *step; unsigned int count, kept; };
+#define TSM_STEPS(table) { table, sizeof(table) / sizeof((table)[0]), 0 }
 
 /* Down the driver's table from the top, and up from wherever that came to: 0 when all is undone. */
 int tsm_link_make(const struct pci_dev *pdev);
 int tsm_link_unmake(const struct pci_dev *pdev);
 int tsm_tdi_make(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi_id);
 int tsm_tdi_unmake(const struct pci_dev *pdev);
+/* Up the table to where the next bind goes on: 0, or not, and then everything is to be undone. */
+int tsm_tdi_rest(const struct pci_dev *pdev);
 /* Steps of a link that are the same on every platform. */
 int tsm_ide_make(const struct pci_dev *pdev);
 int tsm_ide_unmake(const struct pci_dev *pdev);
@@ -85,6 +94,8 @@ int tsm_ide_enable(const struct pci_dev *pdev);
 /* VFIO lets its private dma-bufs go, so that KVM unmaps them; pages that firmware kept at the
  * revoke are asked for once more, here where it can be said. 0, or -errno and quarantined. */
 int tsm_mmio_let_go(const struct pci_dev *pdev, const struct tsm_tee *tee, const char *stuck);
+/* The guest's mappings of it stay, as they were before it accepted them. 0 or -errno. */
+int tsm_mmio_renew(const struct pci_dev *pdev, const struct tsm_tee *tee);
 /* Nothing can be said to the device any more. What state the TDI is in only a reset settles: the
  * function is quarantined, unless one was the reason. */
 void tsm_session_lost(const struct pci_dev *pdev);
@@ -121,7 +132,7 @@ struct tsm_request_row {
 	int (*handle)(struct tsm_request_call *call);	/* 0 or -errno */
 };
 struct tsm_requests { const struct tsm_request_row *row; unsigned int count; };
-#define TSM_REQUESTS(table) TSM_STEPS(table)
+#define TSM_REQUESTS(table) { table, sizeof(table) / sizeof((table)[0]) }
 int tsm_answer(struct tsm_request_call *call, const void *bytes, size_t len);	/* 0, -EMSGSIZE */
 int tsm_answer_state(struct tsm_request_call *call, uint64_t tdisp, uint64_t more);
 ssize_t tsm_request(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,

@@ -98,6 +98,7 @@ static int layout_parse(struct reader *report, const struct function *fn, struct
 int tsm_report_layout(const struct pci_dev *pdev, const uint8_t *report, size_t len)
 {
 	const struct function *fn = function_find(pdev->rid);
+	const struct pci_tsm *tsm = pci_tsm_of(pdev);
 	struct tsm_range ranges[TSM_RANGES] = { 0 };
 	struct layout layout = { .ranges = ranges };
 	struct reader r = reader_of(report, len);
@@ -106,7 +107,11 @@ int tsm_report_layout(const struct pci_dev *pdev, const uint8_t *report, size_t 
 
 	if (rc)
 		return rc;
-	w = image_write(pci_tsm_of(pdev));
+	/* What stayed mapped since the last bind must be what is mapped now. */
+	if (tsm->kept && (layout.count != tsm->range_count ||
+			  memcmp(tsm->ranges, ranges, layout.count * sizeof(ranges[0]))))
+		return -EPROTO;
+	w = image_write(tsm);
 	memcpy(w->ranges, ranges, layout.count * sizeof(ranges[0]));
 	w->range_count = layout.count;
 	return 0;

@@ -13,12 +13,13 @@ static void phase_set(const uint16_t *phase, unsigned int number)
 	image_commit();
 }
 
+/* On from the step that *phase names, which is made. */
 static int steps_make(const struct pci_dev *pdev, const struct tsm_steps *steps,
 		      const uint16_t *phase)
 {
 	int rc = 0;
 
-	for (unsigned int i = 0; !rc && i < steps->count; i++) {
+	for (unsigned int i = *phase; !rc && i < steps->count; i++) {
 		phase_set(phase, i + 1);
 		rc = steps->step[i].make ? steps->step[i].make(pdev) : 0;
 	}
@@ -116,7 +117,7 @@ int tsm_tdi_make(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
 
 	if (pci_tsm_dsm(tsm)->session_lost)
 		return -ENXIO;
-	rc = tsm_ops()->tdi_alloc(pdev, kvm, tdi_id);
+	rc = tsm->tdi_driver ? 0 : tsm_ops()->tdi_alloc(pdev, kvm, tdi_id);
 	if (rc)
 		return rc;
 	rc = steps_make(pdev, tsm_ops()->tdi, &tsm->tdi_phase);
@@ -133,11 +134,41 @@ int tsm_tdi_unmake(const struct pci_dev *pdev)
 	if (!tsm->tdi_driver)
 		return 0;
 	tsm_ops()->finish(pdev);
+	if (tsm->kept && tsm->tdi_phase)
+		phase_set(&tsm->tdi_phase, tsm_ops()->tdi->count);
 	rc = steps_unmake(pdev, tsm_ops()->tdi, &tsm->tdi_phase);
 	if (!rc)
 		tsm_ops()->tdi_free(pdev);
 	else if (tsm_ops()->tdi->step[tsm->tdi_phase - 1].stuck)
 		pci_tsm_quarantine(pdev, tsm_ops()->tdi->step[tsm->tdi_phase - 1].stuck);
+	return rc;
+}
+
+int tsm_tdi_rest(const struct pci_dev *pdev)
+{
+	const struct tsm_steps *steps = tsm_ops()->tdi;
+	const struct pci_tsm *tsm = pdev->tsm;
+	int rc = 0;
+
+	tsm_ops()->finish(pdev);
+	while (!rc && tsm->tdi_phase > steps->kept) {
+		const struct tsm_step *step = &steps->step[tsm->tdi_phase - 1];
+		int (*undo)(const struct pci_dev *pdev) = step->rest ? step->rest : step->unmake;
+
+		rc = undo ? undo(pdev) : 0;
+		if (!rc)
+			phase_set(&tsm->tdi_phase, tsm->tdi_phase - 1u);
+	}
+	/* Without a session, or in quarantine, there is no next bind. */
+	return rc || !(pci_tsm_dsm(tsm)->session_lost || tsm->cause[0]) ? rc : -ENXIO;
+}
+
+int tsm_mmio_renew(const struct pci_dev *pdev, const struct tsm_tee *tee)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < tee->count; i++)
+		rc = kvm_renew_mmio(pci_tsm_of(pdev)->kvm, tee->span[i].hpa, tee->span[i].len);
 	return rc;
 }
 

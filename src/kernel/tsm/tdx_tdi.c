@@ -4,6 +4,10 @@
  * the bind came to: the TDI is stopped first, then VFIO lets its private dma-bufs go (KVM unmaps
  * the MMIO), then trusted DMA, then ownership, then the TDI itself. Each undoing asks what is
  * there.
+ *
+ * Where MMIO is always mapped, an unbind leaves the TDI, its ownership and the S-EPT's leaves to the
+ * next bind. The module knows no way from an accepted leaf to one that waits for the guest but
+ * block, track, unmap and map, and what one bind was accepted for must not hold in the next.
  */
 #include <string.h>
 
@@ -348,6 +352,12 @@ static int let_go(const struct pci_dev *pdev)
 	return tsm_mmio_let_go(pdev, &tdi_of(pdev)->tee, "private MMIO not unmapped");
 }
 
+/* The same mappings, to be accepted anew. */
+static int renew(const struct pci_dev *pdev)
+{
+	return tsm_mmio_renew(pdev, &tdi_of(pdev)->tee);
+}
+
 /* The bug of unmapping before the TDI is stopped swaps two neighbours. */
 static bool swapped(void)
 {
@@ -390,11 +400,13 @@ static const struct tsm_step tdi_steps[] = {
 	{ tdi_make, tdi_unmake, "TDI not removed" },
 	{ mmio_make, mmio_unmake, "MMIO ownership not given up" },
 	{ dmar_make, dmar_unmake, "trusted DMA not removed" },
-	{ NULL, mappings_unmake, NULL },
+	{ NULL, mappings_unmake, NULL, renew },
 	{ lock_make, lock_unmake, "TDI not stopped" },
 	{ report_make, NULL, NULL },
 };
-const struct tsm_steps tdx_tdi_steps = TSM_STEPS(tdi_steps);
+#define TDI_KEPT 3u		/* metadata, TDI, ownership */
+const struct tsm_steps tdx_tdi_steps = { tdi_steps, sizeof(tdi_steps) / sizeof(tdi_steps[0]),
+					 TDI_KEPT };
 
 void tdx_tdi_free(const struct pci_dev *pdev)
 {

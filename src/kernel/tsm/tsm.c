@@ -205,6 +205,7 @@ static const struct kvm *tdi_forget(const struct pci_tsm *tsm)
 	w->tdi_id = 0;
 	w->range_count = 0;
 	w->unbind_wanted = false;
+	w->kept = false;
 	return kvm;
 }
 
@@ -236,6 +237,29 @@ static const struct kvm *tdi_unwind(const struct pci_dev *pdev)
 	vfio_release(pdev);
 	TRACE_STATE(LANE_TSM, "tdi unbound", A("rid", pdev->rid));
 	return tdi_forget(tsm);
+}
+
+/* Takes down what the next bind makes anew; false when everything has to go. Locks held. */
+static bool tdi_rest(const struct pci_dev *pdev)
+{
+	const struct pci_tsm *tsm = pdev->tsm;
+	struct pci_tsm *w;
+
+	if (tsm->tdi == TSM_TDI_KEPT)
+		return true;
+	if (tsm->tdi != TSM_TDI_BOUND || !tsm_ops()->tdi->kept ||
+	    kernel_options()->sept != SEPT_ALWAYS_MAPPED)
+		return false;
+	w = image_write(tsm);
+	w->tdi = TSM_TDI_UNBINDING;
+	w->kept = true;
+	if (tsm_tdi_rest(pdev))
+		return false;
+	w = image_write(tsm);
+	w->tdi = TSM_TDI_KEPT;
+	vfio_tsm_event(pdev, VFIO_TSM_KEPT);
+	TRACE_STATE(LANE_TSM, "tdi unbound", A("rid", pdev->rid), A("kept", 1));
+	return true;
 }
 
 static void kvm_put(const struct kvm *kvm)
@@ -271,6 +295,25 @@ static int bind_check(const struct pci_dev *pdev, const struct kvm *kvm)
 		return -EIO;
 	if (tsm->tdi == TSM_TDI_BOUND)
 		return tsm->kvm == kvm ? 1 : -EBUSY;
+	return tsm->tdi == TSM_TDI_KEPT && tsm->kvm != kvm ? -EBUSY : 0;
+}
+
+/* Nothing of another bind is left, and the VM is held; or what the last one kept is there. */
+static int bind_clear(const struct pci_dev *pdev, const struct kvm *kvm,
+		      const struct kvm **leaving)
+{
+	const struct pci_tsm *tsm = pdev->tsm;
+	struct pci_tsm *w;
+
+	if (tsm->tdi == TSM_TDI_KEPT)
+		return 0;
+	/* Left by a caller that died in bind or unbind. */
+	*leaving = tdi_unwind(pdev);
+	if (tsm->cause[0])
+		return -EIO;
+	kvm_file_get(kvm_file(kvm));
+	w = image_write(tsm);
+	w->kvm = kvm;
 	return 0;
 }
 
@@ -283,13 +326,10 @@ static int bind_locked(const struct pci_dev *pdev, const struct kvm *kvm, uint32
 
 	if (rc)
 		return rc < 0 ? rc : 0;
-	/* Left by a caller that died in bind or unbind. */
-	*leaving = tdi_unwind(pdev);
-	if (tsm->cause[0])
-		return -EIO;
-	kvm_file_get(kvm_file(kvm));
+	rc = bind_clear(pdev, kvm, leaving);
+	if (rc)
+		return rc;
 	w = image_write(tsm);
-	w->kvm = kvm;
 	w->tdi_id = tdi_id;
 	w->tdi = TSM_TDI_BINDING;
 	rc = tsm_tdi_make(pdev, kvm, tdi_id);
@@ -325,28 +365,44 @@ int pci_tsm_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
 	return rc;
 }
 
-void pci_tsm_unbind(const struct pci_dev *pdev)
+/* Whether something was kept, which all says is not to be. */
+static bool unbind(const struct pci_dev *pdev, bool all)
 {
 	const struct pci_tsm *tsm = pci_tsm_of(pdev);
-	const struct kvm *leaving;
 	struct trace_call call;
+	bool kept = false;
 	struct pci_tsm *w;
 	int rc;
 
 	if (!tsm || tsm->tdi == TSM_TDI_NONE)
-		return;
+		return false;
 	call = TRACE_CALL(LANE_IOMMUFD, LANE_TSM, "tsm_unbind", A("rid", pdev->rid));
 	rc = function_lock(pdev);
 	if (rc) {
 		w = image_write(tsm);
 		w->unbind_wanted = true;
 	} else {
-		leaving = tdi_unwind(pdev);
+		const struct kvm *leaving = NULL;
+
+		kept = !all && tdi_rest(pdev);
+		if (!kept)
+			leaving = tdi_unwind(pdev);
 		function_unlock(pdev);
 		kvm_put(leaving);
 	}
 	image_commit();
 	trace_return(&call, rc, NULL);
+	return kept;
+}
+
+void pci_tsm_unbind(const struct pci_dev *pdev)
+{
+	unbind(pdev, true);
+}
+
+bool pci_tsm_rest(const struct pci_dev *pdev)
+{
+	return unbind(pdev, false);
 }
 
 ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
@@ -566,6 +622,11 @@ void pci_tsm_reset_done(const struct pci_dev *pdev)
 bool pci_tsm_bound(const struct pci_dev *pdev)
 {
 	return pdev->tsm && pci_tsm_of(pdev)->tdi == TSM_TDI_BOUND;
+}
+
+bool pci_tsm_kept(const struct pci_dev *pdev)
+{
+	return pdev->tsm && pci_tsm_of(pdev)->tdi == TSM_TDI_KEPT;
 }
 
 bool pci_tsm_busy(const struct pci_dev *pdev)

@@ -39,13 +39,18 @@ int pci_tsm_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
  * the end; no lock after KLOCK_DSM may be held. A quarantined function stays with VFIO as it was
  * at UNBIND, until pci_tsm_reset_done(). Commits, as all of these. */
 void pci_tsm_unbind(const struct pci_dev *pdev);
+/* An unbind of which the vDEVICE stays. Where private MMIO is always mapped it stops the TDI and takes
+ * trusted DMA away, tells VFIO VFIO_TSM_KEPT alone, and answers true: ownership, the TDI and its
+ * mappings wait for the next bind of this VM, or for pci_tsm_unbind(). Else it is that, and false. */
+bool pci_tsm_rest(const struct pci_dev *pdev);
 /* The residue: bytes of out not used, or of in when there is no out; or -EINVAL scope or
  * request, -ENXIO not bound, -EPERM START asks for STATE_CHANGE, -EMSGSIZE out too small, or the
  * firmware's error. *tsm_code, the firmware's status, is always written. */
 ssize_t pci_tsm_guest_req(const struct pci_dev *pdev, enum tsm_scope scope, const uint8_t *in,
 			  size_t in_len, uint8_t *out, size_t out_len, uint64_t *tsm_code);
 bool pci_tsm_bound(const struct pci_dev *pdev);
-/* bound, or on the way there or back, or stuck */
+bool pci_tsm_kept(const struct pci_dev *pdev);	/* unbound, and what it stood on is there */
+/* bound, or on the way there or back, or kept, or stuck */
 bool pci_tsm_busy(const struct pci_dev *pdev);
 const struct pci_dev *pci_tsm_dsm_dev(const struct pci_dev *pdev);	/* NULL: no context */
 bool pci_tsm_connected(const struct pci_dev *pdev);

@@ -34,7 +34,7 @@ static int layout_of(const struct vfio_device *vdev, uint32_t bar, bool tee,
 
 	if (!size)
 		return -ENODEV;
-	if (vdev->tsm_state == VFIO_SHARED) {
+	if (vfio_is_shared(vdev)) {
 		if (!tee)
 			out[count++] = (struct vfio_region_dma_range){ 0, size->size };
 		return count;
@@ -122,8 +122,7 @@ static bool ranges_all(const struct vfio_device *vdev, const struct dmabuf *buf,
 /* Is the kind the client says true of every page? */
 static int kind_check(const struct vfio_device *vdev, const struct dmabuf *buf)
 {
-	if (buf->kind != DMABUF_ORDINARY && vdev->tsm_state != VFIO_SHARED &&
-	    vdev->tsm_state != VFIO_LOCKED)
+	if (buf->kind != DMABUF_ORDINARY && !vfio_is_shared(vdev) && vdev->tsm_state != VFIO_LOCKED)
 		return -EBUSY;
 	if (ranges_all(vdev, buf, buf->kind == DMABUF_PRIVATE))
 		return 0;

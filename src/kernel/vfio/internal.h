@@ -27,7 +27,8 @@ enum vfio_tsm_state {
 	VFIO_SHARED,			/* the host may use every page */
 	VFIO_LOCKING,			/* from BINDING: no page, for the layout is not known */
 	VFIO_LOCKED,			/* from BOUND: pages that are not TEE memory */
-	VFIO_UNLOCKING			/* from UNBIND to UNBOUND */
+	VFIO_UNLOCKING,			/* from UNBIND to UNBOUND */
+	VFIO_KEPT			/* as SHARED, and what is private waits for the next bind */
 };
 
 /* An IOMMU group that a client opened. Its devices are then reached through it alone. */
@@ -136,6 +137,7 @@ bool vfio_memory_enabled(const struct vfio_device *vdev);
 /* May the host touch these bytes of a BAR: not TEE memory of a bound device, nor of one that is
  * private for its whole life. */
 bool vfio_host_may(const struct vfio_device *vdev, unsigned int bar, uint64_t offset, uint64_t len);
+bool vfio_is_shared(const struct vfio_device *vdev);	/* the host may use every page */
 bool vfio_is_tee(const struct vfio_device *vdev, unsigned int bar, uint64_t offset, uint64_t len);
 /* Mappings and dma-bufs follow the state: revoked all (memory_off), or each as it may be now. */
 void vfio_memory_off(const struct vfio_device *vdev);

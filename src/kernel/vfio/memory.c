@@ -37,13 +37,18 @@ bool vfio_memory_enabled(const struct vfio_device *vdev)
 
 /* -- TEE memory -------------------------------------------------------------------------------- */
 
+bool vfio_is_shared(const struct vfio_device *vdev)
+{
+	return vdev->tsm_state == VFIO_SHARED || vdev->tsm_state == VFIO_KEPT;
+}
+
 /* While the layout is not known, everything is. */
 bool vfio_is_tee(const struct vfio_device *vdev, unsigned int bar, uint64_t offset, uint64_t len)
 {
 	struct tsm_range ranges[LAYOUT_MAX];
 	int count;
 
-	if (vdev->tsm_state == VFIO_SHARED)
+	if (vfio_is_shared(vdev))
 		return false;
 	if (vdev->tsm_state == VFIO_LOCKING)
 		return true;
@@ -99,9 +104,9 @@ static void vmas_update(const struct vfio_device *vdev)
 	bool tee[FUNCTION_BARS] = { false };
 	int count = 0;
 
-	if (vdev->tsm_state != VFIO_SHARED)
+	if (!vfio_is_shared(vdev))
 		count = pci_tsm_layout(vdev->pdev, ranges, LAYOUT_MAX);
-	if (vdev->tsm_state == VFIO_LOCKING || (vdev->tsm_state != VFIO_SHARED && count <= 0)) {
+	if (vdev->tsm_state == VFIO_LOCKING || (!vfio_is_shared(vdev) && count <= 0)) {
 		vmas_off(vdev);
 		return;
 	}
@@ -132,13 +137,14 @@ static bool dmabuf_has_tee(const struct vfio_device *vdev, const struct dmabuf *
 static bool dmabuf_may(const struct vfio_device *vdev, const struct dmabuf *buf, bool off)
 {
 	if (buf->kind == DMABUF_PRIVATE)
-		return vdev->tsm_state == VFIO_LOCKING || vdev->tsm_state == VFIO_LOCKED;
-	if (mutant(MUTANT_KEEP_SHARED_MAPPING) && vdev->tsm_state != VFIO_SHARED)
+		return vdev->tsm_state == VFIO_LOCKING || vdev->tsm_state == VFIO_LOCKED ||
+			vdev->tsm_state == VFIO_KEPT;
+	if (mutant(MUTANT_KEEP_SHARED_MAPPING) && !vfio_is_shared(vdev))
 		return true;
 	return !off && vfio_memory_enabled(vdev) && !vdev->low_power && !dmabuf_has_tee(vdev, buf);
 }
 
-/* A private buffer is of one binding; the next one makes its own. */
+/* A private buffer is of one binding, and of those that follow while it is kept. */
 static void dmabuf_end(const struct dmabuf *buf)
 {
 	vfio_dmabuf_forget(buf);

@@ -24,7 +24,7 @@ static int event_binding(const struct vfio_device *vdev)
 {
 	if (!vdev->opener)
 		return -ENODEV;
-	if (vdev->tsm_state != VFIO_SHARED)
+	if (!vfio_is_shared(vdev))
 		return vdev->tsm_state == VFIO_LOCKING ? 0 : -EBUSY;
 	state_set(vdev, VFIO_LOCKING);
 	reset_blocked_set(vdev, kernel_options()->bound_policy == BOUND_BLOCKED);
@@ -63,6 +63,16 @@ static int event_unbound(const struct vfio_device *vdev)
 	return 0;
 }
 
+/* The TDI is unlocked and its pages wait in the guest's tables for the next bind: no one can use them
+ * there, and so the host may. */
+static int event_kept(const struct vfio_device *vdev)
+{
+	reset_blocked_set(vdev, false);
+	state_set(vdev, VFIO_KEPT);
+	vfio_memory_update(vdev);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	enum lane from;
@@ -72,6 +82,7 @@ static const struct {
 	[VFIO_TSM_BOUND] = { "tsm bound: layout known", LANE_IOMMUFD, event_bound },
 	[VFIO_TSM_UNBIND] = { "tsm unbind: disable MMIO", LANE_TSM, event_unbind },
 	[VFIO_TSM_UNBOUND] = { "tsm unbound: recover MMIO", LANE_TSM, event_unbound },
+	[VFIO_TSM_KEPT] = { "tsm unbound: private MMIO stays", LANE_TSM, event_kept },
 };
 
 int vfio_tsm_event(const struct pci_dev *pdev, enum vfio_tsm_event event)

@@ -34,7 +34,8 @@ enum vfio_tsm_event {
 	VFIO_TSM_BINDING, /* about to lock: host access to TEE pages must be gone: 0 or -EBUSY */
 	VFIO_TSM_BOUND, /* locked: layout is known (pci_tsm_layout) */
 	VFIO_TSM_UNBIND, /* the TDI is stopped: revoke private dma-bufs (waits for importers) */
-	VFIO_TSM_UNBOUND /* all is shared again: restore. Also ends a bind that failed */
+	VFIO_TSM_UNBOUND, /* all is shared again: restore. Also ends a bind that failed */
+	VFIO_TSM_KEPT /* in place of the last two: shared again, private dma-bufs stay */
 };
 int vfio_tsm_event(const struct pci_dev *pdev, enum vfio_tsm_event event);
 
