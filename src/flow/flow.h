@@ -60,6 +60,7 @@ struct flow_settings {			/* what the head of a flow says about the machine */
 	uint64_t seed;
 	uint8_t policy;			/* enum bound_policy */
 	uint8_t uapi;			/* enum tsm_uapi */
+	uint8_t sept;			/* enum sept_policy */
 	bool private_for_life;
 	struct mutant_set mutants;
 };

@@ -72,6 +72,7 @@ int machine_power_on(const struct flow_settings *settings)
 		.private_for_life = settings->private_for_life,
 		.bound_policy = settings->policy,
 		.tsm_uapi = settings->uapi,
+		.sept = settings->sept,
 	};
 	int platform = machine_platform_find(settings->platform);
 

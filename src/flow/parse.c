@@ -221,6 +221,7 @@ static int parse_uapi(struct line *line, const char *name, struct flow_settings 
 static int parse_setting(struct line *line)
 {
 	static const char *const policies[] = { "blocked", "breaks", NULL };
+	static const char *const septs[] = { "while-bound", "always-mapped", NULL };
 	/* What an included flow says about the machine is checked, and then the including one decides. */
 	struct flow_settings other = { 0 },
 			     *settings = line->source->depth ? &other : &line->program->settings;
@@ -237,6 +238,8 @@ static int parse_setting(struct line *line)
 			     : 0;
 	else if (!strcmp(name, "policy"))
 		rc = choose(line, policies, &settings->policy);
+	else if (!strcmp(name, "sept"))
+		rc = choose(line, septs, &settings->sept);
 	else if (!strcmp(name, "uapi"))
 		rc = parse_uapi(line, value, settings);
 	else if (!strcmp(name, "private-for-life"))

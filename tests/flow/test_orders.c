@@ -264,13 +264,17 @@ static void touch_in_revoke(enum image_wait point, void *arg)
 }
 
 /* What takes a private mapping away under a running guest. */
-static const char *const takers[] = { "tsm-unbind", "close-device" };
+static const struct taker { const char *verb, *what; } takers[] = {
+	{ "tsm-unbind", NULL }, { "close-device", NULL }, { "destroy", "vdevice" },
+};
 
-static bool revoke_raced(const char *taker, unsigned int nth)
+static bool revoke_raced(const struct taker *taker, unsigned int nth)
 {
-	struct flow_action take = life_action(FLOW_VMM, taker);
+	struct flow_action take = life_action(FLOW_VMM, taker->verb);
 	struct flow_result result = { 0 };
 
+	if (taker->what)
+		life_action_arg(&take, "what", taker->what);
 	waits_left = nth;
 	raced = false;
 	image_wait_hook(touch_in_revoke, NULL);
@@ -290,11 +294,11 @@ static void test_r3_3_guest_fault_while_a_revoke_waits(void **state)
 	mark = image_snapshot();
 	assert_true(mark);
 	for (unsigned int i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
-		for (unsigned int nth = 1; revoke_raced(takers[i], nth); nth++, races++) {
+		for (unsigned int nth = 1; revoke_raced(&takers[i], nth); nth++, races++) {
 			char what[80];
 
 			snprintf(what, sizeof(what), "a guest's access in revoke %u of %s", nth,
-				 takers[i]);
+				 takers[i].verb);
 			flow_vmm_kill(0);
 			life_assert_clean(what, trace_next());
 			assert_int_equal(image_restore(mark), 0);
