@@ -184,8 +184,28 @@ static bool t5(const struct trace_event *event, char *why, size_t len)
 	return ghost_enclosing(event, "TDG.DMAR.ACCEPT") != NULL;
 }
 
+/* The guest's word holds for one bind: a page that was accepted for an earlier one is not. */
+static bool t6_new_bind(const struct trace_event *event, char *why, size_t len)
+{
+	const struct ghost *ghost = ghost_root();
+	uint16_t rid = (uint16_t)event_arg(event, "func");
+
+	for (unsigned int i = 0; i < GHOST_LEAVES; i++) {
+		const struct ghost_leaf *leaf = &ghost->leaf[i];
+
+		if (leaf->state != SEPT_MMIO_MAPPED || ghost_rid_of(leaf->hpa) != rid)
+			continue;
+		snprintf(why, len, "GPA %#llx was accepted before this bind",
+			(unsigned long long)leaf->gpa);
+		return false;
+	}
+	return true;
+}
+
 static bool t6(const struct trace_event *event, char *why, size_t len)
 {
+	if (event->kind == TRACE_KIND_STATE && event_is(event, "TDI bind"))
+		return t6_new_bind(event, why, len);
 	if (event->kind != TRACE_KIND_STATE || !event_is(event, "S-EPT") ||
 		event_arg(event, "to") != SEPT_MMIO_MAPPED ||
 		ghost_enclosing(event, "TDG.MMIO.ACCEPT"))
@@ -371,7 +391,7 @@ const struct check check_tdx[] = {
 	{
 		.id = "T6",
 		.kind = CHECK_HISTORY,
-		.sentence = "private MMIO becomes usable by the guest's accept only",
+		.sentence = "private MMIO becomes usable by the guest's accept only, for one bind",
 		.source = TDXC ", TDG.MMIO.ACCEPT",
 		.mutant = "mmio-self-accept",
 		.event = t6,
