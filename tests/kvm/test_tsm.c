@@ -6,7 +6,7 @@
 #include "hardware/doe.h"
 #include "hardware/ide.h"
 #include "image/klock.h"
-#include "kernel/tsm/tsm.h"
+#include "kernel/tsm/internal.h"
 
 #define PF 0x0100
 #define VF 0x0101
@@ -89,7 +89,7 @@ static void tsm_unbind(const struct rig *rig, uint16_t rid)
 	assert_int_equal(image_call(do_unbind, &call), 0);
 }
 
-static long tsm_request(const struct rig *rig, uint16_t rid, uint32_t request, enum tsm_scope scope,
+static long tsm_ask(const struct rig *rig, uint16_t rid, uint32_t request, enum tsm_scope scope,
 			struct tsm_call *call)
 {
 	*call = (struct tsm_call){ .task = rig->task,
@@ -243,26 +243,26 @@ static void R1_5_guest_requests(void **state)
 	struct reader report;
 	long residue;
 
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_INFO, &call), -ENXIO);
+	assert_int_equal(tsm_ask(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_INFO, &call), -ENXIO);
 	assert_int_equal(tsm_bind(rig, VF, rig_kvm(rig)), 0);
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_DEBUG_READ, &call),
+	assert_int_equal(tsm_ask(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_DEBUG_READ, &call),
 			 -EINVAL);
-	assert_int_equal(tsm_request(rig, VF, 99, TSM_SCOPE_INFO, &call), -EINVAL);
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_INFO, &call),
+	assert_int_equal(tsm_ask(rig, VF, 99, TSM_SCOPE_INFO, &call), -EINVAL);
+	assert_int_equal(tsm_ask(rig, VF, TSM_REQUEST_STATE, TSM_SCOPE_INFO, &call),
 			 sizeof(call.out) - 16);
 	assert_int_equal(call.out[0], TDISP_LOCKED);
-	residue = tsm_request(rig, VF, TSM_REQUEST_REPORT, TSM_SCOPE_INFO, &call);
+	residue = tsm_ask(rig, VF, TSM_REQUEST_REPORT, TSM_SCOPE_INFO, &call);
 	assert_true(residue > 0 && residue < (long)sizeof(call.out) - 16);
 	report = reader_of(call.out, sizeof(call.out) - (size_t)residue);
 	get_bytes(&report, 12);
 	assert_int_equal(get_le32(&report), 3);	/* ranges: BAR0 around MSI-X, BAR2 */
-	residue = tsm_request(rig, VF, TSM_REQUEST_CERTIFICATES, TSM_SCOPE_INFO, &call);
+	residue = tsm_ask(rig, VF, TSM_REQUEST_CERTIFICATES, TSM_SCOPE_INFO, &call);
 	assert_true(residue >= 0 && residue < (long)sizeof(call.out) - 100);
-	residue = tsm_request(rig, VF, TSM_REQUEST_MEASUREMENTS, TSM_SCOPE_INFO, &call);
+	residue = tsm_ask(rig, VF, TSM_REQUEST_MEASUREMENTS, TSM_SCOPE_INFO, &call);
 	assert_true(residue >= 0 && residue < (long)sizeof(call.out));
 	/* START changes state, and the guest has not authorised it. */
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_START, TSM_SCOPE_INFO, &call), -EPERM);
-	assert_int_equal(tsm_request(rig, VF, TSM_REQUEST_START, TSM_SCOPE_STATE_CHANGE, &call),
+	assert_int_equal(tsm_ask(rig, VF, TSM_REQUEST_START, TSM_SCOPE_INFO, &call), -EPERM);
+	assert_int_equal(tsm_ask(rig, VF, TSM_REQUEST_START, TSM_SCOPE_STATE_CHANGE, &call),
 			 -EPERM);
 	assert_true(tdx_class(call.code) == TDX_TDI_NOT_AUTHORISED);
 	assert_int_equal(tdi_state(VF), TDISP_LOCKED);
@@ -461,6 +461,94 @@ static void R3_3_killed_at_every_wait_of_connect(void **state)
 	assert_no_findings();
 }
 
+/* -- always mapped ---------------------------------------------------------------------------- */
+
+static int always_mapped(void **state)
+{
+	struct kernel_options options;
+	int rc = connected_td(state);
+
+	options = *kernel_options();
+	options.sept = SEPT_ALWAYS_MAPPED;
+	image_enter();
+	rc = rc ? rc : kernel_options_set(&options);
+	image_leave();
+	return rc;
+}
+
+static long do_rest(void *arg)
+{
+	struct tsm_call *call = arg;
+
+	current_task_set(call->task);
+	return pci_tsm_rest(call->pdev);
+}
+
+static bool tsm_rest(const struct rig *rig, uint16_t rid)
+{
+	struct tsm_call call = { .task = rig->task, .pdev = pdev_of(rid) };
+
+	return image_call(do_rest, &call);
+}
+
+static void R7_4_what_is_kept_is_the_next_binds(void **state)
+{
+	struct rig *rig = *state, other = *rig;
+	struct left was = left_now();
+	struct pci_tsm *w;
+
+	assert_false(tsm_rest(rig, VF));
+	assert_int_equal(tsm_bind(rig, VF, rig_kvm(rig)), 0);
+	assert_true(tsm_rest(rig, VF));
+	assert_true(pci_tsm_kept(pdev_of(VF)));
+	assert_false(pci_tsm_bound(pdev_of(VF)));
+	assert_int_equal(tdi_state(VF), TDISP_UNLOCKED);
+	assert_int_equal(tdx_mmio_owner(function_find(VF)->bar[0].hpa), VF);
+	assert_true(tsm_rest(rig, VF));					/* idempotent */
+	rig_td(&other);
+	assert_int_equal(tsm_bind(rig, VF, rig_kvm(&other)), -EBUSY);
+	assert_int_equal(tsm_bind(rig, VF, rig_kvm(rig)), 0);
+	assert_int_equal(tdi_state(VF), TDISP_LOCKED);
+	assert_true(tsm_rest(rig, VF));
+	/* Another layout than what is mapped: nothing is bound, and nothing stays. */
+	image_enter();
+	w = image_write(pci_tsm_of(pdev_of(VF)));
+	w->ranges[0].len += PHYS_PAGE;
+	image_leave();
+	assert_int_equal(tsm_bind(rig, VF, rig_kvm(rig)), -EPROTO);
+	assert_int_equal(tdi_state(VF), TDISP_UNLOCKED);
+	assert_false(pci_tsm_busy(pdev_of(VF)));
+	assert_int_equal(left_now().tsm, was.tsm);
+	assert_int_equal(tdx_mmio_owner(function_find(VF)->bar[0].hpa), 0);
+	assert_no_findings();
+}
+
+static void R7_4_killed_at_every_wait_over_what_is_kept(void **state)
+{
+	struct rig *rig = *state;
+	struct tsm_call call = {
+		.task = rig->task, .pdev = pdev_of(VF), .kvm = rig_kvm(rig), .id = 8
+	};
+	struct left was = left_now();
+	unsigned int wait = 0, waits = 0;
+	bool rests = true, binds = true;
+
+	for (; rests || binds; wait++) {
+		assert_int_equal(tsm_bind(rig, VF, rig_kvm(rig)), 0);
+		rests = killed_at(rig, wait, do_rest, &call);
+		if (!rests)
+			assert_true(pci_tsm_kept(pdev_of(VF)));
+		if (!rests)
+			binds = killed_at(rig, waits++, do_bind, &call);
+		tsm_unbind(rig, VF);
+		assert_int_equal(tdi_state(VF), TDISP_UNLOCKED);
+		assert_false(pci_tsm_quarantined(pdev_of(VF), NULL));
+		assert_left(was);
+	}
+	assert_true(wait >= waits + 2 && waits > 5);
+	assert_no_findings();
+}
+
 /* X3: the VM outlives the bind, whatever its descriptors do. */
 static void R3_3_vm_outlives_the_bind(void **state)
 {
@@ -507,6 +595,10 @@ int main(void)
 						rig_stop),
 		cmocka_unit_test_setup_teardown(R3_3_killed_at_every_wait_of_connect, connected_td,
 						rig_stop),
+		cmocka_unit_test_setup_teardown(R7_4_what_is_kept_is_the_next_binds,
+						always_mapped, rig_stop),
+		cmocka_unit_test_setup_teardown(R7_4_killed_at_every_wait_over_what_is_kept,
+						always_mapped, rig_stop),
 		cmocka_unit_test_setup_teardown(R3_3_vm_outlives_the_bind, connected_td, rig_stop),
 	};
 

@@ -160,7 +160,9 @@ int tsm_tdi_rest(const struct pci_dev *pdev)
 			phase_set(&tsm->tdi_phase, tsm->tdi_phase - 1u);
 	}
 	/* Without a session, or in quarantine, there is no next bind. */
-	return rc || !(pci_tsm_dsm(tsm)->session_lost || tsm->cause[0]) ? rc : -ENXIO;
+	if (!rc && (pci_tsm_dsm(tsm)->session_lost || tsm->cause[0]))
+		rc = -ENXIO;
+	return rc;
 }
 
 int tsm_mmio_renew(const struct pci_dev *pdev, const struct tsm_tee *tee)

@@ -365,7 +365,7 @@ int pci_tsm_bind(const struct pci_dev *pdev, const struct kvm *kvm, uint32_t tdi
 	return rc;
 }
 
-/* Whether something was kept, which all says is not to be. */
+/* Whether something is kept for the next bind; nothing is when `all` has to go. */
 static bool unbind(const struct pci_dev *pdev, bool all)
 {
 	const struct pci_tsm *tsm = pci_tsm_of(pdev);
