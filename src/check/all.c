@@ -18,7 +18,8 @@ static void name_of(uint16_t rid, char out[16])
 	snprintf(out, 16, "%02x:%02x.%x", rid >> 8, rid >> 3 & 31, rid & 7);
 }
 
-/* Each function the kernel knows to be bound, or keeps what it was bound with; stops at the first for which fn says no. */
+/* Each function the kernel knows to be bound, or keeps what it was bound with; stops at the first for
+ * which fn says no. */
 static bool bound_all(
 	bool (*fn)(const struct pci_dev *pdev, char *why, size_t len), char *why, size_t len)
 {
