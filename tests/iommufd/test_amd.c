@@ -117,7 +117,7 @@ static void nesting_ends_at_the_viommu(void **state)
 static void messages_take_their_iovas(void **state)
 {
 	uint64_t memory = user_memory(PHYS_PAGE);
-	struct iommu_iova_range ranges[8];
+	struct iommu_iova_range ranges[8] = { 0 };	/* answers that valgrind does not see being written */
 	struct iommu_ioas_iova_ranges args = { .size = sizeof(args), .ioas_id = ioas, .num_iovas = 8,
 					       .allowed_iovas = (uintptr_t)ranges };
 	uint32_t id = ioas;
