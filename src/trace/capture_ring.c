@@ -51,7 +51,7 @@ static uint64_t rounded(uint64_t len)
 	return (len + 7) & ~(uint64_t)7;
 }
 
-/* Bytes [at, at+len) of the ring, in two parts where it ends; from NULL writes zeroes. */
+/* Bytes [at, at+len) of the ring, in two parts where it ends. */
 static void ring_put(const struct ring *ring, uint64_t at, const void *from, uint64_t len)
 {
 	uint64_t start = at % RING_BYTES, first = RING_BYTES - start < len ? RING_BYTES - start : len;
@@ -120,15 +120,13 @@ static bool record_ok(const struct ring_record *record)
 	       (record->kind == RING_OBJECT || record->kind == RING_SECRET);
 }
 
-/* The record at the tail: its length in the ring, 0 none, -EBADMSG. */
-static int64_t record_take(const struct ring *ring, struct ring_record *record,
-			   uint8_t bytes[CAPTURE_LONGEST + 1])
+/* The record at `at`, of which and of what follows `there` bytes are in the ring: its length, or
+ * -EBADMSG. */
+static int64_t record_take(const struct ring *ring, uint64_t at, uint64_t there,
+			   struct ring_record *record, uint8_t bytes[CAPTURE_LONGEST + 1])
 {
 	static const uint8_t zeroes[CAPTURE_LONGEST];
-	uint64_t there = ring->head - ring->tail, at = ring->tail;
 
-	if (!there)
-		return 0;
 	if (there > RING_BYTES || there < sizeof(*record))
 		return -EBADMSG;
 	ring_get(ring, at, record, sizeof(*record));
@@ -146,24 +144,29 @@ int capture_ring_drain(const struct capture_ring_ops *ops, uint64_t *lost)
 	static uint8_t bytes[CAPTURE_LONGEST + 1];
 	const struct ring *ring = ring_find();
 	struct ring_record record;
-	int64_t taken;
+	uint64_t at, head;
+	int64_t taken = 0;
 	struct ring *w;
 
 	*lost = 0;
 	if (!ring)
 		return 0;
 	w = image_bulk_write(ring, sizeof(uint64_t) * 4);
-	while ((taken = record_take(ring, &record, bytes)) > 0) {
+	/* read once: whoever spoils them now does not keep us here */
+	head = __atomic_load_n(&w->head, __ATOMIC_ACQUIRE);
+	at = __atomic_load_n(&w->tail, __ATOMIC_RELAXED);
+	for (; at != head; at += (uint64_t)taken) {
+		taken = record_take(ring, at, head - at, &record, bytes);
+		if (taken < 0)
+			break;
 		if (record.kind == RING_OBJECT)
 			ops->object(&(struct capture_head){ record.rid, record.to_device, record.now,
 							    record.whole }, bytes);
 		else
 			ops->secret((const char *)bytes);
-		w->tail += (uint64_t)taken;
 	}
-	if (taken < 0)
-		w->tail = w->head;
+	w->tail = head;
 	explicit_bzero(bytes, sizeof(bytes));
 	*lost = w->lost;
-	return (int)taken;
+	return taken < 0 ? (int)taken : 0;
 }

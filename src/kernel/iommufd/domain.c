@@ -66,7 +66,7 @@ int iommufd_domain_group_set(const struct iommufd_group *group, const struct iom
 }
 
 int iommufd_domain_pasid_set(const struct iommufd_device *idev, uint32_t pasid,
-			 const struct iommufd_hwpt *hwpt)
+			     const struct iommufd_hwpt *hwpt)
 {
 	return context_set(idev->pdev, pasid, hwpt);
 }
